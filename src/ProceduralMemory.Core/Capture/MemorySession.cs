@@ -1,0 +1,88 @@
+namespace ProceduralMemory.Capture;
+
+/// <summary>
+/// One agent's conversation or task: it holds at most one recording, and may have a scope of its own. While a session is open
+/// (<c>using memory.BeginSession(…)</c>) it is ambient: it flows with the calls that are awaited inside it, so that two agents in one process do not mix.
+/// </summary>
+public sealed class MemorySession : IDisposable
+{
+    private static readonly AsyncLocal<MemorySession?> Ambient = new();
+
+    private readonly ProcedureMemory _memory;
+    private readonly MemorySession? _outer;
+    private readonly bool _isAmbient;
+    private ProcedureRecorder? _recorder;
+
+    private MemorySession(ProcedureMemory memory, MemoryScope? scope, string? request, bool ambient)
+    {
+        _memory = memory;
+        Scope = scope;
+        Request = request;
+        _isAmbient = ambient;
+        if (ambient)
+        {
+            _outer = Ambient.Value;
+            Ambient.Value = this;
+        }
+    }
+
+    /// <summary>The scope of this session; <see langword="null"/> leaves it to <see cref="ProceduralMemoryOptions.Scope"/>.</summary>
+    public MemoryScope? Scope { get; }
+
+    /// <summary>The user's request that the session serves, where the host knows it. A recording keeps it, redacted.</summary>
+    public string? Request { get; set; }
+
+    /// <summary>The recording in progress; <see langword="null"/> when there is none.</summary>
+    public ProcedureRecorder? Recorder => Volatile.Read(ref _recorder);
+
+    /// <summary>Closes the session. A recording in progress stays in the database as it is, and can be resumed with <see cref="ProcedureMemory.ResumeRecordingAsync"/>.</summary>
+    public void Dispose()
+    {
+        if (_isAmbient && Ambient.Value == this)
+        {
+            Ambient.Value = _outer;
+        }
+
+        if (Interlocked.Exchange(ref _recorder, null) is not null)
+        {
+            _memory.RecordingDetached();
+        }
+    }
+
+    internal static MemorySession BeginAmbient(ProcedureMemory memory, MemoryScope? scope, string? request) => new(memory, scope, request, ambient: true);
+
+    /// <summary>A session that is kept by its owner, such as a kernel, instead of flowing with calls.</summary>
+    internal static MemorySession CreateDetached(ProcedureMemory memory) => new(memory, scope: null, request: null, ambient: false);
+
+    /// <summary>The innermost open session of a memory.</summary>
+    internal static MemorySession? Current(ProcedureMemory memory)
+    {
+        var session = Ambient.Value;
+        while (session is not null && session._memory != memory)
+        {
+            session = session._outer;
+        }
+
+        return session;
+    }
+
+    /// <exception cref="RecordingStateException">The session holds a recording already.</exception>
+    internal void Attach(ProcedureRecorder recorder)
+    {
+        if (Interlocked.CompareExchange(ref _recorder, recorder, null) is { } other)
+        {
+            throw new RecordingStateException(
+                $"This session is already recording '{other.Name}'. Finalize or abandon that recording first, or record inside a session of its own: using (memory.BeginSession()) {{ … }}.");
+        }
+
+        _memory.RecordingAttached();
+    }
+
+    internal void Detach(ProcedureRecorder recorder)
+    {
+        if (Interlocked.CompareExchange(ref _recorder, null, recorder) == recorder)
+        {
+            _memory.RecordingDetached();
+        }
+    }
+}

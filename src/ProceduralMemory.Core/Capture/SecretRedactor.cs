@@ -1,0 +1,77 @@
+using System.Collections.Concurrent;
+using System.Text.RegularExpressions;
+
+namespace ProceduralMemory.Capture;
+
+/// <summary>
+/// The default redactor. It goes by names: a field called <c>password</c>, <c>api_key</c>, <c>accessToken</c>, <c>Authorization</c> or
+/// <c>connection_string</c> is secret, and so is what follows such a word and a colon or equals sign in a text.
+/// </summary>
+public sealed partial class SecretRedactor : IRedactor
+{
+    /// <summary>What stands in place of a secret.</summary>
+    public const string Marker = "[redacted]";
+
+    private static readonly HashSet<string> SecretWords = new(StringComparer.Ordinal)
+    {
+        "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "passcode", "passphrase", "passwd", "password", "passwords", "pin", "pwd", "secret", "secrets", "token",
+    };
+
+    private static readonly string[] SecretCompounds =
+        ["accesskey", "accountkey", "apikey", "connectionstring", "encryptionkey", "privatekey", "sharedaccesssignature", "signingkey", "sshkey", "subscriptionkey"];
+
+    // A page token opens nothing, and a later call needs it.
+    private static readonly string[] HarmlessCompounds = ["continuationtoken", "nexttoken", "pagetoken", "synctoken", "tokencount", "tokenlimit", "tokentype", "tokenusage"];
+
+    // Names repeat on every call; the cap keeps a host with endless made-up names from filling memory.
+    private const int MaxCachedNames = 4096;
+    private readonly ConcurrentDictionary<string, bool> _names = new(StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public bool IsSecret(string action, string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (_names.TryGetValue(name, out var known))
+        {
+            return known;
+        }
+
+        var words = Word().Matches(name).Select(m => m.Value.ToLowerInvariant()).ToList();
+        var joined = string.Concat(words);
+        var secret = !HarmlessCompounds.Any(c => joined.Contains(c, StringComparison.Ordinal))
+            && (words.Any(SecretWords.Contains) || SecretWords.Contains(joined) || SecretCompounds.Any(c => joined.Contains(c, StringComparison.Ordinal)));
+        if (_names.Count < MaxCachedNames)
+        {
+            _names.TryAdd(name, secret);
+        }
+
+        return secret;
+    }
+
+    /// <inheritdoc/>
+    public string Redact(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        // Most strings are ids and words: they hold none of the characters that a secret needs before it.
+        return text.AsSpan().ContainsAny(':', '=', ' ') ? Assignment().Replace(text, m => m.Groups["head"].Value + Marker) : text;
+    }
+
+    // Words of a name in camelCase, PascalCase, snake_case, kebab-case or with blanks: HTTPToken is HTTP and Token.
+    [GeneratedRegex(@"\p{Lu}+(?=\p{Lu}\p{Ll})|\p{Lu}?\p{Ll}+|\p{Lu}+|\p{N}+", RegexOptions.CultureInvariant)]
+    private static partial Regex Word();
+
+    // "password: x", "api_key=x", "token": "x", "Authorization: Bearer x", "Bearer x"; a connection string by its own password part.
+    [GeneratedRegex(
+        """
+        (?<head>
+            \b (?: \w* (?: password | passwd | passphrase | passcode | secret | api[_\-\ ]?key | access[_\-]?key | account[_\-]?key | private[_\-]?key | connection[_\-\ ]?string )
+                 | (?: \w+[_\-] )? (?: token | pwd | authorization | cookie ) )
+            ["'\\]* \s* [:=] \s* ["'\\]* (?: bearer \s+ | basic \s+ )?
+          | \b bearer \s+ (?= [A-Za-z0-9_\-.~+/]{12,} )
+        )
+        (?! \[redacted\] )
+        (?: (?<=["']) [^"'\\]+ | [^\s"',;}\\]+ )
+        """,
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.IgnorePatternWhitespace)]
+    private static partial Regex Assignment();
+}

@@ -1,0 +1,214 @@
+using System.Text.Json;
+
+namespace ProceduralMemory.Capture;
+
+/// <summary>
+/// Brings values into the form in which they are stored: secrets taken out, numbers in one spelling, members of nested objects in ordinal
+/// order, within the limits of size and depth. The same call gives the same bytes, however its arguments came.
+/// </summary>
+/// <remarks>
+/// One instance serves one trace or execution: a secret that a name gave away is then taken out of every later text of it too.
+/// </remarks>
+internal sealed class ValueCapture(ProceduralMemoryOptions options)
+{
+    /// <summary>What stands in place of an argument that could not be kept.</summary>
+    public const string OmittedMarker = "[omitted]";
+
+    // A short secret ("1234") would be found in innocent texts as well.
+    private const int MinimumTrackedLength = 8;
+
+    private readonly Lock _gate = new();
+    private readonly HashSet<string> _seenSecrets = new(StringComparer.Ordinal);
+
+    /// <summary>Captures an object of arguments, member by member: one that cannot be kept is replaced by <see cref="OmittedMarker"/>.</summary>
+    /// <param name="action">The action whose arguments these are.</param>
+    /// <param name="arguments">A JSON object.</param>
+    /// <param name="omitted">What was left out and why, or <see langword="null"/>.</param>
+    public JsonElement Arguments(string action, JsonElement arguments, out string? omitted)
+    {
+        List<string>? faults = null;
+        var captured = Json.Build(writer =>
+        {
+            writer.WriteStartObject();
+            foreach (var argument in arguments.EnumerateObject())
+            {
+                writer.WritePropertyName(argument.Name);
+                if (Member(action, argument, out var fault) is { } value)
+                {
+                    value.WriteTo(writer);
+                }
+                else
+                {
+                    writer.WriteStringValue(OmittedMarker);
+                    (faults ??= []).Add($"argument '{argument.Name}': {fault}");
+                }
+            }
+
+            writer.WriteEndObject();
+        });
+        omitted = faults is null ? null : string.Join("; ", faults);
+        return captured;
+    }
+
+    /// <summary>Captures a result.</summary>
+    /// <param name="action">The action whose result this is.</param>
+    /// <param name="result">Any JSON value.</param>
+    /// <param name="omitted">Why it was left out, or <see langword="null"/>.</param>
+    public JsonElement? Result(string action, JsonElement result, out string? omitted)
+    {
+        var value = Value(action, result, out var fault);
+        omitted = fault is null ? null : $"result: {fault}";
+        return value;
+    }
+
+    /// <summary>Learns a secret from whoever declares it one: its value is taken out of every later text.</summary>
+    public void AddSecret(JsonElement value) => Remember(value);
+
+    /// <summary>Redacts a text.</summary>
+    public string Text(string text)
+    {
+        text = options.Redactor.Redact(text);
+        lock (_gate)
+        {
+            foreach (var secret in _seenSecrets)
+            {
+                text = text.Replace(secret, SecretRedactor.Marker, StringComparison.Ordinal);
+            }
+        }
+
+        return text;
+    }
+
+    /// <summary>Redacts an error.</summary>
+    public StepFailure? Failure(StepFailure? failure) => failure is null ? null : failure with { Message = Text(failure.Message) };
+
+    private JsonElement? Member(string action, JsonProperty member, out string? fault)
+    {
+        fault = null;
+        return IsSecret(action, member) ? Json.String(SecretRedactor.Marker) : Value(action, member.Value, out fault);
+    }
+
+    private JsonElement? Value(string action, JsonElement value, out string? fault)
+    {
+        try
+        {
+            // Measured before it is written: the raw text of what was parsed is at hand, and a giant is not copied to find that it is one.
+            if (JsonMarshalLength(value) is var length && length > options.MaxValueBytes)
+            {
+                fault = Invariant($"{length} bytes are more than {nameof(options.MaxValueBytes)} ({options.MaxValueBytes}) allows");
+                return null;
+            }
+
+            fault = null;
+            return Json.Build(writer => Write(writer, action, value, options.MaxValueDepth));
+        }
+        catch (DepthException)
+        {
+            fault = Invariant($"it nests deeper than {nameof(options.MaxValueDepth)} ({options.MaxValueDepth}) allows");
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or ArgumentException)
+        {
+            // What System.Text.Json raises for an escaped lone surrogate.
+            fault = "it holds text that is not valid UTF-16";
+        }
+
+        return null;
+    }
+
+    private static int JsonMarshalLength(JsonElement value) =>
+        value.ValueKind is JsonValueKind.Undefined ? 0 : System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(value).Length;
+
+    private bool IsSecret(string action, JsonProperty member)
+    {
+        if (member.Value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined or JsonValueKind.True or JsonValueKind.False
+            || !options.Redactor.IsSecret(action, member.Name))
+        {
+            return false;
+        }
+
+        Remember(member.Value);
+        return true;
+    }
+
+    private void Remember(JsonElement secret)
+    {
+        switch (secret.ValueKind)
+        {
+            case JsonValueKind.String when secret.GetString() is { Length: >= MinimumTrackedLength } text && text != SecretRedactor.Marker:
+                lock (_gate)
+                {
+                    _seenSecrets.Add(text);
+                }
+
+                break;
+            case JsonValueKind.Object:
+                foreach (var member in secret.EnumerateObject())
+                {
+                    Remember(member.Value);
+                }
+
+                break;
+            case JsonValueKind.Array:
+                foreach (var item in secret.EnumerateArray())
+                {
+                    Remember(item);
+                }
+
+                break;
+        }
+    }
+
+    private void Write(Utf8JsonWriter writer, string action, JsonElement value, int depthLeft)
+    {
+        if (depthLeft == 0 && value.ValueKind is JsonValueKind.Object or JsonValueKind.Array)
+        {
+            throw new DepthException();
+        }
+
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.Object:
+                writer.WriteStartObject();
+                foreach (var member in value.EnumerateObject().OrderBy(m => m.Name, StringComparer.Ordinal))
+                {
+                    writer.WritePropertyName(member.Name);
+                    if (IsSecret(action, member))
+                    {
+                        writer.WriteStringValue(SecretRedactor.Marker);
+                    }
+                    else
+                    {
+                        Write(writer, action, member.Value, depthLeft - 1);
+                    }
+                }
+
+                writer.WriteEndObject();
+                break;
+            case JsonValueKind.Array:
+                writer.WriteStartArray();
+                foreach (var item in value.EnumerateArray())
+                {
+                    Write(writer, action, item, depthLeft - 1);
+                }
+
+                writer.WriteEndArray();
+                break;
+            case JsonValueKind.String:
+                writer.WriteStringValue(Text(value.GetString()!));
+                break;
+            case JsonValueKind.Number:
+                Json.WriteNumber(writer, value);
+                break;
+            case JsonValueKind.Undefined:
+                writer.WriteNullValue();
+                break;
+            default:
+                value.WriteTo(writer);
+                break;
+        }
+    }
+
+    private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
+
+    private sealed class DepthException : Exception;
+}

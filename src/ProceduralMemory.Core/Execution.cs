@@ -1,0 +1,102 @@
+using System.Text.Json;
+
+namespace ProceduralMemory;
+
+/// <summary>One replay, as the execution log keeps it.</summary>
+public sealed record Execution
+{
+    /// <summary>The identity of the execution.</summary>
+    public required Guid Id { get; init; }
+
+    /// <summary>The scope of the procedure that ran.</summary>
+    public required string Scope { get; init; }
+
+    /// <summary>The procedure that ran.</summary>
+    public required Guid ProcedureId { get; init; }
+
+    /// <summary>Its name at the time of reading.</summary>
+    public required string ProcedureName { get; init; }
+
+    /// <summary>The version that ran.</summary>
+    public required int Version { get; init; }
+
+    /// <summary>The execution that this one is a step of, if any.</summary>
+    public Guid? ParentId { get; init; }
+
+    /// <summary>The step of the parent that this one is.</summary>
+    public string? ParentStep { get; init; }
+
+    /// <summary>How it ended.</summary>
+    public required ReplayOutcome Outcome { get; init; }
+
+    /// <summary>The request that led to it, redacted.</summary>
+    public string? Request { get; init; }
+
+    /// <summary>The inputs by name, a JSON object, redacted.</summary>
+    public JsonElement Inputs { get; init; } = Json.EmptyObject;
+
+    /// <summary>Why it ended as it did, in a sentence.</summary>
+    public string? Message { get; init; }
+
+    /// <summary>When it began (UTC).</summary>
+    public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>How long it took; <see langword="null"/> while it runs, or where its process ended first.</summary>
+    public TimeSpan? Duration { get; init; }
+
+    /// <summary>The steps as they were written down; a step that was never reached has no entry.</summary>
+    public IReadOnlyList<ExecutionStep> Steps { get; init; } = [];
+}
+
+/// <summary>One step of an execution, as the execution log keeps it: written before the call, and completed after it.</summary>
+public sealed record ExecutionStep
+{
+    /// <summary>Its place in the procedure, from 0.</summary>
+    public required int Ordinal { get; init; }
+
+    /// <summary>The step's id in its version.</summary>
+    public required string StepId { get; init; }
+
+    /// <summary>What was called.</summary>
+    public required string Action { get; init; }
+
+    /// <summary>How far it got. <see cref="StepStatus.Running"/> in the log of a dead process means: outcome unknown.</summary>
+    public required StepStatus Status { get; init; }
+
+    /// <summary>The arguments it was called with, redacted.</summary>
+    public JsonElement? Arguments { get; init; }
+
+    /// <summary>What it returned, redacted.</summary>
+    public JsonElement? Result { get; init; }
+
+    /// <summary>How the result compares with the expectation; <see langword="null"/> when there is none.</summary>
+    public OutcomeMatch? Match { get; init; }
+
+    /// <summary>Why it failed or was skipped.</summary>
+    public StepFailure? Failure { get; init; }
+
+    /// <summary>When it began (UTC).</summary>
+    public DateTimeOffset? StartedAt { get; init; }
+
+    /// <summary>How long it took.</summary>
+    public TimeSpan? Duration { get; init; }
+}
+
+/// <summary>How a replay ended.</summary>
+public enum ReplayOutcome
+{
+    /// <summary>Not ended; or left so by a process that died.</summary>
+    Running,
+
+    /// <summary>Every step that was to run did.</summary>
+    Completed,
+
+    /// <summary>A step failed. What is left is handed back.</summary>
+    Failed,
+
+    /// <summary>It was not let through: before the first step (inputs or functions are missing), or by a filter of the host. Not counted.</summary>
+    Refused,
+
+    /// <summary>It was cancelled. Not counted.</summary>
+    Cancelled,
+}

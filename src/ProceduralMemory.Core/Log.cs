@@ -1,0 +1,19 @@
+using Microsoft.Extensions.Logging;
+
+namespace ProceduralMemory;
+
+/// <summary>What the core logs: names, ids and counts, never arguments, results or requests.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Information, "Recording of '{Name}' started as trace {TraceId}.")]
+    public static partial void RecordingStarted(ILogger logger, string name, Guid traceId);
+
+    [LoggerMessage(2, LogLevel.Information, "Recording of '{Name}' finalized: version {Version} with {Steps} steps from trace {TraceId}.")]
+    public static partial void RecordingFinalized(ILogger logger, string name, int version, int steps, Guid traceId);
+
+    [LoggerMessage(3, LogLevel.Information, "Recording of '{Name}' gave no procedure: no successful step in trace {TraceId}.")]
+    public static partial void RecordingEmpty(ILogger logger, string name, Guid traceId);
+
+    [LoggerMessage(4, LogLevel.Information, "Replay of '{Name}' version {Version} ended: {Outcome}, execution {ExecutionId}.")]
+    public static partial void ReplayEnded(ILogger logger, string name, int version, ReplayOutcome outcome, Guid? executionId);
+}

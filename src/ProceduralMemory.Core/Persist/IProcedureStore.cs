@@ -1,0 +1,158 @@
+using ProceduralMemory.Capture;
+
+namespace ProceduralMemory.Persist;
+
+/// <summary>
+/// Where procedures, traces and executions are kept. Every operation is atomic: it happens as a whole or not at all, and it is durable when its task ends.
+/// Implementations are safe for use from several threads, and for several processes on one store. No query crosses the scopes that it is given.
+/// Faults of the store itself are raised as <see cref="ProcedureStoreException"/>.
+/// </summary>
+public interface IProcedureStore
+{
+    /// <summary>Begins a trace.</summary>
+    Task InsertTraceAsync(Trace trace, CancellationToken cancellationToken = default);
+
+    /// <summary>Adds a step to a trace in progress.</summary>
+    /// <exception cref="RecordingStateException">The trace has ended or does not exist.</exception>
+    Task AppendTraceStepAsync(Guid traceId, TraceStep step, CancellationToken cancellationToken = default);
+
+    /// <summary>Adds words to a step of a trace in progress; <see langword="null"/> leaves what is there.</summary>
+    Task AnnotateTraceStepAsync(Guid traceId, int ordinal, string? outcome, string? notes, CancellationToken cancellationToken = default);
+
+    /// <summary>Ends a trace without making a procedure of it.</summary>
+    /// <exception cref="RecordingStateException">The trace has ended or does not exist.</exception>
+    Task EndTraceAsync(Guid traceId, TraceStatus status, DateTimeOffset endedAt, TraceUsage usage, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads a trace with its steps, ordered by <see cref="TraceStep.Ordinal"/>; <see langword="null"/> when the scopes hold none of that id.</summary>
+    Task<Trace?> GetTraceAsync(IReadOnlyList<string> scopes, Guid traceId, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads traces without their steps, latest first.</summary>
+    Task<IReadOnlyList<Trace>> ListTracesAsync(IReadOnlyList<string> scopes, TraceStatus? status, int limit, CancellationToken cancellationToken = default);
+
+    /// <summary>Adds a version to the procedure of that scope and name, which is created if it is not there. Where the version comes from a trace, that is completed in the same transaction.</summary>
+    /// <returns>The procedure at its new version.</returns>
+    /// <exception cref="ProcedureConflictException">The name is taken and <see cref="NewVersion.MustBeNew"/> is set, or the active version is not the one that was expected.</exception>
+    /// <exception cref="RecordingStateException">The trace has ended already.</exception>
+    Task<Procedure> SaveVersionAsync(NewVersion version, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads a procedure by name, regardless of ASCII case; of several scopes the first that has it.</summary>
+    /// <param name="scopes">The scopes to look into, nearest first.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="version">The version to show; <see langword="null"/> for the active one, else the newest.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>The procedure, or <see langword="null"/> when there is no such procedure or version.</returns>
+    Task<Procedure?> GetProcedureAsync(IReadOnlyList<string> scopes, string name, int? version = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads the procedures of some scopes, ordered by name.</summary>
+    Task<IReadOnlyList<Procedure>> ListProceduresAsync(IReadOnlyList<string> scopes, bool includeRetired, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads all versions of a procedure, oldest first.</summary>
+    Task<IReadOnlyList<ProcedureVersion>> ListVersionsAsync(Guid procedureId, CancellationToken cancellationToken = default);
+
+    /// <summary>Makes a version the active one; the one that was active retires. A retired procedure comes back into use.</summary>
+    Task ActivateVersionAsync(Guid procedureId, int version, DateTimeOffset at, CancellationToken cancellationToken = default);
+
+    /// <summary>Puts procedures out of use in favour of another one, which takes their tags.</summary>
+    Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, IReadOnlyList<string> tags, DateTimeOffset at, CancellationToken cancellationToken = default);
+
+    /// <summary>Writes down that an execution begins.</summary>
+    Task BeginExecutionAsync(Execution execution, CancellationToken cancellationToken = default);
+
+    /// <summary>Writes down a step of an execution: before its call, and again after it.</summary>
+    Task WriteExecutionStepAsync(Guid executionId, ExecutionStep step, CancellationToken cancellationToken = default);
+
+    /// <summary>Writes down how an execution ended and, where it counts, adds it to the statistics of its version and steps in the same transaction.</summary>
+    Task EndExecutionAsync(EndedExecution execution, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads an execution with its steps; <see langword="null"/> when the scopes hold none of that id.</summary>
+    Task<Execution?> GetExecutionAsync(IReadOnlyList<string> scopes, Guid executionId, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads executions without their steps, latest first.</summary>
+    Task<IReadOnlyList<Execution>> ListExecutionsAsync(IReadOnlyList<string> scopes, ExecutionQuery query, CancellationToken cancellationToken = default);
+}
+
+/// <summary>A version to be stored.</summary>
+public sealed record NewVersion
+{
+    /// <summary>The scope it is written to.</summary>
+    public required string Scope { get; init; }
+
+    /// <summary>What the version holds, and how the procedure is described. Text of an existing procedure is replaced where it is given.</summary>
+    public required ProcedureDefinition Definition { get; init; }
+
+    /// <summary>What made it.</summary>
+    public required VersionReason Reason { get; init; }
+
+    /// <summary>Who made it.</summary>
+    public required ProcedureOrigin Origin { get; init; }
+
+    /// <summary>Whether it becomes the active version; otherwise it is a draft.</summary>
+    public required bool Activate { get; init; }
+
+    /// <summary>Whether the name must not be taken.</summary>
+    public bool MustBeNew { get; init; }
+
+    /// <summary>The active version that the change was made from; where it has moved on since, the save is refused. <see langword="null"/> for no such check.</summary>
+    public int? ExpectedActive { get; init; }
+
+    /// <summary>The request that the recorded task served.</summary>
+    public string? Request { get; init; }
+
+    /// <summary>The trace that the version comes from.</summary>
+    public Guid? TraceId { get; init; }
+
+    /// <summary>What the recorded task cost.</summary>
+    public TraceUsage? Usage { get; init; }
+
+    /// <summary>The statistics that the version begins with: those of its recording, or none.</summary>
+    public ExecutionStatistics Statistics { get; init; } = ExecutionStatistics.None;
+
+    /// <summary>The statistics that its steps begin with, by step id.</summary>
+    public IReadOnlyDictionary<string, StepStatistics> StepStatistics { get; init; } = new Dictionary<string, StepStatistics>();
+
+    /// <summary>The time of the change (UTC).</summary>
+    public required DateTimeOffset At { get; init; }
+}
+
+/// <summary>How an execution ended.</summary>
+/// <param name="ExecutionId">The execution.</param>
+/// <param name="ProcedureId">The procedure that ran.</param>
+/// <param name="Version">The version that ran.</param>
+/// <param name="Outcome">How it ended.</param>
+/// <param name="Message">Why, in a sentence.</param>
+/// <param name="EndedAt">When (UTC).</param>
+/// <param name="Duration">How long it took.</param>
+/// <param name="Verdict">What it says of the procedure; <see langword="null"/> when it does not count.</param>
+/// <param name="Steps">The steps that ran, for the statistics; empty when it does not count.</param>
+public sealed record EndedExecution(
+    Guid ExecutionId,
+    Guid ProcedureId,
+    int Version,
+    ReplayOutcome Outcome,
+    string? Message,
+    DateTimeOffset EndedAt,
+    TimeSpan Duration,
+    ExecutionVerdict? Verdict,
+    IReadOnlyList<CountedStep> Steps);
+
+/// <summary>A step that ran in a counted execution.</summary>
+/// <param name="StepId">The step.</param>
+/// <param name="Failed">Whether it failed.</param>
+/// <param name="Duration">How long it took.</param>
+public sealed record CountedStep(string StepId, bool Failed, TimeSpan Duration);
+
+/// <summary>Which executions to list.</summary>
+public sealed record ExecutionQuery
+{
+    /// <summary>Those of one procedure only.</summary>
+    public Guid? ProcedureId { get; init; }
+
+    /// <summary>Those that ended so only.</summary>
+    public ReplayOutcome? Outcome { get; init; }
+
+    /// <summary>Those that began at or after this time (UTC) only.</summary>
+    public DateTimeOffset? Since { get; init; }
+
+    /// <summary>The most to return; the default is 100.</summary>
+    public int Limit { get; init; } = 100;
+}

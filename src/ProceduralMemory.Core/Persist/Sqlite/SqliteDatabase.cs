@@ -1,0 +1,258 @@
+using System.Globalization;
+using System.Reflection;
+using Dapper;
+using DbUp;
+using DbUp.Sqlite.Helpers;
+using Microsoft.Data.Sqlite;
+
+namespace ProceduralMemory.Persist.Sqlite;
+
+/// <summary>One SQLite file: how it is opened, migrated and locked, and what its faults mean.</summary>
+/// <remarks>
+/// A connection is opened for each operation and comes from the provider's pool: that is cheap, and a connection is not thread-safe.
+/// SQLite works synchronously whatever the provider's signatures say, so nothing here pretends otherwise: the token is checked between statements.
+/// </remarks>
+internal sealed class SqliteDatabase : IDisposable
+{
+    /// <summary>The number of the newest migration in this assembly.</summary>
+    public const int SchemaVersion = 1;
+
+    private const string MigrationsPrefix = "ProceduralMemory.Persist.Sqlite.Migrations.";
+
+    private readonly ProceduralMemoryOptions _options;
+    private readonly string _connectionString;
+    private readonly string _openingPragmas;
+    private readonly SqliteConnection? _keepAlive;
+    private readonly Lock _initialization = new();
+    private volatile bool _initialized;
+
+    public SqliteDatabase(ProceduralMemoryOptions options)
+    {
+        _options = options;
+        InMemory = options.DatabasePath == ":memory:";
+        var builder = new SqliteConnectionStringBuilder
+        {
+            // SQLite's own memory file system: connections of one process share it under its name, with the locking of a file.
+            DataSource = InMemory ? $"file:/procedural-memory-{Guid.CreateVersion7(options.TimeProvider.GetUtcNow())}?vfs=memdb" : Path.GetFullPath(options.DatabasePath),
+            Mode = options.ReadOnly ? SqliteOpenMode.ReadOnly : SqliteOpenMode.ReadWriteCreate,
+            ForeignKeys = true,
+            Pooling = true,
+            DefaultTimeout = (int)Math.Ceiling(options.BusyTimeout.TotalSeconds),
+        };
+        _connectionString = builder.ConnectionString;
+        _openingPragmas = options.FlushEveryCommit ? "pragma synchronous = full" : "pragma synchronous = normal";
+        if (InMemory)
+        {
+            // The database lives as long as a connection to it is open.
+            _keepAlive = new SqliteConnection(_connectionString);
+            _keepAlive.Open();
+        }
+    }
+
+    private bool InMemory { get; }
+
+    /// <summary>Runs statements that only read, all on one snapshot.</summary>
+    public Task<T> ReadAsync<T>(Func<SqliteConnection, T> read, CancellationToken cancellationToken) => RunAsync(
+        connection =>
+        {
+            // Deferred: a reader takes no lock that a writer would wait for, and sees one state of the file throughout.
+            using var transaction = connection.BeginTransaction(deferred: true);
+            return read(connection);
+        },
+        cancellationToken);
+
+    /// <summary>Runs statements in one transaction that holds the write lock from its start, so that what it reads cannot change under it.</summary>
+    public Task<T> WriteAsync<T>(Func<SqliteConnection, T> write, CancellationToken cancellationToken) => RunAsync(
+        connection =>
+        {
+            using var transaction = connection.BeginTransaction();
+            var result = write(connection);
+            cancellationToken.ThrowIfCancellationRequested();
+            transaction.Commit();
+            return result;
+        },
+        cancellationToken);
+
+    /// <summary>Runs a single writing statement, which is a transaction of its own.</summary>
+    public Task<int> ExecuteAsync(string sql, object parameters, CancellationToken cancellationToken) =>
+        RunAsync(connection => connection.Execute(sql, parameters), cancellationToken);
+
+    public void Dispose()
+    {
+        using var connection = new SqliteConnection(_connectionString);
+        SqliteConnection.ClearPool(connection);
+        _keepAlive?.Dispose();
+    }
+
+    private Task<T> RunAsync<T>(Func<SqliteConnection, T> operation, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return Task.FromCanceled<T>(cancellationToken);
+        }
+
+        try
+        {
+            Initialize();
+            using var connection = Open();
+            return Task.FromResult(operation(connection));
+        }
+        catch (OperationCanceledException exception)
+        {
+            return Task.FromCanceled<T>(exception.CancellationToken.IsCancellationRequested ? exception.CancellationToken : new CancellationToken(canceled: true));
+        }
+        catch (SqliteException exception)
+        {
+            return Task.FromException<T>(Explain(exception));
+        }
+        catch (Exception exception)
+        {
+            return Task.FromException<T>(exception);
+        }
+    }
+
+    private SqliteConnection Open()
+    {
+        var connection = new SqliteConnection(_connectionString);
+        try
+        {
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = _openingPragmas;
+            command.ExecuteNonQuery();
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private void Initialize()
+    {
+        if (_initialized)
+        {
+            return;
+        }
+
+        lock (_initialization)
+        {
+            if (_initialized)
+            {
+                return;
+            }
+
+            RequireFolder();
+            using var connection = Open();
+            var (version, minReader) = ReadSchema(connection);
+            if (version > SchemaVersion && minReader > SchemaVersion)
+            {
+                throw new ProcedureStoreException(
+                    StoreFault.TooNew,
+                    string.Create(CultureInfo.InvariantCulture, $"The database has schema {version}, which needs a library that knows schema {minReader}; this one knows {SchemaVersion}. Update the ProceduralMemory packages, or open another file."));
+            }
+
+            if (version < SchemaVersion)
+            {
+                if (_options.ReadOnly)
+                {
+                    throw new ProcedureStoreException(
+                        StoreFault.ReadOnly,
+                        string.Create(CultureInfo.InvariantCulture, $"The database has schema {version} and must be migrated to {SchemaVersion}, but it is opened read-only. Open it for writing once."));
+                }
+
+                Migrate(connection);
+            }
+
+            _initialized = true;
+        }
+    }
+
+    private void RequireFolder()
+    {
+        if (InMemory)
+        {
+            return;
+        }
+
+        var path = Path.GetFullPath(_options.DatabasePath);
+        if (Directory.Exists(path))
+        {
+            throw new ProcedureStoreException(StoreFault.Unreachable, $"'{path}' is a folder. Name a file in it as {nameof(ProceduralMemoryOptions.DatabasePath)}.");
+        }
+
+        if (Path.GetDirectoryName(path) is { } folder && !Directory.Exists(folder))
+        {
+            throw new ProcedureStoreException(StoreFault.Unreachable, $"The folder '{folder}' of the database does not exist. Create it, or name another {nameof(ProceduralMemoryOptions.DatabasePath)}.");
+        }
+
+        if (_options.ReadOnly && !File.Exists(path))
+        {
+            throw new ProcedureStoreException(StoreFault.Unreachable, $"The database '{path}' does not exist, and is to be opened read-only. Name an existing file.");
+        }
+    }
+
+    private static (int Version, int MinReader) ReadSchema(SqliteConnection connection)
+    {
+        if (connection.ExecuteScalar<long>("select count(*) from sqlite_schema where type = 'table' and name = 'schema_info'") == 0)
+        {
+            return (0, 0);
+        }
+
+        var row = connection.QuerySingle<(long Version, long MinReader)>("select version, min_reader from schema_info");
+        return ((int)row.Version, (int)row.MinReader);
+    }
+
+    private void Migrate(SqliteConnection connection)
+    {
+        if (!InMemory)
+        {
+            // Kept in the file; cannot be changed inside a transaction.
+            connection.Execute("pragma journal_mode = wal");
+        }
+
+        // The write lock is taken before DbUp looks at what has run, so that of two processes that start at once the second finds the work done.
+        connection.Execute("begin immediate");
+        try
+        {
+            using var shared = new SharedConnection(connection);
+            var result = DeployChanges.To.SqliteDatabase(shared)
+                .WithScriptsEmbeddedInAssembly(Assembly.GetExecutingAssembly(), name => name.StartsWith(MigrationsPrefix, StringComparison.Ordinal))
+                .JournalToSqliteTable("schema_migrations")
+                .WithVariablesDisabled()
+                .WithoutTransaction()
+                .LogToNowhere()
+                .Build()
+                .PerformUpgrade();
+            if (!result.Successful)
+            {
+                throw result.Error as SqliteException as Exception
+                    ?? new ProcedureStoreException(StoreFault.Failed, $"The migration '{result.ErrorScript?.Name}' of the database failed; nothing of it was kept.", result.Error);
+            }
+
+            connection.Execute("commit");
+        }
+        catch
+        {
+            connection.Execute("rollback");
+            throw;
+        }
+    }
+
+    private ProcedureStoreException Explain(SqliteException exception)
+    {
+        const int Busy = 5, Locked = 6, ReadOnly = 8, IoError = 10, Corrupt = 11, Full = 13, CannotOpen = 14, NotADatabase = 26;
+        var path = InMemory ? ":memory:" : Path.GetFullPath(_options.DatabasePath);
+        return exception.SqliteErrorCode switch
+        {
+            Busy or Locked => new(StoreFault.Busy, string.Create(CultureInfo.InvariantCulture, $"The database '{path}' was locked by another writer for {_options.BusyTimeout.TotalSeconds} s. Try again, or raise {nameof(ProceduralMemoryOptions.BusyTimeout)}."), exception),
+            ReadOnly => new(StoreFault.ReadOnly, $"The database '{path}' cannot be written. Give the process write access to the file and its folder.", exception),
+            Corrupt => new(StoreFault.Corrupt, $"The database '{path}' is damaged. Restore a backup; 'pragma integrity_check' tells what is wrong.", exception),
+            NotADatabase => new(StoreFault.Corrupt, $"The file '{path}' is no SQLite database. Name another {nameof(ProceduralMemoryOptions.DatabasePath)}, or restore a backup.", exception),
+            CannotOpen => new(StoreFault.Unreachable, $"The database '{path}' cannot be opened. See that its folder exists and that the process may read and write there.", exception),
+            IoError or Full => new(StoreFault.Failed, $"The database '{path}' could not be written or read by the operating system. See that the disk has room and works.", exception),
+            _ => new(StoreFault.Failed, $"The database '{path}' reported an error of SQLite, code {exception.SqliteErrorCode}.", exception),
+        };
+    }
+}

@@ -1,0 +1,357 @@
+using System.Text.Json;
+using Dapper;
+using Microsoft.Data.Sqlite;
+
+namespace ProceduralMemory.Persist.Sqlite;
+
+public sealed partial class SqliteProcedureStore
+{
+    private const string SelectProcedures =
+        """
+        select id as Id, scope as Scope, name as Name, description as Description, tags as Tags, notes as Notes, origin as Origin,
+               active_version as ActiveVersion, retired as Retired, merged_into as MergedInto, created_at as CreatedAt, updated_at as UpdatedAt
+        from procedures
+        """;
+
+    private const string SelectVersions =
+        """
+        select procedure_id as ProcedureId, version as Version, parent as Parent, reason as Reason, state as State, origin as Origin, request as Request,
+               trace_id as TraceId, document as Document, created_at as CreatedAt, executions as Executions, successes as Successes, failures as Failures,
+               completed as Completed, total_duration_us as TotalDurationUs, last_duration_us as LastDurationUs, last_executed_at as LastExecutedAt
+        from procedure_versions
+        """;
+
+    private const string SelectStepStatistics =
+        """
+        select procedure_id as ProcedureId, version as Version, step_id as StepId, runs as Runs, failures as Failures,
+               total_duration_us as TotalDurationUs, last_duration_us as LastDurationUs, last_run_at as LastRunAt
+        from step_statistics
+        """;
+
+    private const string InsertProcedure =
+        """
+        insert into procedures (id, scope, name, description, tags, notes, origin, active_version, created_at, updated_at)
+        values (@Id, @Scope, @Name, @Description, @Tags, @Notes, @Origin, @ActiveVersion, @At, @At)
+        """;
+
+    private const string UpdateProcedure =
+        """
+        update procedures
+        set description = @Description, tags = @Tags, notes = @Notes, active_version = @ActiveVersion, retired = @Retired, merged_into = @MergedInto, updated_at = @At
+        where id = @Id
+        """;
+
+    private const string InsertVersion =
+        """
+        insert into procedure_versions (procedure_id, version, parent, reason, state, origin, request, trace_id, document, created_at,
+                                        executions, successes, failures, completed, total_duration_us, last_duration_us, last_executed_at)
+        values (@ProcedureId, @Version, @Parent, @Reason, @State, @Origin, @Request, @TraceId, @Document, @At,
+                @Executions, @Successes, @Failures, @Completed, @TotalDurationUs, @LastDurationUs, @LastExecutedAt)
+        """;
+
+    private const string InsertStepStatistics =
+        """
+        insert into step_statistics (procedure_id, version, step_id, runs, failures, total_duration_us, last_duration_us, last_run_at)
+        values (@ProcedureId, @Version, @StepId, @Runs, @Failures, @TotalDurationUs, @LastDurationUs, @LastRunAt)
+        """;
+
+    private const string SetVersionState = "update procedure_versions set state = @State where procedure_id = @ProcedureId and version = @Version";
+
+    /// <inheritdoc/>
+    public Task<Procedure> SaveVersionAsync(NewVersion version, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(version);
+        return _database.WriteAsync(connection => SaveVersion(connection, version), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<Procedure?> GetProcedureAsync(IReadOnlyList<string> scopes, string name, int? version = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(scopes);
+        ArgumentNullException.ThrowIfNull(name);
+        return _database.ReadAsync(
+            connection =>
+            {
+                var rows = connection.Query<ProcedureRow>($"{SelectProcedures} where scope in @Scopes and name = @Name", new { Scopes = scopes, Name = name.Trim() }).ToList();
+                var nearest = scopes.Select(s => rows.Find(r => r.Scope == s)).FirstOrDefault(r => r is not null);
+                return nearest is null ? null : Assemble(connection, [nearest], version).SingleOrDefault();
+            },
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<Procedure>> ListProceduresAsync(IReadOnlyList<string> scopes, bool includeRetired, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Procedure>>(
+        connection => Assemble(
+            connection,
+            connection.Query<ProcedureRow>(
+                $"{SelectProcedures} where scope in @Scopes and (@IncludeRetired or retired = 0) order by name, scope",
+                new { Scopes = scopes, IncludeRetired = includeRetired }).ToList(),
+            version: null),
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<ProcedureVersion>> ListVersionsAsync(Guid procedureId, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<ProcedureVersion>>(
+        connection =>
+        {
+            var parameters = new { ProcedureId = Text(procedureId) };
+            var statistics = connection.Query<StepStatisticsRow>($"{SelectStepStatistics} where procedure_id = @ProcedureId", parameters).ToLookup(r => r.Version);
+            return [.. connection
+                .Query<VersionRow>($"{SelectVersions} where procedure_id = @ProcedureId order by version", parameters)
+                .Select(r => r.ToVersion(statistics[r.Version]))];
+        },
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public Task ActivateVersionAsync(Guid procedureId, int version, DateTimeOffset at, CancellationToken cancellationToken = default) => _database.WriteAsync(
+        connection =>
+        {
+            var procedure = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(procedureId) });
+            if (connection.Execute(SetVersionState, new { ProcedureId = procedure.Id, Version = version, State = Text(VersionState.Active) }) == 0)
+            {
+                throw new ProcedureNotFoundException(procedure.Name, [], version);
+            }
+
+            RetireVersion(connection, procedure.Id, procedure.ActiveVersion, exceptVersion: version);
+            return connection.Execute(UpdateProcedure, new { procedure.Id, procedure.Description, procedure.Tags, procedure.Notes, ActiveVersion = version, Retired = 0, MergedInto = (string?)null, At = Text(at) });
+        },
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, IReadOnlyList<string> tags, DateTimeOffset at, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(mergedIds);
+        return _database.WriteAsync(
+            connection =>
+            {
+                connection.Execute("update procedures set tags = @Tags, updated_at = @At where id = @Id", new { Id = Text(keptId), Tags = Text(tags), At = Text(at) });
+                return connection.Execute(
+                    "update procedures set retired = 1, merged_into = @KeptId, updated_at = @At where id = @Id",
+                    mergedIds.Select(id => new { Id = Text(id), KeptId = Text(keptId), At = Text(at) }));
+            },
+            cancellationToken);
+    }
+
+    private static Procedure SaveVersion(SqliteConnection connection, NewVersion version)
+    {
+        var definition = version.Definition;
+        var at = Text(version.At);
+        var existing = connection.QuerySingleOrDefault<ProcedureRow>($"{SelectProcedures} where scope = @Scope and name = @Name", new { version.Scope, definition.Name });
+        if (existing is not null && version.MustBeNew)
+        {
+            throw new ProcedureConflictException(definition.Name, $"There is a procedure named '{existing.Name}' already. Choose another name, or store it as a new version of that one.");
+        }
+
+        if (version.ExpectedActive is { } expected && existing?.ActiveVersion != expected)
+        {
+            throw new ProcedureConflictException(definition.Name, $"Procedure '{definition.Name}' is at version {existing?.ActiveVersion}, not {expected}. Load it again and repeat the change.");
+        }
+
+        if (version.TraceId is { } traceId)
+        {
+            ThrowIfNotRecording(connection.Execute(EndTrace, EndTraceParameters(traceId, TraceStatus.Completed, version.At, version.Usage ?? new(null, null, null))), traceId);
+        }
+
+        var id = existing?.Id ?? Text(Guid.CreateVersion7(version.At));
+        var number = existing is null ? 1 : (int)connection.ExecuteScalar<long>("select coalesce(max(version), 0) + 1 from procedure_versions where procedure_id = @Id", new { Id = id });
+        var active = version.Activate ? number : existing?.ActiveVersion;
+        if (existing is null)
+        {
+            connection.Execute(InsertProcedure, new { Id = id, version.Scope, definition.Name, definition.Description, Tags = Text(definition.Tags), definition.Notes, Origin = Text(version.Origin), ActiveVersion = active, At = at });
+        }
+        else
+        {
+            // A draft describes nothing anew until it is activated by a person, who sees both.
+            var describes = version.Activate;
+            connection.Execute(UpdateProcedure, new
+            {
+                existing.Id,
+                Description = describes && definition.Description.Length > 0 ? definition.Description : existing.Description,
+                Tags = describes ? Text([.. ToTags(existing.Tags).Union(definition.Tags)]) : existing.Tags,
+                Notes = describes ? definition.Notes ?? existing.Notes : existing.Notes,
+                ActiveVersion = active,
+                Retired = version.Activate ? 0 : existing.Retired,
+                MergedInto = version.Activate ? null : existing.MergedInto,
+                At = at,
+            });
+        }
+
+        if (version.Activate)
+        {
+            RetireVersion(connection, id, existing?.ActiveVersion, exceptVersion: number);
+        }
+
+        var statistics = version.Statistics;
+        connection.Execute(InsertVersion, new
+        {
+            ProcedureId = id,
+            Version = number,
+            Parent = existing?.ActiveVersion,
+            Reason = Text(version.Reason),
+            State = Text(version.Activate ? VersionState.Active : VersionState.Draft),
+            Origin = Text(version.Origin),
+            version.Request,
+            TraceId = Text(version.TraceId),
+            Document = JsonSerializer.Serialize(new VersionDocument { Inputs = definition.Inputs, Steps = definition.Steps }, Json.Stored),
+            At = at,
+            statistics.Executions,
+            statistics.Successes,
+            statistics.Failures,
+            statistics.Completed,
+            TotalDurationUs = Microseconds(statistics.TotalDuration),
+            LastDurationUs = statistics.LastDuration is { } last ? Microseconds(last) : (long?)null,
+            LastExecutedAt = Text(statistics.LastExecutedAt),
+        });
+        connection.Execute(InsertStepStatistics, version.StepStatistics.Select(s => new
+        {
+            ProcedureId = id,
+            Version = number,
+            StepId = s.Key,
+            s.Value.Runs,
+            s.Value.Failures,
+            TotalDurationUs = Microseconds(s.Value.TotalDuration),
+            LastDurationUs = s.Value.LastDuration is { } stepLast ? Microseconds(stepLast) : (long?)null,
+            LastRunAt = Text(s.Value.LastRunAt),
+        }));
+        var row = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = id });
+        return Assemble(connection, [row], number).Single();
+    }
+
+    private static void RetireVersion(SqliteConnection connection, string procedureId, long? version, long exceptVersion)
+    {
+        if (version is not null && version != exceptVersion)
+        {
+            connection.Execute(SetVersionState, new { ProcedureId = procedureId, Version = version, State = Text(VersionState.Retired) });
+        }
+    }
+
+    /// <summary>Reads what belongs to some procedures in two more queries, however many they are.</summary>
+    private static List<Procedure> Assemble(SqliteConnection connection, List<ProcedureRow> rows, int? version)
+    {
+        var result = new List<Procedure>(rows.Count);
+        // SQLite takes some 32,000 parameters; a batch stays far below.
+        foreach (var batch in rows.Chunk(5000))
+        {
+            var ids = new { Ids = batch.Select(r => r.Id) };
+            var versions = connection.Query<VersionRow>($"{SelectVersions} where procedure_id in @Ids order by version", ids).ToLookup(r => r.ProcedureId);
+            var steps = connection.Query<StepStatisticsRow>($"{SelectStepStatistics} where procedure_id in @Ids", ids).ToLookup(r => (r.ProcedureId, r.Version));
+            foreach (var row in batch)
+            {
+                var all = versions[row.Id].ToList();
+                var shown = version is { } number ? all.Find(v => v.Version == number) : all.Find(v => v.Version == row.ActiveVersion) ?? all[^1];
+                if (shown is not null)
+                {
+                    result.Add(row.ToProcedure(shown.ToVersion(steps[(row.Id, shown.Version)]), all.Aggregate(ExecutionStatistics.None, (sum, v) => sum.Combine(v.ToStatistics()))));
+                }
+            }
+        }
+
+        return result;
+    }
+
+    private sealed class ProcedureRow
+    {
+        public required string Id { get; init; }
+        public required string Scope { get; init; }
+        public required string Name { get; init; }
+        public required string Description { get; init; }
+        public required string Tags { get; init; }
+        public string? Notes { get; init; }
+        public required string Origin { get; init; }
+        public long? ActiveVersion { get; init; }
+        public long Retired { get; init; }
+        public string? MergedInto { get; init; }
+        public required string CreatedAt { get; init; }
+        public required string UpdatedAt { get; init; }
+
+        public Procedure ToProcedure(ProcedureVersion version, ExecutionStatistics statistics) => new()
+        {
+            Id = ToId(Id),
+            Scope = Scope,
+            Name = Name,
+            Description = Description,
+            Tags = ToTags(Tags),
+            Notes = Notes,
+            Origin = ToEnum<ProcedureOrigin>(Origin),
+            ActiveVersion = (int?)ActiveVersion,
+            IsRetired = Retired != 0,
+            MergedInto = ToIdOrNull(MergedInto),
+            Version = version,
+            Statistics = statistics,
+            CreatedAt = ToTime(CreatedAt),
+            UpdatedAt = ToTime(UpdatedAt),
+        };
+    }
+
+    private sealed class VersionRow
+    {
+        public required string ProcedureId { get; init; }
+        public long Version { get; init; }
+        public long? Parent { get; init; }
+        public required string Reason { get; init; }
+        public required string State { get; init; }
+        public required string Origin { get; init; }
+        public string? Request { get; init; }
+        public string? TraceId { get; init; }
+        public required string Document { get; init; }
+        public required string CreatedAt { get; init; }
+        public long Executions { get; init; }
+        public long Successes { get; init; }
+        public long Failures { get; init; }
+        public long Completed { get; init; }
+        public long TotalDurationUs { get; init; }
+        public long? LastDurationUs { get; init; }
+        public string? LastExecutedAt { get; init; }
+
+        public ExecutionStatistics ToStatistics() => new()
+        {
+            Executions = Executions,
+            Successes = Successes,
+            Failures = Failures,
+            Completed = Completed,
+            TotalDuration = ToDuration(TotalDurationUs),
+            LastDuration = ToDurationOrNull(LastDurationUs),
+            LastExecutedAt = ToTimeOrNull(LastExecutedAt),
+        };
+
+        public ProcedureVersion ToVersion(IEnumerable<StepStatisticsRow> steps)
+        {
+            var document = JsonSerializer.Deserialize<VersionDocument>(Document, Json.Stored)!;
+            return new ProcedureVersion
+            {
+                Number = (int)Version,
+                Parent = (int?)Parent,
+                Reason = ToEnum<VersionReason>(Reason),
+                State = ToEnum<VersionState>(State),
+                Origin = ToEnum<ProcedureOrigin>(Origin),
+                Request = Request,
+                TraceId = ToIdOrNull(TraceId),
+                Inputs = document.Inputs,
+                Steps = document.Steps,
+                Statistics = ToStatistics(),
+                StepStatistics = steps.ToDictionary(s => s.StepId, s => s.ToStatistics(), StringComparer.Ordinal),
+                CreatedAt = ToTime(CreatedAt),
+            };
+        }
+    }
+
+    private sealed class StepStatisticsRow
+    {
+        public required string ProcedureId { get; init; }
+        public long Version { get; init; }
+        public required string StepId { get; init; }
+        public long Runs { get; init; }
+        public long Failures { get; init; }
+        public long TotalDurationUs { get; init; }
+        public long? LastDurationUs { get; init; }
+        public string? LastRunAt { get; init; }
+
+        public StepStatistics ToStatistics() => new()
+        {
+            Runs = Runs,
+            Failures = Failures,
+            TotalDuration = ToDuration(TotalDurationUs),
+            LastDuration = ToDurationOrNull(LastDurationUs),
+            LastRunAt = ToTimeOrNull(LastRunAt),
+        };
+    }
+}

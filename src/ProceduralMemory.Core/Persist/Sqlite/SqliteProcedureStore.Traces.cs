@@ -1,0 +1,232 @@
+using Dapper;
+using Microsoft.Data.Sqlite;
+using ProceduralMemory.Capture;
+
+namespace ProceduralMemory.Persist.Sqlite;
+
+public sealed partial class SqliteProcedureStore
+{
+    private const string InsertTrace =
+        """
+        insert into traces (id, scope, name, description, request, tags, notes, status, started_at)
+        values (@Id, @Scope, @Name, @Description, @Request, @Tags, @Notes, @Status, @StartedAt)
+        """;
+
+    // Inserts nothing when the trace is not being recorded: one statement, so that a step cannot slip in behind a finalize of another process.
+    private const string AppendTraceStep =
+        """
+        insert into trace_steps (trace_id, ordinal, kind, action, arguments, result, omitted, status, error_type, error, outcome, notes,
+                                 call_group, call_index, started_at, duration_us)
+        select @TraceId, @Ordinal, @Kind, @Action, @Arguments, @Result, @Omitted, @Status, @ErrorType, @Error, @Outcome, @Notes,
+               @CallGroup, @CallIndex, @StartedAt, @DurationUs
+        where exists (select 1 from traces where id = @TraceId and status = 'recording')
+        """;
+
+    private const string AnnotateTraceStep =
+        """
+        update trace_steps
+        set outcome = coalesce(@Outcome, outcome), notes = coalesce(@Notes, notes)
+        where trace_id = @TraceId and ordinal = @Ordinal
+          and exists (select 1 from traces where id = @TraceId and status = 'recording')
+        """;
+
+    private const string EndTrace =
+        """
+        update traces
+        set status = @Status, ended_at = @EndedAt, model_calls = @ModelCalls, input_tokens = @InputTokens, output_tokens = @OutputTokens
+        where id = @TraceId and status = 'recording'
+        """;
+
+    private const string SelectTraces =
+        """
+        select id as Id, scope as Scope, name as Name, description as Description, request as Request, tags as Tags, notes as Notes, status as Status,
+               started_at as StartedAt, ended_at as EndedAt, model_calls as ModelCalls, input_tokens as InputTokens, output_tokens as OutputTokens
+        from traces
+        """;
+
+    private const string SelectTraceSteps =
+        """
+        select ordinal as Ordinal, kind as Kind, action as Action, arguments as Arguments, result as Result, omitted as Omitted, status as Status,
+               error_type as ErrorType, error as Error, outcome as Outcome, notes as Notes, call_group as CallGroup, call_index as CallIndex,
+               started_at as StartedAt, duration_us as DurationUs
+        from trace_steps
+        where trace_id = @TraceId
+        order by ordinal
+        """;
+
+    /// <inheritdoc/>
+    public Task InsertTraceAsync(Trace trace, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(trace);
+        return _database.ExecuteAsync(
+            InsertTrace,
+            new
+            {
+                Id = Text(trace.Id),
+                trace.Scope,
+                trace.Name,
+                trace.Description,
+                trace.Request,
+                Tags = Text(trace.Tags),
+                trace.Notes,
+                Status = Text(trace.Status),
+                StartedAt = Text(trace.StartedAt),
+            },
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task AppendTraceStepAsync(Guid traceId, TraceStep step, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(step);
+        var inserted = await _database.ExecuteAsync(
+            AppendTraceStep,
+            new
+            {
+                TraceId = Text(traceId),
+                step.Ordinal,
+                Kind = Text(step.Kind),
+                step.Action,
+                Arguments = step.Arguments.GetRawText(),
+                Result = Text(step.Result),
+                step.Omitted,
+                Status = Text(step.Status),
+                step.Failure?.ErrorType,
+                Error = step.Failure?.Message,
+                step.Outcome,
+                step.Notes,
+                step.CallGroup,
+                step.CallIndex,
+                StartedAt = Text(step.StartedAt),
+                DurationUs = Microseconds(step.Duration),
+            },
+            cancellationToken).ConfigureAwait(false);
+        ThrowIfNotRecording(inserted, traceId);
+    }
+
+    /// <inheritdoc/>
+    public async Task AnnotateTraceStepAsync(Guid traceId, int ordinal, string? outcome, string? notes, CancellationToken cancellationToken = default)
+    {
+        var changed = await _database.ExecuteAsync(
+            AnnotateTraceStep, new { TraceId = Text(traceId), Ordinal = ordinal, Outcome = outcome, Notes = notes }, cancellationToken).ConfigureAwait(false);
+        ThrowIfNotRecording(changed, traceId);
+    }
+
+    /// <inheritdoc/>
+    public async Task EndTraceAsync(Guid traceId, TraceStatus status, DateTimeOffset endedAt, TraceUsage usage, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(usage);
+        var changed = await _database.ExecuteAsync(EndTrace, EndTraceParameters(traceId, status, endedAt, usage), cancellationToken).ConfigureAwait(false);
+        ThrowIfNotRecording(changed, traceId);
+    }
+
+    /// <inheritdoc/>
+    public Task<Trace?> GetTraceAsync(IReadOnlyList<string> scopes, Guid traceId, CancellationToken cancellationToken = default) => _database.ReadAsync(
+        connection =>
+        {
+            var row = connection.QuerySingleOrDefault<TraceRow>($"{SelectTraces} where id = @Id and scope in @Scopes", new { Id = Text(traceId), Scopes = scopes });
+            return row is null ? null : row.ToTrace() with { Steps = ReadTraceSteps(connection, traceId) };
+        },
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<Trace>> ListTracesAsync(IReadOnlyList<string> scopes, TraceStatus? status, int limit, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Trace>>(
+        connection => [.. connection
+            .Query<TraceRow>(
+                $"{SelectTraces} where scope in @Scopes and (@Status is null or status = @Status) order by started_at desc, id desc limit @Limit",
+                new { Scopes = scopes, Status = Text(status), Limit = limit })
+            .Select(r => r.ToTrace())],
+        cancellationToken);
+
+    private static object EndTraceParameters(Guid traceId, TraceStatus status, DateTimeOffset endedAt, TraceUsage usage) => new
+    {
+        TraceId = Text(traceId),
+        Status = Text(status),
+        EndedAt = Text(endedAt),
+        usage.ModelCalls,
+        usage.InputTokens,
+        usage.OutputTokens,
+    };
+
+    private static List<TraceStep> ReadTraceSteps(SqliteConnection connection, Guid traceId) =>
+        [.. connection.Query<TraceStepRow>(SelectTraceSteps, new { TraceId = Text(traceId) }).Select(r => r.ToStep())];
+
+    private static void ThrowIfNotRecording(int changed, Guid traceId)
+    {
+        if (changed == 0)
+        {
+            throw new RecordingStateException($"Trace {traceId:D} is not being recorded: it was finalized or abandoned, perhaps by another process, or never begun.");
+        }
+    }
+
+    private sealed class TraceRow
+    {
+        public required string Id { get; init; }
+        public required string Scope { get; init; }
+        public required string Name { get; init; }
+        public required string Description { get; init; }
+        public string? Request { get; init; }
+        public required string Tags { get; init; }
+        public string? Notes { get; init; }
+        public required string Status { get; init; }
+        public required string StartedAt { get; init; }
+        public string? EndedAt { get; init; }
+        public long? ModelCalls { get; init; }
+        public long? InputTokens { get; init; }
+        public long? OutputTokens { get; init; }
+
+        public Trace ToTrace() => new()
+        {
+            Id = ToId(Id),
+            Scope = Scope,
+            Name = Name,
+            Description = Description,
+            Request = Request,
+            Tags = ToTags(Tags),
+            Notes = Notes,
+            Status = ToEnum<TraceStatus>(Status),
+            StartedAt = ToTime(StartedAt),
+            EndedAt = ToTimeOrNull(EndedAt),
+            ModelCalls = (int?)ModelCalls,
+            InputTokens = InputTokens,
+            OutputTokens = OutputTokens,
+        };
+    }
+
+    private sealed class TraceStepRow
+    {
+        public long Ordinal { get; init; }
+        public required string Kind { get; init; }
+        public required string Action { get; init; }
+        public required string Arguments { get; init; }
+        public string? Result { get; init; }
+        public string? Omitted { get; init; }
+        public required string Status { get; init; }
+        public string? ErrorType { get; init; }
+        public string? Error { get; init; }
+        public string? Outcome { get; init; }
+        public string? Notes { get; init; }
+        public string? CallGroup { get; init; }
+        public long CallIndex { get; init; }
+        public required string StartedAt { get; init; }
+        public long DurationUs { get; init; }
+
+        public TraceStep ToStep() => new()
+        {
+            Ordinal = (int)Ordinal,
+            Kind = ToEnum<StepKind>(Kind),
+            Action = Action,
+            Arguments = Json.Read(Arguments),
+            Result = ToValueOrNull(Result),
+            Omitted = Omitted,
+            Status = ToEnum<StepStatus>(Status),
+            Failure = ToFailure(ErrorType, Error),
+            Outcome = Outcome,
+            Notes = Notes,
+            CallGroup = CallGroup,
+            CallIndex = (int)CallIndex,
+            StartedAt = ToTime(StartedAt),
+            Duration = ToDuration(DurationUs),
+        };
+    }
+}

@@ -1,0 +1,87 @@
+using System.ComponentModel.DataAnnotations;
+using ProceduralMemory.Capture;
+
+namespace ProceduralMemory;
+
+/// <summary>Every knob of the core. A host sets them before the memory is built; they are validated once, then.</summary>
+public class ProceduralMemoryOptions
+{
+    /// <summary>The SQLite file, or <c>:memory:</c> for a database that lives as long as its store. Its folder must exist.</summary>
+    /// <value>The default value is <c>procedures.db</c> in the current directory.</value>
+    [Required]
+    public string DatabasePath { get; set; } = "procedures.db";
+
+    /// <summary>Opens the file for reading only: recording, storing and replaying are then refused.</summary>
+    /// <value>The default value is <see langword="false"/>.</value>
+    public bool ReadOnly { get; set; }
+
+    /// <summary>How long a write waits for another process that is writing.</summary>
+    /// <value>The default value is 10 seconds; at least 1 second.</value>
+    [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    public TimeSpan BusyTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Whether a commit reaches the disk before it is acknowledged, so that it survives a power cut. A killed process loses nothing either way.</summary>
+    /// <value>The default value is <see langword="false"/>: SQLite's <c>synchronous = NORMAL</c> in WAL mode.</value>
+    public bool FlushEveryCommit { get; set; }
+
+    /// <summary>Says whose memory is used, each time it is used. A session's own scope goes before it.</summary>
+    /// <value>The default value gives <see cref="MemoryScope.Default"/>.</value>
+    [Required]
+    public Func<MemoryScope> Scope { get; set; } = static () => MemoryScope.Default;
+
+    /// <summary>Takes secrets out of everything before it is stored or logged.</summary>
+    /// <value>The default value is <see cref="SecretRedactor"/>, which goes by the names of parameters and fields.</value>
+    [Required]
+    public IRedactor Redactor { get; set; } = new SecretRedactor();
+
+    /// <summary>The largest argument, result or input that is kept, in bytes of UTF-8 JSON. A larger one is refused, or left out of a recording and said so.</summary>
+    /// <value>The default value is 1 MiB (1,048,576).</value>
+    [Range(1024, 64 * 1024 * 1024)]
+    public int MaxValueBytes { get; set; } = 1024 * 1024;
+
+    /// <summary>The deepest nesting of an argument, result or input that is kept.</summary>
+    /// <value>The default value is 32; at most 64, which is what System.Text.Json reads.</value>
+    [Range(1, Json.MaxDepth)]
+    public int MaxValueDepth { get; set; } = 32;
+
+    /// <summary>The most steps that a procedure may have. A longer recording cannot be finalized.</summary>
+    /// <value>The default value is 500.</value>
+    [Range(1, 10_000)]
+    public int MaxSteps { get; set; } = 500;
+
+    /// <summary>How deep procedures may replay procedures.</summary>
+    /// <value>The default value is 8.</value>
+    [Range(1, 64)]
+    public int MaxProcedureDepth { get; set; } = 8;
+
+    /// <summary>The score from 0 to 1 below which a found procedure does not fit.</summary>
+    /// <value>The default value is 0.34: about a third of the request's words.</value>
+    [Range(0d, 1d)]
+    public double MinimumScore { get; set; } = 0.34;
+
+    /// <summary>How many counted executions <see cref="ProcedureMemory.OptimizeAsync"/> needs before it changes a procedure.</summary>
+    /// <value>The default value is 3.</value>
+    [Range(1, 1_000_000)]
+    public int MinimumExecutionsToOptimize { get; set; } = 3;
+
+    /// <summary>The mean duration from which a step is flagged as slow.</summary>
+    /// <value>The default value is 5 seconds.</value>
+    [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
+    public TimeSpan SlowStepThreshold { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Where time comes from.</summary>
+    /// <value>The default value is <see cref="TimeProvider.System"/>.</value>
+    [Required]
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
+    /// <summary>Checks every value.</summary>
+    /// <exception cref="ValidationException">Some are out of range; the message lists all of them.</exception>
+    public virtual void Validate()
+    {
+        var results = new List<ValidationResult>();
+        if (!Validator.TryValidateObject(this, new ValidationContext(this), results, validateAllProperties: true))
+        {
+            throw new ValidationException($"The options of the procedural memory are not valid: {string.Join(" ", results.Select(r => r.ErrorMessage))}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using System.Text.Json;
+
+namespace ProceduralMemory;
+
+/// <summary>One action of a procedure, with templates for its arguments and what is expected of its outcome.</summary>
+public sealed record ProcedureStep
+{
+    /// <summary>
+    /// The name by which later steps refer to its result, <c>$steps.id.outputs</c>: letters, digits, <c>_</c> and <c>-</c>.
+    /// Left empty in a definition, it is made from the action.
+    /// </summary>
+    public string Id { get; init; } = "";
+
+    /// <summary>What is done: a function as <c>plugin.function</c>, the name of another procedure, or words for a person, as <see cref="Kind"/> says.</summary>
+    public required string Action { get; init; }
+
+    /// <summary>What <see cref="Action"/> names.</summary>
+    public StepKind Kind { get; init; } = StepKind.Function;
+
+    /// <summary>
+    /// A JSON object of argument name to template. Strings may be expressions: see <see cref="ValueExpression"/>.
+    /// For a step that replays a procedure these are that procedure's inputs.
+    /// </summary>
+    public JsonElement Arguments { get; init; } = Json.EmptyObject;
+
+    /// <summary>What is expected of the result; <see langword="null"/> for nothing.</summary>
+    public Expectation? Expectation { get; init; }
+
+    /// <summary>What a replay does when this step fails.</summary>
+    public FailurePolicy OnFailure { get; init; } = FailurePolicy.Stop;
+
+    /// <summary>What the step does to the world.</summary>
+    public StepEffect Effect { get; init; } = StepEffect.Unknown;
+
+    /// <summary>Remarks that revising left, for instance <c>slow</c>.</summary>
+    public IReadOnlyList<string> Flags { get; init; } = [];
+
+    /// <summary>Remarks for people and agents; never interpreted.</summary>
+    public string? Notes { get; init; }
+}
+
+/// <summary>What a step's action names.</summary>
+public enum StepKind
+{
+    /// <summary>A function of the host, as <c>plugin.function</c>.</summary>
+    Function,
+
+    /// <summary>Another procedure of the same scopes.</summary>
+    Procedure,
+
+    /// <summary>Something that no function does: a replay does not start until the step is listed as skipped, because somebody did it.</summary>
+    Manual,
+}
+
+/// <summary>What a replay does when a step fails.</summary>
+public enum FailurePolicy
+{
+    /// <summary>It stops, and hands back what is left.</summary>
+    Stop,
+
+    /// <summary>It goes on with the steps that do not need this one's result.</summary>
+    Continue,
+}
+
+/// <summary>What a step does to the world. It is declared by the host, never learned.</summary>
+public enum StepEffect
+{
+    /// <summary>Not declared: treated as <see cref="Write"/>.</summary>
+    Unknown,
+
+    /// <summary>Free to repeat.</summary>
+    Read,
+
+    /// <summary>Changes something: not to be repeated.</summary>
+    Write,
+}

@@ -1,0 +1,349 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace ProceduralMemory;
+
+/// <summary>Checks what comes in from outside, once, and says everything that is wrong with it.</summary>
+internal sealed class ProcedureValidator
+{
+    public const int MaxNameLength = 128;
+    public const int MaxTextLength = 16_384;
+    public const int MaxTags = 50;
+
+    private readonly ProceduralMemoryOptions _options;
+    private readonly List<FormatProblem> _problems = [];
+
+    private ProcedureValidator(ProceduralMemoryOptions options) => _options = options;
+
+    /// <summary>The definition with ids given to steps that had none.</summary>
+    /// <exception cref="ProcedureFormatException">It is not valid.</exception>
+    public static ProcedureDefinition Check(ProcedureDefinition definition, ProceduralMemoryOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        var validator = new ProcedureValidator(options);
+        validator.Name(definition.Name);
+        validator.Text("description", definition.Description);
+        validator.Text("notes", definition.Notes);
+        validator.Tags(definition.Tags);
+        validator.Inputs(definition.Inputs);
+        var steps = validator.Steps(definition.Steps, definition.Inputs);
+        validator.ThrowIfAny();
+        return definition with { Name = definition.Name.Trim(), Steps = steps };
+    }
+
+    /// <exception cref="ProcedureFormatException">It is not valid.</exception>
+    public static void Check(Capture.RecordingDetails details, ProceduralMemoryOptions options)
+    {
+        var validator = new ProcedureValidator(options);
+        validator.Name(details.Name);
+        validator.Text("description", details.Description);
+        validator.Text("request", details.Request);
+        validator.Text("notes", details.Notes);
+        validator.Tags(details.Tags);
+        validator.ThrowIfAny();
+    }
+
+    /// <summary>Checks a step that is recorded by hand, and gives its arguments.</summary>
+    /// <exception cref="ProcedureFormatException">It is not valid.</exception>
+    public static JsonElement CheckRecordedStep(TraceStep step)
+    {
+        if (string.IsNullOrWhiteSpace(step.Action))
+        {
+            throw new ProcedureFormatException("action", "The step names no action. Give the function as plugin.function, or say in words what was done.");
+        }
+
+        foreach (var text in new[] { step.Action, step.Outcome, step.Notes, step.Failure?.Message })
+        {
+            if (text is not null && (text.Length > MaxTextLength || !Json.IsWellFormed(text)))
+            {
+                throw new ProcedureFormatException("", Invariant($"A text of the step is longer than {MaxTextLength} characters, or not valid UTF-16."));
+            }
+        }
+
+        var arguments = Json.OrEmptyObject(step.Arguments);
+        return arguments.ValueKind is JsonValueKind.Object
+            ? arguments
+            : throw new ProcedureFormatException("arguments", $"The arguments are {Article(Json.TypeOf(arguments))}, not a JSON object. Give them by name, such as {{\"order_id\": \"W123\"}}.");
+    }
+
+    /// <summary>A step id made from an action that no earlier step has: <c>orders.get_order</c> gives <c>get_order</c>, then <c>get_order_2</c>.</summary>
+    public static string MakeStepId(string action, ISet<string> taken)
+    {
+        var dot = action.LastIndexOf('.');
+        var stem = string.Concat(action[(dot + 1)..].Select(c => char.IsLetterOrDigit(c) || c is '_' or '-' ? c : '_')).Trim('_');
+        if (!ValueExpression.IsName(stem))
+        {
+            stem = "step_" + stem.TrimStart('-');
+        }
+
+        stem = stem.Length > 60 ? stem[..60] : stem.TrimEnd('_');
+        var id = stem;
+        for (var n = 2; !taken.Add(id); n++)
+        {
+            id = Invariant($"{stem}_{n}");
+        }
+
+        return id;
+    }
+
+    private void Name(string name)
+    {
+        if (string.IsNullOrWhiteSpace(name))
+        {
+            Add("name", "The name is empty. Name the skill, for instance deploy_service.");
+        }
+        else if (name.Length > MaxNameLength)
+        {
+            Add("name", Invariant($"The name has {name.Length} characters; {MaxNameLength} are the most. Put the detail into the description."));
+        }
+        else if (!Json.IsWellFormed(name) || name.Any(char.IsControl))
+        {
+            Add("name", "The name holds control characters or is not valid UTF-16. Use letters, digits, spaces and punctuation.");
+        }
+    }
+
+    private void Text(string path, string? text)
+    {
+        if (text is not null && text.Length > MaxTextLength)
+        {
+            Add(path, Invariant($"The text has {text.Length} characters; {MaxTextLength} are the most."));
+        }
+        else if (text is not null && !Json.IsWellFormed(text))
+        {
+            Add(path, "The text is not valid UTF-16: it holds half of a surrogate pair.");
+        }
+    }
+
+    private void Tags(IReadOnlyList<string>? tags)
+    {
+        if (tags is null || tags.Count > MaxTags || tags.Any(t => string.IsNullOrWhiteSpace(t) || t.Length > MaxNameLength || !Json.IsWellFormed(t) || t.Any(char.IsControl)))
+        {
+            Add("tags", Invariant($"There are at most {MaxTags} tags, none of them empty, longer than {MaxNameLength} characters, or with control characters."));
+        }
+    }
+
+    private void Inputs(IReadOnlyList<ProcedureInput>? inputs)
+    {
+        if (inputs is null)
+        {
+            Add("inputs", "The list of inputs is null. Leave it out, or give an empty one.");
+            return;
+        }
+
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < inputs.Count; i++)
+        {
+            var path = Invariant($"inputs[{i}]");
+            var input = inputs[i];
+            if (input is null || !ValueExpression.IsName(input.Name))
+            {
+                Add(path, $"'{input?.Name}' is no name for an input: a letter or _, then letters, digits, _ and -.");
+                continue;
+            }
+
+            if (!names.Add(input.Name))
+            {
+                Add(path, $"There is more than one input '{input.Name}'.");
+            }
+
+            Text($"{path}.description", input.Description);
+            if (input.Default is { } value)
+            {
+                if (input.Secret)
+                {
+                    Add($"{path}.default", $"The input '{input.Name}' is secret: it can have no default, since that would be stored.");
+                }
+
+                Value($"{path}.default", value);
+            }
+        }
+    }
+
+    private List<ProcedureStep> Steps(IReadOnlyList<ProcedureStep>? steps, IReadOnlyList<ProcedureInput>? inputs)
+    {
+        var result = new List<ProcedureStep>();
+        if (steps is null || steps.Count == 0)
+        {
+            Add("steps", "There are no steps. A procedure has at least one.");
+            return result;
+        }
+
+        if (steps.Count > _options.MaxSteps)
+        {
+            Add("steps", Invariant($"There are {steps.Count} steps; {nameof(ProceduralMemoryOptions.MaxSteps)} allows {_options.MaxSteps}. Split the task into procedures that replay each other."));
+            return result;
+        }
+
+        var inputNames = (inputs ?? []).Where(i => i is not null).Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
+        var given = steps.Where(s => !string.IsNullOrEmpty(s?.Id)).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
+        var earlier = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < steps.Count; i++)
+        {
+            var path = Invariant($"steps[{i}]");
+            var step = steps[i];
+            if (step is null || string.IsNullOrWhiteSpace(step.Action))
+            {
+                Add(path, "The step has no action. Give the function as plugin.function, or the name of a procedure.");
+                continue;
+            }
+
+            var arguments = Json.OrEmptyObject(step.Arguments);
+            step = step with { Arguments = arguments, Id = string.IsNullOrEmpty(step.Id) ? MakeStepId(step.Action, given) : step.Id };
+            Text($"{path}.action", step.Action);
+            Text($"{path}.notes", step.Notes);
+            if (!ValueExpression.IsName(step.Id))
+            {
+                Add($"{path}.id", $"'{step.Id}' is no id for a step: a letter or _, then letters, digits, _ and -.");
+            }
+
+            if (arguments.ValueKind is not JsonValueKind.Object)
+            {
+                Add($"{path}.arguments", $"The arguments are {Article(Json.TypeOf(arguments))}, not a JSON object. Give them by name, such as {{\"order_id\": \"$inputs.order_id\"}}.");
+            }
+            else if (Value($"{path}.arguments", arguments))
+            {
+                References($"{path}.arguments", arguments, inputNames, earlier);
+            }
+
+            ExpectationOf(path, step.Expectation);
+            if (!earlier.Add(step.Id))
+            {
+                Add($"{path}.id", $"There is more than one step '{step.Id}'. Ids tell steps apart in expressions.");
+            }
+
+            result.Add(step);
+        }
+
+        return result;
+    }
+
+    private void References(string path, JsonElement template, HashSet<string> inputNames, HashSet<string> earlierSteps)
+    {
+        try
+        {
+            foreach (var reference in ValueExpression.References(template))
+            {
+                switch (reference)
+                {
+                    case InputReference input when !inputNames.Contains(input.Name):
+                        Add(path, $"'{reference}' refers to an input that is not declared. Add '{input.Name}' to the inputs.");
+                        break;
+                    case StepReference step when !earlierSteps.Contains(step.StepId):
+                        Add(path, $"'{reference}' refers to no earlier step. A step can use the results of the steps before it only.");
+                        break;
+                }
+            }
+        }
+        catch (ProcedureFormatException exception)
+        {
+            Add(path, exception.Message);
+        }
+    }
+
+    private void ExpectationOf(string path, Expectation? expectation)
+    {
+        if (expectation is null)
+        {
+            return;
+        }
+
+        path = $"{path}.expectation";
+        Text($"{path}.description", expectation.Description);
+        if (!Value($"{path}.value", expectation.Value))
+        {
+            return;
+        }
+
+        if (expectation.Kind is ExpectationKind.Contains && expectation.Value.ValueKind is not JsonValueKind.String)
+        {
+            Add(path, "An expectation of kind 'contains' takes a string.");
+        }
+        else if (expectation.Kind is ExpectationKind.Shape && expectation.Value.ValueKind is not JsonValueKind.Object)
+        {
+            Add(path, "An expectation of kind 'shape' takes a JSON Schema object with type, properties, required and items.");
+        }
+    }
+
+    /// <summary>Checks size, depth and text of a value.</summary>
+    private bool Value(string path, JsonElement value)
+    {
+        if (value.ValueKind is JsonValueKind.Undefined)
+        {
+            Add(path, "The value is missing.");
+            return false;
+        }
+
+        var bytes = System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(value).Length;
+        if (bytes > _options.MaxValueBytes)
+        {
+            Add(path, Invariant($"The value has {bytes} bytes; {nameof(ProceduralMemoryOptions.MaxValueBytes)} allows {_options.MaxValueBytes}. Store a reference to it instead."));
+            return false;
+        }
+
+        // One level more than a value has: this is the object that holds the values.
+        return Walk(path, value, _options.MaxValueDepth + 1);
+    }
+
+    private bool Walk(string path, JsonElement value, int depthLeft)
+    {
+        if (value.ValueKind is JsonValueKind.Object or JsonValueKind.Array && depthLeft == 0)
+        {
+            Add(path, Invariant($"The value nests deeper than {nameof(ProceduralMemoryOptions.MaxValueDepth)} ({_options.MaxValueDepth}) allows."));
+            return false;
+        }
+
+        try
+        {
+            switch (value.ValueKind)
+            {
+                case JsonValueKind.Object:
+                    var names = new HashSet<string>(StringComparer.Ordinal);
+                    foreach (var member in value.EnumerateObject())
+                    {
+                        if (!names.Add(member.Name))
+                        {
+                            Add(path, $"The member '{member.Name}' stands there twice.");
+                            return false;
+                        }
+
+                        if (!Walk(path, member.Value, depthLeft - 1))
+                        {
+                            return false;
+                        }
+                    }
+
+                    return true;
+                case JsonValueKind.Array:
+                    return value.EnumerateArray().All(item => Walk(path, item, depthLeft - 1));
+                case JsonValueKind.String:
+                    return value.GetString() is not null;
+                default:
+                    return true;
+            }
+        }
+        catch (InvalidOperationException)
+        {
+            Add(path, "The value holds text that is not valid UTF-16: half of a surrogate pair.");
+            return false;
+        }
+    }
+
+    private void Add(string path, string message) => _problems.Add(new FormatProblem(path, message));
+
+    private void ThrowIfAny()
+    {
+        if (_problems.Count > 0)
+        {
+            throw new ProcedureFormatException(_problems);
+        }
+    }
+
+    private static string Article(JsonType type) => type switch
+    {
+        JsonType.Null => "null",
+        JsonType.Integer or JsonType.Object or JsonType.Array => $"an {Json.Word(type)}",
+        _ => $"a {Json.Word(type)}",
+    };
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

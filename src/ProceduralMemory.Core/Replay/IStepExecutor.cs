@@ -1,0 +1,92 @@
+using System.Text.Json;
+
+namespace ProceduralMemory.Replay;
+
+/// <summary>The one thing that a host must supply for replay: it makes calls. It knows functions by their action names, and takes and gives JSON.</summary>
+public interface IStepExecutor
+{
+    /// <summary>Looks over the calls that a replay would make, before the first is made: do the functions exist, do they take these arguments, may they be called?</summary>
+    /// <param name="calls">The calls, in order.</param>
+    /// <param name="cancellationToken">Cancels the check.</param>
+    /// <returns>What stands in the way; empty when nothing does.</returns>
+    Task<IReadOnlyList<ReplayProblem>> CheckAsync(IReadOnlyList<PlannedCall> calls, CancellationToken cancellationToken = default);
+
+    /// <summary>Makes one call. An exception counts as a failure of the step, except for cancellation by the token.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    Task<StepCallResult> ExecuteAsync(StepCall call, CancellationToken cancellationToken = default);
+}
+
+/// <summary>A call that a replay would make.</summary>
+/// <param name="StepId">The step that makes it; of a nested procedure, with the outer step before it: <c>deploy/push</c>.</param>
+/// <param name="Action">The function, as <c>plugin.function</c>.</param>
+/// <param name="ArgumentNames">The arguments that it gives.</param>
+/// <param name="Effect">What it does to the world.</param>
+public sealed record PlannedCall(string StepId, string Action, IReadOnlyCollection<string> ArgumentNames, StepEffect Effect);
+
+/// <summary>A call to make.</summary>
+/// <param name="ExecutionId">The execution that it belongs to.</param>
+/// <param name="StepId">The step that makes it.</param>
+/// <param name="Action">The function, as <c>plugin.function</c>.</param>
+/// <param name="Arguments">A JSON object with the arguments by name.</param>
+/// <param name="Effect">What it does to the world.</param>
+public sealed record StepCall(Guid ExecutionId, string StepId, string Action, JsonElement Arguments, StepEffect Effect);
+
+/// <summary>What a call gave.</summary>
+public sealed record StepCallResult
+{
+    /// <summary>The result as JSON; <see langword="null"/> when there is none.</summary>
+    public JsonElement? Result { get; init; }
+
+    /// <summary>Why the call failed; <see langword="null"/> when it did not.</summary>
+    public StepFailure? Failure { get; init; }
+
+    /// <summary>Whether a gate of the host did not let the call through. The function was then not run.</summary>
+    public bool Refused { get; init; }
+
+    /// <summary>Whether a gate of the host asks that nothing more be called after this.</summary>
+    public bool StopRequested { get; init; }
+}
+
+/// <summary>What stands in the way of a replay before it has begun.</summary>
+/// <param name="Code">One of <see cref="ReplayProblemCodes"/>, or a host's own word.</param>
+/// <param name="StepId">The step concerned, if it is one.</param>
+/// <param name="Message">What is wrong and how to mend it.</param>
+public sealed record ReplayProblem(string Code, string? StepId, string Message);
+
+/// <summary>The words that this library itself uses as <see cref="ReplayProblem.Code"/>.</summary>
+public static class ReplayProblemCodes
+{
+    /// <summary>A required input is not given.</summary>
+    public const string MissingInput = "missing_input";
+
+    /// <summary>An input has another type than declared, or is too large.</summary>
+    public const string InvalidInput = "invalid_input";
+
+    /// <summary>No version is active, or the procedure is retired.</summary>
+    public const string NotActive = "not_active";
+
+    /// <summary>Adapted parameters or <c>skip</c> name a step or action that the procedure has not.</summary>
+    public const string UnknownStep = "unknown_step";
+
+    /// <summary>A step needs the result of one that is to be skipped.</summary>
+    public const string NeedsSkippedStep = "needs_skipped_step";
+
+    /// <summary>A step is done by hand.</summary>
+    public const string ManualStep = "manual_step";
+
+    /// <summary>A procedure that a step replays is not there, is not active, or lacks inputs.</summary>
+    public const string NestedProcedure = "nested_procedure";
+
+    /// <summary>Procedures replay each other in a circle, or too deep.</summary>
+    public const string ProcedureCycle = "procedure_cycle";
+
+    /// <summary>A function is not there.</summary>
+    public const string MissingFunction = "missing_function";
+
+    /// <summary>A function does not take an argument of that name, or needs one that is not given.</summary>
+    public const string ParameterMismatch = "parameter_mismatch";
+
+    /// <summary>The host does not allow a function to be replayed.</summary>
+    public const string NotAllowed = "not_allowed";
+}

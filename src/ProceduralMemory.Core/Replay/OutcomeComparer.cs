@@ -1,0 +1,183 @@
+using System.Text.Json;
+
+namespace ProceduralMemory.Replay;
+
+/// <summary>Compares results with expectations, and says where they differ.</summary>
+internal static class OutcomeComparer
+{
+    private const int MaxDifferences = 5;
+    private const int MaxShapeDepth = 8;
+    private const int MaxShapeProperties = 100;
+    private const int MaxShapeItems = 20;
+
+    public static (OutcomeMatch Match, IReadOnlyList<string> Differences) Compare(Expectation expectation, JsonElement? result)
+    {
+        if (result is not { } value)
+        {
+            return (OutcomeMatch.CannotTell, []);
+        }
+
+        var differences = new List<string>();
+        switch (expectation.Kind)
+        {
+            case ExpectationKind.Contains:
+                var text = value.ValueKind is JsonValueKind.String ? value.GetString()! : value.GetRawText();
+                return (text.Contains(expectation.Value.GetString()!, StringComparison.OrdinalIgnoreCase) ? OutcomeMatch.Matched : OutcomeMatch.CannotTell, []);
+            case ExpectationKind.Exact:
+                Exact(expectation.Value, value, "", differences);
+                break;
+            default:
+                Shape(expectation.Value, value, "", differences);
+                break;
+        }
+
+        return (differences.Count == 0 ? OutcomeMatch.Matched : OutcomeMatch.Differs, differences);
+    }
+
+    /// <summary>The shape of a value: a JSON Schema of its types. What could as well have been otherwise (null, an empty or mixed array, whole or broken numbers) is left open.</summary>
+    public static JsonElement ShapeOf(JsonElement value) => Json.Build(writer => WriteShape(writer, [value], MaxShapeDepth));
+
+    private static void WriteShape(Utf8JsonWriter writer, List<JsonElement> values, int depthLeft)
+    {
+        writer.WriteStartObject();
+        var words = values.Select(TypeWord).Distinct().ToList();
+        if (words is ["object"] && depthLeft > 0)
+        {
+            writer.WriteString("type", "object");
+            var names = values[0].EnumerateObject().Select(p => p.Name).Distinct().Where(n => values.All(v => v.TryGetProperty(n, out _))).Take(MaxShapeProperties).ToList();
+            writer.WriteStartObject("properties");
+            foreach (var name in names)
+            {
+                writer.WritePropertyName(name);
+                WriteShape(writer, [.. values.Select(v => v.GetProperty(name))], depthLeft - 1);
+            }
+
+            writer.WriteEndObject();
+            writer.WriteStartArray("required");
+            names.ForEach(writer.WriteStringValue);
+            writer.WriteEndArray();
+        }
+        else if (words is ["array"] && depthLeft > 0)
+        {
+            writer.WriteString("type", "array");
+            var items = values.SelectMany(v => v.EnumerateArray()).Take(MaxShapeItems).ToList();
+            if (items.Count > 0)
+            {
+                writer.WritePropertyName("items");
+                WriteShape(writer, items, depthLeft - 1);
+            }
+        }
+        else if (words is [var word] && word != "null")
+        {
+            writer.WriteString("type", word);
+        }
+
+        writer.WriteEndObject();
+    }
+
+    private static void Shape(JsonElement schema, JsonElement value, string pointer, List<string> differences)
+    {
+        if (differences.Count >= MaxDifferences || schema.ValueKind is not JsonValueKind.Object)
+        {
+            return;
+        }
+
+        if (schema.TryGetProperty("type", out var type) && !IsOfType(type, value))
+        {
+            Report(differences, pointer, $"is {TypeWord(value)}, not {(type.ValueKind is JsonValueKind.String ? type.GetString() : type.GetRawText())}");
+            return;
+        }
+
+        if (value.ValueKind is JsonValueKind.Object)
+        {
+            if (schema.TryGetProperty("required", out var required) && required.ValueKind is JsonValueKind.Array)
+            {
+                foreach (var name in required.EnumerateArray().Where(n => n.ValueKind is JsonValueKind.String && !value.TryGetProperty(n.GetString()!, out _)))
+                {
+                    Report(differences, JsonPointer.Append(pointer, name.GetString()!), "is missing");
+                }
+            }
+
+            if (schema.TryGetProperty("properties", out var properties) && properties.ValueKind is JsonValueKind.Object)
+            {
+                foreach (var property in properties.EnumerateObject())
+                {
+                    if (value.TryGetProperty(property.Name, out var member))
+                    {
+                        Shape(property.Value, member, JsonPointer.Append(pointer, property.Name), differences);
+                    }
+                }
+            }
+        }
+        else if (value.ValueKind is JsonValueKind.Array && schema.TryGetProperty("items", out var items))
+        {
+            var index = 0;
+            foreach (var item in value.EnumerateArray())
+            {
+                Shape(items, item, JsonPointer.Append(pointer, index++), differences);
+            }
+        }
+    }
+
+    private static void Exact(JsonElement expected, JsonElement actual, string pointer, List<string> differences)
+    {
+        if (differences.Count >= MaxDifferences)
+        {
+            return;
+        }
+
+        if (expected.ValueKind is JsonValueKind.Object && actual.ValueKind is JsonValueKind.Object)
+        {
+            foreach (var member in expected.EnumerateObject())
+            {
+                var at = JsonPointer.Append(pointer, member.Name);
+                if (actual.TryGetProperty(member.Name, out var other))
+                {
+                    Exact(member.Value, other, at, differences);
+                }
+                else
+                {
+                    Report(differences, at, "is missing");
+                }
+            }
+
+            foreach (var extra in actual.EnumerateObject().Where(m => !expected.TryGetProperty(m.Name, out _)))
+            {
+                Report(differences, JsonPointer.Append(pointer, extra.Name), "is not expected");
+            }
+        }
+        else if (expected.ValueKind is JsonValueKind.Array && actual.ValueKind is JsonValueKind.Array && expected.GetArrayLength() == actual.GetArrayLength())
+        {
+            var index = 0;
+            foreach (var (first, second) in expected.EnumerateArray().Zip(actual.EnumerateArray()))
+            {
+                Exact(first, second, JsonPointer.Append(pointer, index++), differences);
+            }
+        }
+        else if (!JsonElement.DeepEquals(expected, actual))
+        {
+            // The values stay out of the message: it may be shown and stored, and they may be secret or long.
+            Report(differences, pointer, expected.ValueKind is JsonValueKind.Array && actual.ValueKind is JsonValueKind.Array
+                ? FormattableString.Invariant($"has {actual.GetArrayLength()} elements, not {expected.GetArrayLength()}")
+                : expected.ValueKind == actual.ValueKind ? "has another value" : $"is {TypeWord(actual)}, not {TypeWord(expected)}");
+        }
+    }
+
+    private static void Report(List<string> differences, string pointer, string what)
+    {
+        if (differences.Count < MaxDifferences)
+        {
+            differences.Add($"{(pointer.Length == 0 ? "the result" : pointer)} {what}");
+        }
+    }
+
+    private static bool IsOfType(JsonElement type, JsonElement value) => type.ValueKind switch
+    {
+        JsonValueKind.String => type.GetString() is var word && (word == TypeWord(value) || (word == "integer" && Json.TypeOf(value) is JsonType.Integer)),
+        JsonValueKind.Array => type.EnumerateArray().Any(t => IsOfType(t, value)),
+        _ => true,
+    };
+
+    /// <summary>The type of a value as a word; whole and broken numbers are one type, since a price is both.</summary>
+    private static string TypeWord(JsonElement value) => Json.TypeOf(value) is var type && type is JsonType.Integer ? "number" : Json.Word(Json.TypeOf(value));
+}

@@ -1,0 +1,119 @@
+using System.Text.Json;
+
+namespace ProceduralMemory.Replay;
+
+/// <summary>How a replay went. A replay that fails is a value, not an exception: what is done, what failed, and what is left.</summary>
+public sealed record ReplayResult
+{
+    /// <summary>The execution in the log; <see langword="null"/> when the replay was refused before its first step.</summary>
+    public Guid? ExecutionId { get; init; }
+
+    /// <summary>The procedure.</summary>
+    public required string ProcedureName { get; init; }
+
+    /// <summary>The version.</summary>
+    public required int Version { get; init; }
+
+    /// <summary>How it ended.</summary>
+    public required ReplayOutcome Outcome { get; init; }
+
+    /// <summary>The same in a sentence.</summary>
+    public required string Message { get; init; }
+
+    /// <summary>What it says of the procedure; <see langword="null"/> when it does not count.</summary>
+    public ExecutionVerdict? Verdict { get; init; }
+
+    /// <summary>What stood in the way before the first step.</summary>
+    public IReadOnlyList<ReplayProblem> Problems { get; init; } = [];
+
+    /// <summary>Every step in order: done, failed, skipped, or still <see cref="StepStatus.Pending"/>, which is what is left to do.</summary>
+    public IReadOnlyList<StepOutcome> Steps { get; init; } = [];
+
+    /// <summary>How long it took.</summary>
+    public TimeSpan Duration { get; init; }
+
+    /// <summary>The results of the steps that gave one, as an object by step id: what a step that replays this procedure has as its own result.</summary>
+    public JsonElement Result => Json.Build(writer =>
+    {
+        writer.WriteStartObject();
+        foreach (var step in Steps)
+        {
+            if (step is { Status: StepStatus.Success, Result: { } result })
+            {
+                writer.WritePropertyName(step.StepId);
+                result.WriteTo(writer);
+            }
+        }
+
+        writer.WriteEndObject();
+    });
+
+    /// <summary>For those who prefer exceptions.</summary>
+    /// <exception cref="InvalidOperationException">The replay did not complete.</exception>
+    public void ThrowIfNotCompleted()
+    {
+        if (Outcome is not ReplayOutcome.Completed)
+        {
+            throw new InvalidOperationException(Message);
+        }
+    }
+}
+
+/// <summary>How one step of a replay went.</summary>
+public sealed record StepOutcome
+{
+    /// <summary>The step.</summary>
+    public required string StepId { get; init; }
+
+    /// <summary>What it called.</summary>
+    public required string Action { get; init; }
+
+    /// <summary>How far it got.</summary>
+    public required StepStatus Status { get; init; }
+
+    /// <summary>The arguments it was called with, as they were sent; <see langword="null"/> when it was not called.</summary>
+    public JsonElement? Arguments { get; init; }
+
+    /// <summary>Where each argument came from.</summary>
+    public IReadOnlyDictionary<string, ArgumentOrigin> ArgumentOrigins { get; init; } = new Dictionary<string, ArgumentOrigin>();
+
+    /// <summary>What it returned; <see langword="null"/> when it returned nothing.</summary>
+    public JsonElement? Result { get; init; }
+
+    /// <summary>How the result compares with the expectation; <see langword="null"/> when there is none, or no result came.</summary>
+    public OutcomeMatch? Match { get; init; }
+
+    /// <summary>Where the result differs from the expectation: a JSON Pointer and what was found, for each place.</summary>
+    public IReadOnlyList<string> Differences { get; init; } = [];
+
+    /// <summary>Why it failed or was skipped.</summary>
+    public StepFailure? Failure { get; init; }
+
+    /// <summary>How long it took.</summary>
+    public TimeSpan Duration { get; init; }
+
+    /// <summary>The replay of the procedure that this step is, if it is one.</summary>
+    public ReplayResult? Nested { get; init; }
+}
+
+/// <summary>Where the value of an argument came from.</summary>
+public enum ArgumentOrigin
+{
+    /// <summary>The template alone: the same at every replay.</summary>
+    Constant,
+
+    /// <summary>Inputs.</summary>
+    Input,
+
+    /// <summary>Results of earlier steps.</summary>
+    Step,
+
+    /// <summary>Inputs and results of earlier steps together.</summary>
+    InputAndStep,
+
+    /// <summary>An adapted parameter for the step.</summary>
+    StepOverride,
+
+    /// <summary>An adapted parameter for the action.</summary>
+    ActionOverride,
+}

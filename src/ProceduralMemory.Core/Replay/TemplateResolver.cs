@@ -1,0 +1,240 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace ProceduralMemory.Replay;
+
+/// <summary>Puts values into argument templates.</summary>
+internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> inputs)
+{
+    /// <summary>Results by step id; a step without one has no entry, a step that returned nothing has <see langword="null"/>.</summary>
+    public Dictionary<string, JsonElement?> Results { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Resolves the arguments of a step.</summary>
+    /// <exception cref="UnresolvedBindingException">A path leads nowhere.</exception>
+    public (JsonElement Arguments, Dictionary<string, ArgumentOrigin> Origins) Resolve(ProcedureStep step, JsonElement? stepOverride, JsonElement? actionOverride)
+    {
+        var origins = new Dictionary<string, ArgumentOrigin>(StringComparer.Ordinal);
+        var arguments = Json.Build(writer =>
+        {
+            writer.WriteStartObject();
+            foreach (var argument in step.Arguments.EnumerateObject())
+            {
+                if (IsOverridden(argument.Name, stepOverride, actionOverride) || IsAbsentInput(argument.Value))
+                {
+                    continue;
+                }
+
+                origins[argument.Name] = OriginOf(argument.Value);
+                writer.WritePropertyName(argument.Name);
+                Write(writer, argument.Value);
+            }
+
+            foreach (var (values, origin) in new[] { (actionOverride, ArgumentOrigin.ActionOverride), (stepOverride, ArgumentOrigin.StepOverride) })
+            {
+                foreach (var argument in values?.EnumerateObject() ?? default)
+                {
+                    if (origin is ArgumentOrigin.StepOverride || stepOverride?.TryGetProperty(argument.Name, out _) is not true)
+                    {
+                        origins[argument.Name] = origin;
+                        writer.WritePropertyName(argument.Name);
+                        argument.Value.WriteTo(writer);
+                    }
+                }
+            }
+
+            writer.WriteEndObject();
+        });
+        return (arguments, origins);
+    }
+
+    /// <summary>The steps whose results a step needs, adapted parameters taken into account.</summary>
+    public static IEnumerable<string> NeededSteps(ProcedureStep step, JsonElement? stepOverride, JsonElement? actionOverride) => step.Arguments.EnumerateObject()
+        .Where(a => !IsOverridden(a.Name, stepOverride, actionOverride))
+        .SelectMany(a => ValueExpression.References(a.Value))
+        .OfType<StepReference>()
+        .Select(r => r.StepId)
+        .Distinct(StringComparer.Ordinal);
+
+    private static bool IsOverridden(string name, JsonElement? stepOverride, JsonElement? actionOverride) =>
+        stepOverride?.TryGetProperty(name, out _) is true || actionOverride?.TryGetProperty(name, out _) is true;
+
+    private static ArgumentOrigin OriginOf(JsonElement template)
+    {
+        var references = ValueExpression.References(template).ToList();
+        return (references.Exists(r => r is InputReference), references.Exists(r => r is StepReference)) switch
+        {
+            (true, true) => ArgumentOrigin.InputAndStep,
+            (true, false) => ArgumentOrigin.Input,
+            (false, true) => ArgumentOrigin.Step,
+            _ => ArgumentOrigin.Constant,
+        };
+    }
+
+    /// <summary>An optional input that was not given leaves its argument out, so that the function's own default holds.</summary>
+    private bool IsAbsentInput(JsonElement template) =>
+        template.ValueKind is JsonValueKind.String && ValueExpression.Parse(template.GetString()!) is InputReference input && !inputs.ContainsKey(input.Name);
+
+    private void Write(Utf8JsonWriter writer, JsonElement template)
+    {
+        switch (template.ValueKind)
+        {
+            case JsonValueKind.Object:
+                writer.WriteStartObject();
+                foreach (var member in template.EnumerateObject())
+                {
+                    writer.WritePropertyName(member.Name);
+                    Write(writer, member.Value);
+                }
+
+                writer.WriteEndObject();
+                break;
+            case JsonValueKind.Array:
+                writer.WriteStartArray();
+                foreach (var item in template.EnumerateArray())
+                {
+                    Write(writer, item);
+                }
+
+                writer.WriteEndArray();
+                break;
+            case JsonValueKind.String:
+                WriteExpression(writer, ValueExpression.Parse(template.GetString()!));
+                break;
+            default:
+                template.WriteTo(writer);
+                break;
+        }
+    }
+
+    private void WriteExpression(Utf8JsonWriter writer, ValueExpression expression)
+    {
+        switch (expression)
+        {
+            case LiteralText literal:
+                writer.WriteStringValue(literal.Text);
+                break;
+            case InterpolatedText text:
+                var builder = new StringBuilder();
+                foreach (var part in text.Parts)
+                {
+                    builder.Append(part is LiteralText literal ? literal.Text : AsText(ValueOf(part)));
+                }
+
+                writer.WriteStringValue(builder.ToString());
+                break;
+            default:
+                ValueOf(expression).WriteTo(writer);
+                break;
+        }
+    }
+
+    private JsonElement ValueOf(ValueExpression reference)
+    {
+        var (root, pointer, what) = reference switch
+        {
+            InputReference input => (inputs.TryGetValue(input.Name, out var value) ? value : Json.Null, input.Pointer, $"the input '{input.Name}'"),
+            StepReference step => (Results.GetValueOrDefault(step.StepId) ?? Json.Null, step.Pointer, $"the result of step '{step.StepId}'"),
+            _ => throw new InvalidOperationException($"'{reference}' is no reference."),
+        };
+        return JsonPointer.TryResolve(root, pointer, out var found)
+            ? found
+            : throw new UnresolvedBindingException($"{reference} leads nowhere: {what} ({Json.Word(Json.TypeOf(root))}) has nothing at {pointer}. Give the argument as an adapted parameter.");
+    }
+
+    private static string AsText(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.String => value.GetString()!,
+        JsonValueKind.Null or JsonValueKind.Undefined => "",
+        _ => value.GetRawText(),
+    };
+}
+
+/// <summary>An expression found no value.</summary>
+internal sealed class UnresolvedBindingException(string message) : Exception(message);
+
+/// <summary>Takes the inputs that a caller gives for those that a procedure declares.</summary>
+internal static class InputBinder
+{
+    public static Dictionary<string, JsonElement> Bind(
+        string procedureName,
+        IReadOnlyList<ProcedureInput> declared,
+        IReadOnlyDictionary<string, JsonElement> given,
+        ProceduralMemoryOptions options,
+        List<ReplayProblem> problems)
+    {
+        var bound = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var input in declared)
+        {
+            if (!given.TryGetValue(input.Name, out var value) || value.ValueKind is JsonValueKind.Undefined
+                || (value.ValueKind is JsonValueKind.Null && input.Type is not (JsonType.Null or JsonType.Any)))
+            {
+                if (input.Default is { } standing)
+                {
+                    bound[input.Name] = standing;
+                }
+                else if (input.Required)
+                {
+                    problems.Add(new ReplayProblem(
+                        ReplayProblemCodes.MissingInput,
+                        null,
+                        $"'{procedureName}' needs the input '{input.Name}' ({Json.Word(input.Type)}){(input.Description is null ? "" : $": {input.Description}")}."));
+                }
+
+                continue;
+            }
+
+            if (System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(value).Length > options.MaxValueBytes)
+            {
+                problems.Add(new ReplayProblem(ReplayProblemCodes.InvalidInput, null, string.Create(CultureInfo.InvariantCulture, $"The input '{input.Name}' is larger than {nameof(options.MaxValueBytes)} ({options.MaxValueBytes} bytes) allows.")));
+            }
+            else if (Convert(value, input.Type) is { } converted)
+            {
+                bound[input.Name] = converted;
+            }
+            else
+            {
+                problems.Add(new ReplayProblem(ReplayProblemCodes.InvalidInput, null, $"The input '{input.Name}' must be of type {Json.Word(input.Type)}; {Json.Word(Json.TypeOf(value))} was given."));
+            }
+        }
+
+        return bound;
+    }
+
+    /// <summary>The value as the type, where that is the same value: models write numbers as text, and text as numbers.</summary>
+    private static JsonElement? Convert(JsonElement value, JsonType type)
+    {
+        var actual = Json.TypeOf(value);
+        if (type is JsonType.Any || actual == type || (type is JsonType.Number && actual is JsonType.Integer))
+        {
+            return value;
+        }
+
+        if (type is JsonType.String)
+        {
+            return actual is JsonType.Integer or JsonType.Number or JsonType.Boolean ? Json.String(value.GetRawText()) : null;
+        }
+
+        if (type is JsonType.Integer && actual is JsonType.Number)
+        {
+            // 7.0 is the integer 7.
+            var normal = Json.Build(writer => Json.WriteNumber(writer, value));
+            return Json.TypeOf(normal) is JsonType.Integer ? normal : null;
+        }
+
+        if (actual is not JsonType.String)
+        {
+            return null;
+        }
+
+        try
+        {
+            var parsed = JsonElement.Parse(value.GetString()!.Trim(), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            return Json.TypeOf(parsed) is JsonType.String ? null : Convert(parsed, type);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

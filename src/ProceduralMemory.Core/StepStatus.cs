@@ -1,0 +1,44 @@
+namespace ProceduralMemory;
+
+/// <summary>How far a step got.</summary>
+public enum StepStatus
+{
+    /// <summary>Not begun.</summary>
+    Pending,
+
+    /// <summary>Begun, and its outcome is not known (yet).</summary>
+    Running,
+
+    /// <summary>Done.</summary>
+    Success,
+
+    /// <summary>Its action failed, or its outcome differs from an asserted expectation.</summary>
+    Failed,
+
+    /// <summary>Left out: by request, or because it needs a result that is not there.</summary>
+    Skipped,
+}
+
+/// <summary>Why a step failed, in a form that can be stored.</summary>
+/// <param name="ErrorType">A stable word for the kind, for instance an exception's type name or one of <see cref="FailureTypes"/>.</param>
+/// <param name="Message">What happened, redacted.</param>
+public sealed record StepFailure(string ErrorType, string Message);
+
+/// <summary>The words that this library itself uses as <see cref="StepFailure.ErrorType"/>.</summary>
+public static class FailureTypes
+{
+    /// <summary>The result differs from an asserted expectation.</summary>
+    public const string UnexpectedOutcome = "unexpected_outcome";
+
+    /// <summary>An expression found no value: a path is not in the result it points into.</summary>
+    public const string UnresolvedBinding = "unresolved_binding";
+
+    /// <summary>A filter of the host did not let the call through.</summary>
+    public const string Refused = "refused";
+
+    /// <summary>A replayed procedure inside this one did not complete.</summary>
+    public const string NestedProcedure = "nested_procedure";
+
+    /// <summary>A value is larger or deeper than the options allow.</summary>
+    public const string TooLarge = "too_large";
+}

@@ -139,17 +139,23 @@ public sealed class ProcedureRecorder
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            // A recording with a hole in it would teach a procedure with a hole in it.
-            lock (_gate)
-            {
-                _fault ??= exception;
-            }
-
+            MarkIncomplete(exception);
             throw;
         }
         finally
         {
             Leave();
+        }
+    }
+
+    /// <summary>Says that a call could not be recorded. The recording takes no more steps and cannot be finalized: a trace with a hole in it would teach a procedure with a hole in it.</summary>
+    /// <param name="fault">Why.</param>
+    public void MarkIncomplete(Exception fault)
+    {
+        ArgumentNullException.ThrowIfNull(fault);
+        lock (_gate)
+        {
+            _fault ??= fault;
         }
     }
 

@@ -13,11 +13,11 @@ internal static class ProcedureDistiller
 {
     /// <summary>Distils a trace.</summary>
     /// <param name="trace">The trace, with its steps by ordinal.</param>
-    /// <returns>The procedure and the statistics of the recording itself, or <see langword="null"/> when no step succeeded.</returns>
+    /// <returns>The procedure and the statistics of the recording itself, or <see langword="null"/> when there is nothing to learn: no step succeeded, or all that was done is to replay one procedure.</returns>
     public static DistilledTrace? Distill(Trace trace)
     {
         var steps = InRequestOrder(trace.Steps).Where(s => s.Status is StepStatus.Success).ToList();
-        if (steps.Count == 0)
+        if (steps is [] or [{ Kind: StepKind.Procedure }])
         {
             return null;
         }

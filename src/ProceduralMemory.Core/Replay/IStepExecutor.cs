@@ -52,7 +52,8 @@ public sealed record StepCallResult
 /// <param name="Code">One of <see cref="ReplayProblemCodes"/>, or a host's own word.</param>
 /// <param name="StepId">The step concerned, if it is one.</param>
 /// <param name="Message">What is wrong and how to mend it.</param>
-public sealed record ReplayProblem(string Code, string? StepId, string Message);
+/// <param name="InputName">The input concerned, if it is one.</param>
+public sealed record ReplayProblem(string Code, string? StepId, string Message, string? InputName = null);
 
 /// <summary>The words that this library itself uses as <see cref="ReplayProblem.Code"/>.</summary>
 public static class ReplayProblemCodes

@@ -178,7 +178,8 @@ internal static class InputBinder
                     problems.Add(new ReplayProblem(
                         ReplayProblemCodes.MissingInput,
                         null,
-                        $"'{procedureName}' needs the input '{input.Name}' ({Json.Word(input.Type)}){(input.Description is null ? "" : $": {input.Description}")}."));
+                        $"'{procedureName}' needs the input '{input.Name}' ({Json.Word(input.Type)}){(input.Description is null ? "" : $": {input.Description}")}.",
+                        input.Name));
                 }
 
                 continue;
@@ -186,7 +187,7 @@ internal static class InputBinder
 
             if (System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(value).Length > options.MaxValueBytes)
             {
-                problems.Add(new ReplayProblem(ReplayProblemCodes.InvalidInput, null, string.Create(CultureInfo.InvariantCulture, $"The input '{input.Name}' is larger than {nameof(options.MaxValueBytes)} ({options.MaxValueBytes} bytes) allows.")));
+                problems.Add(new ReplayProblem(ReplayProblemCodes.InvalidInput, null, string.Create(CultureInfo.InvariantCulture, $"The input '{input.Name}' is larger than {nameof(options.MaxValueBytes)} ({options.MaxValueBytes} bytes) allows."), input.Name));
             }
             else if (Convert(value, input.Type) is { } converted)
             {
@@ -194,7 +195,7 @@ internal static class InputBinder
             }
             else
             {
-                problems.Add(new ReplayProblem(ReplayProblemCodes.InvalidInput, null, $"The input '{input.Name}' must be of type {Json.Word(input.Type)}; {Json.Word(Json.TypeOf(value))} was given."));
+                problems.Add(new ReplayProblem(ReplayProblemCodes.InvalidInput, null, $"The input '{input.Name}' must be of type {Json.Word(input.Type)}; {Json.Word(Json.TypeOf(value))} was given.", input.Name));
             }
         }
 

@@ -1,0 +1,252 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Microsoft.SemanticKernel;
+
+namespace ProceduralMemory.SemanticKernel;
+
+/// <summary>
+/// Converts between what kernel functions take and give, and JSON. Connectors hand over arguments as text, as <see cref="JsonElement"/> or typed;
+/// the same call gives the same JSON, and that JSON bound again gives the same call.
+/// </summary>
+internal static class KernelJson
+{
+    private static readonly JsonElement Null = JsonElement.Parse("null"u8);
+
+    // Kernel functions bind with their own options, which know no enum names and no numbers in text; both are what models write.
+    private static readonly ConditionalWeakTable<JsonSerializerOptions, JsonSerializerOptions> Options = [];
+
+    /// <summary>The arguments that a function's parameters take, in their order; what else a caller put there (template variables, services) is not the call's.</summary>
+    public static JsonElement CaptureArguments(KernelFunction function, KernelArguments arguments)
+    {
+        var options = OptionsFor(function);
+        var captured = new JsonObject();
+        foreach (var parameter in function.Metadata.Parameters)
+        {
+            if (arguments.TryGetValue(parameter.Name, out var value))
+            {
+                captured[parameter.Name] = JsonSerializer.SerializeToNode(Capture(value, parameter, options));
+            }
+        }
+
+        return JsonSerializer.SerializeToElement(captured);
+    }
+
+    /// <summary>The arguments as typed values, ready for the function's binder to take without conversion.</summary>
+    /// <exception cref="JsonException">A value is not of its parameter's type.</exception>
+    public static KernelArguments BindArguments(KernelFunction function, JsonElement arguments)
+    {
+        var options = OptionsFor(function);
+        var bound = new KernelArguments();
+        foreach (var argument in arguments.EnumerateObject())
+        {
+            var parameter = function.Metadata.Parameters.FirstOrDefault(p => string.Equals(p.Name, argument.Name, StringComparison.OrdinalIgnoreCase));
+            if (parameter is null)
+            {
+                bound[argument.Name] = argument.Value;
+            }
+            else if (argument.Value.ValueKind is not JsonValueKind.Null || !TakesNoNull(parameter))
+            {
+                bound[parameter.Name] = Bind(argument.Value, parameter, options);
+            }
+        }
+
+        return bound;
+    }
+
+    /// <summary>A result as JSON.</summary>
+    /// <param name="result">What the function returned.</param>
+    /// <param name="function">The function.</param>
+    /// <param name="lossy">Why the JSON is not the whole result, or <see langword="null"/>.</param>
+    public static JsonElement? CaptureResult(object? result, KernelFunction function, out string? lossy)
+    {
+        lossy = null;
+        switch (result)
+        {
+            case null:
+                return null;
+            case string text:
+                return ParseStructured(text) ?? JsonSerializer.SerializeToElement(text);
+            case JsonElement element:
+                return element.ValueKind is JsonValueKind.Undefined ? null : element;
+            case KernelContent content:
+                return JsonSerializer.SerializeToElement(content.ToString());
+        }
+
+        try
+        {
+            return JsonSerializer.SerializeToElement(result, result.GetType(), OptionsFor(function));
+        }
+        catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException or JsonException or ArgumentException)
+        {
+            lossy = $"the result is a {result.GetType().Name}, which cannot be written as JSON; only its text is kept";
+            return JsonSerializer.SerializeToElement(result.ToString());
+        }
+    }
+
+    private static JsonElement Capture(object? value, KernelParameterMetadata parameter, JsonSerializerOptions options)
+    {
+        switch (value)
+        {
+            case null:
+                return Null;
+            case JsonElement { ValueKind: JsonValueKind.String } text:
+                return CaptureText(text.GetString()!, parameter, options);
+            case JsonElement element:
+                return Normalise(element, parameter.ParameterType, options);
+            case JsonNode node:
+                return Capture(JsonSerializer.SerializeToElement(node), parameter, options);
+            case string text:
+                return CaptureText(text, parameter, options);
+        }
+
+        try
+        {
+            return JsonSerializer.SerializeToElement(value, value.GetType(), options);
+        }
+        catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException or JsonException)
+        {
+            return JsonSerializer.SerializeToElement(value.ToString());
+        }
+    }
+
+    private static JsonElement CaptureText(string text, KernelParameterMetadata parameter, JsonSerializerOptions options)
+    {
+        var type = Underlying(parameter.ParameterType);
+        if (type == typeof(string) || (type is null && SchemaAllowsText(parameter)))
+        {
+            return JsonSerializer.SerializeToElement(text);
+        }
+
+        // "2", "True", {"a":1}: JSON in text, or nearly so.
+        var parsed = Parse(text) ?? (bool.TryParse(text, out var flag) ? JsonSerializer.SerializeToElement(flag) : null);
+        if (type is null || type == typeof(object))
+        {
+            return parsed is { ValueKind: not JsonValueKind.String } structured && (type is null || structured.ValueKind is JsonValueKind.Object or JsonValueKind.Array)
+                ? structured
+                : JsonSerializer.SerializeToElement(text);
+        }
+
+        var quoted = JsonSerializer.SerializeToElement(text);
+        if (parsed is { } value && (CanBe(value, type, options) || type == typeof(JsonElement) || typeof(JsonNode).IsAssignableFrom(type)))
+        {
+            return Normalise(value, type, options);
+        }
+
+        // Dates, enums, ids: text in JSON as well, spelt as the type spells it.
+        return Normalise(quoted, type, options);
+    }
+
+    /// <summary>The value as its type writes it (dates, enum names, members in order), where nothing of it gets lost on the way.</summary>
+    private static JsonElement Normalise(JsonElement value, Type? type, JsonSerializerOptions options)
+    {
+        if (Underlying(type) is not { } known || known == typeof(object) || known == typeof(JsonElement) || typeof(JsonNode).IsAssignableFrom(known))
+        {
+            return value;
+        }
+
+        try
+        {
+            var typed = value.Deserialize(known, options);
+            var written = JsonSerializer.SerializeToElement(typed, known, options);
+            return Holds(written, value) ? written : value;
+        }
+        catch (Exception exception) when (exception is JsonException or NotSupportedException or InvalidOperationException or FormatException)
+        {
+            return value;
+        }
+    }
+
+    /// <summary>Whether everything of a value is in another one. Scalars may be spelt differently: they were read by their type.</summary>
+    private static bool Holds(JsonElement whole, JsonElement part) => (whole.ValueKind, part.ValueKind) switch
+    {
+        (JsonValueKind.Object, JsonValueKind.Object) => part.EnumerateObject().All(m => whole.TryGetProperty(m.Name, out var other) && Holds(other, m.Value)),
+        (JsonValueKind.Array, JsonValueKind.Array) => whole.GetArrayLength() == part.GetArrayLength() && whole.EnumerateArray().Zip(part.EnumerateArray()).All(p => Holds(p.First, p.Second)),
+        (JsonValueKind.Object or JsonValueKind.Array, _) or (_, JsonValueKind.Object or JsonValueKind.Array) => false,
+        _ => true,
+    };
+
+    private static object? Bind(JsonElement value, KernelParameterMetadata parameter, JsonSerializerOptions options)
+    {
+        if (parameter.ParameterType is not { } type || type == typeof(object))
+        {
+            return value.ValueKind is JsonValueKind.String ? value.GetString() : value;
+        }
+
+        if (type == typeof(string))
+        {
+            return value.ValueKind switch
+            {
+                JsonValueKind.String => value.GetString(),
+                JsonValueKind.Null => null,
+                _ => value.GetRawText(),
+            };
+        }
+
+        try
+        {
+            return value.Deserialize(type, options);
+        }
+        catch (JsonException) when (value.ValueKind is JsonValueKind.String && Parse(value.GetString()!) is { } structured)
+        {
+            return structured.Deserialize(type, options);
+        }
+    }
+
+    /// <summary>A null for a parameter whose type has none means: not given.</summary>
+    private static bool TakesNoNull(KernelParameterMetadata parameter) => parameter.ParameterType is { IsValueType: true } type && Nullable.GetUnderlyingType(type) is null && type != typeof(JsonElement);
+
+    private static bool SchemaAllowsText(KernelParameterMetadata parameter)
+    {
+        if (parameter.Schema is not { } schema || schema.RootElement.ValueKind is not JsonValueKind.Object || !schema.RootElement.TryGetProperty("type", out var type))
+        {
+            return true;
+        }
+
+        return type.ValueKind is JsonValueKind.Array ? type.EnumerateArray().Any(t => t.ValueEquals("string")) : type.ValueEquals("string");
+    }
+
+    private static bool CanBe(JsonElement value, Type type, JsonSerializerOptions options)
+    {
+        try
+        {
+            return value.Deserialize(type, options) is not null;
+        }
+        catch (Exception exception) when (exception is JsonException or NotSupportedException or InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
+    private static JsonElement? Parse(string text)
+    {
+        try
+        {
+            return JsonElement.Parse(text);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static JsonElement? ParseStructured(string text)
+    {
+        var start = text.AsSpan().TrimStart();
+        return start is ['{' or '[', ..] && Parse(text) is { } value ? value : null;
+    }
+
+    private static Type? Underlying(Type? type) => type is null ? null : Nullable.GetUnderlyingType(type) ?? type;
+
+    private static JsonSerializerOptions OptionsFor(KernelFunction function) => Options.GetValue(function.JsonSerializerOptions, static own =>
+    {
+        var options = new JsonSerializerOptions(own) { NumberHandling = own.NumberHandling | JsonNumberHandling.AllowReadingFromString };
+        if (!options.Converters.OfType<JsonStringEnumConverter>().Any())
+        {
+            options.Converters.Add(new JsonStringEnumConverter());
+        }
+
+        return options;
+    });
+}

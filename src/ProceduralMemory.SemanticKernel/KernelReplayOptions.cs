@@ -1,0 +1,59 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.RegularExpressions;
+
+namespace ProceduralMemory.SemanticKernel;
+
+/// <summary>Which functions a replay may call.</summary>
+public sealed class KernelReplayOptions
+{
+    /// <summary>The only functions that a replay may call, as <c>plugin.function</c> or <c>plugin.*</c>; <see langword="null"/> for every function that the kernel holds.</summary>
+    /// <value>The default value is <see langword="null"/>.</value>
+    public IReadOnlyCollection<string>? AllowedFunctions { get; set; }
+
+    /// <summary>Functions that a replay may not call, as <c>plugin.function</c> or <c>plugin.*</c>. They go before <see cref="AllowedFunctions"/>.</summary>
+    /// <value>The default value is none.</value>
+    [Required]
+    public IReadOnlyCollection<string> DeniedFunctions { get; set; } = [];
+
+    internal bool Allows(string action) => !DeniedFunctions.Any(p => Covers(p, action)) && (AllowedFunctions is null || AllowedFunctions.Any(p => Covers(p, action)));
+
+    internal void Validate()
+    {
+        var bad = DeniedFunctions.Concat(AllowedFunctions ?? []).FirstOrDefault(p => !Regex.IsMatch(p ?? "", @"^[0-9A-Za-z_]+\.(\*|[0-9A-Za-z_-]+)$", RegexOptions.CultureInvariant));
+        if (bad is not null)
+        {
+            throw new ValidationException($"'{bad}' names no functions. Write plugin.function, or plugin.* for all of a plugin.");
+        }
+    }
+
+    private static bool Covers(string pattern, string action) => pattern.EndsWith(".*", StringComparison.Ordinal)
+        ? action.StartsWith(pattern[..^1], StringComparison.OrdinalIgnoreCase)
+        : string.Equals(pattern, action, StringComparison.OrdinalIgnoreCase);
+}
+
+/// <summary>Every knob of the memory in a kernel: those of <see cref="ProceduralMemoryOptions"/>, and these.</summary>
+public sealed class ProceduralMemoryKernelOptions : ProceduralMemoryOptions
+{
+    /// <summary>The plugin name under which the model sees the functions. Function names are short, so this gives them their meaning.</summary>
+    /// <value>The default value is <c>procedures</c>.</value>
+    [Required]
+    [RegularExpression("^[0-9A-Za-z_]{1,32}$", ErrorMessage = "PluginName has 1 to 32 ASCII letters, digits and underscores.")]
+    public string PluginName { get; set; } = "procedures";
+
+    /// <summary>The plugin name of the functions for an administrator's agent; <see langword="null"/> leaves them out, since every function costs tokens on every request.</summary>
+    /// <value>The default value is <see langword="null"/>.</value>
+    [RegularExpression("^[0-9A-Za-z_]{1,32}$", ErrorMessage = "AdminPluginName has 1 to 32 ASCII letters, digits and underscores.")]
+    public string? AdminPluginName { get; set; }
+
+    /// <summary>Which functions a replay may call.</summary>
+    /// <value>By default every function that the kernel holds.</value>
+    [Required]
+    public KernelReplayOptions Replay { get; set; } = new();
+
+    /// <inheritdoc/>
+    public override void Validate()
+    {
+        base.Validate();
+        Replay.Validate();
+    }
+}

@@ -1,0 +1,119 @@
+using System.Runtime.CompilerServices;
+using Microsoft.SemanticKernel;
+using Microsoft.SemanticKernel.ChatCompletion;
+using ProceduralMemory.Capture;
+
+namespace ProceduralMemory.SemanticKernel;
+
+/// <summary>Finds the session that a call through a kernel belongs to: the ambient one, else the kernel's own.</summary>
+internal static class KernelSessions
+{
+    // Kernel.Data is copied to clones, so a kernel and the clones made of it afterwards share a session. One key for each memory.
+    private static readonly ConditionalWeakTable<ProcedureMemory, string> Keys = [];
+    private static int s_keyCount;
+
+    public static MemorySession? Find(ProcedureMemory memory, Kernel kernel) => memory.CurrentSession ?? (kernel.Data.TryGetValue(KeyOf(memory), out var own) ? own as MemorySession : null);
+
+    public static MemorySession Get(ProcedureMemory memory, Kernel kernel)
+    {
+        if (Find(memory, kernel) is { } session)
+        {
+            return session;
+        }
+
+        // Kernel.Data is a plain dictionary: two first recordings at once on one kernel must not write to it together.
+        lock (Keys)
+        {
+            if (Find(memory, kernel) is { } other)
+            {
+                return other;
+            }
+
+            session = memory.CreateSession();
+            kernel.Data[KeyOf(memory)] = session;
+            return session;
+        }
+    }
+
+    private static string KeyOf(ProcedureMemory memory) => Keys.GetValue(memory, static _ => $"ProceduralMemory.Session.{Interlocked.Increment(ref s_keyCount)}");
+}
+
+/// <summary>Where in a tree of calls the current code runs. Set before a call goes on and restored after it; it flows into what the call awaits.</summary>
+internal static class CallFrames
+{
+    private static readonly AsyncLocal<bool> InsideRecorded = new();
+    private static readonly AsyncLocal<ModelCall?> Current = new();
+
+    /// <summary>Whether a call above this one is recorded (or is a replay): what it calls belongs to it.</summary>
+    public static bool IsInsideRecordedCall
+    {
+        get => InsideRecorded.Value;
+        set => InsideRecorded.Value = value;
+    }
+
+    /// <summary>The model's tool call that is being served.</summary>
+    public static ModelCall? CurrentModelCall
+    {
+        get => Current.Value;
+        set => Current.Value = value;
+    }
+}
+
+/// <summary>A tool call that a model asked for, as an auto-function-invocation filter sees it.</summary>
+internal sealed class ModelCall(AutoFunctionInvocationContext context)
+{
+    private static readonly ConditionalWeakTable<ChatMessageContent, string> Groups = [];
+
+    public ChatHistory History => context.ChatHistory;
+
+    public ChatMessageContent Answer => context.ChatMessageContent;
+
+    public int Index => context.FunctionSequenceIndex;
+
+    public int RequestIndex => context.RequestSequenceIndex;
+
+    /// <summary>A name for the model's answer, where it asks for several calls; a single call needs none.</summary>
+    public string? Group => context.FunctionCount > 1
+        ? Groups.GetValue(context.ChatMessageContent, static _ => Guid.CreateVersion7().ToString("D"))
+        : null;
+
+    /// <summary>What the user asked for: the latest text of theirs.</summary>
+    public string? Request => context.ChatHistory.LastOrDefault(m => m.Role == AuthorRole.User)?.Content;
+
+    /// <summary>What the turn has cost so far: the model's answers since the user's request, with the tokens that the connector reports.</summary>
+    public TraceUsage Usage
+    {
+        get
+        {
+            var history = context.ChatHistory;
+            var request = 0;
+            for (var i = history.Count - 1; i >= 0 && request == 0; i--)
+            {
+                request = history[i].Role == AuthorRole.User ? i : 0;
+            }
+
+            var answers = history.Skip(request).Where(m => m.Role == AuthorRole.Assistant).ToList();
+            long? input = null;
+            long? output = null;
+            foreach (var answer in answers)
+            {
+                if (answer.Metadata?.TryGetValue("Usage", out var usage) is true && usage is not null)
+                {
+                    input = Sum(input, usage, "InputTokenCount");
+                    output = Sum(output, usage, "OutputTokenCount");
+                }
+            }
+
+            return new TraceUsage(answers.Count, input, output);
+        }
+    }
+
+    // Connectors report usage in types of their own (OpenAI's ChatTokenUsage, Microsoft.Extensions.AI's UsageDetails) that agree on these names.
+    private static long? Sum(long? sum, object usage, string name) =>
+        usage.GetType().GetProperty(name)?.GetValue(usage) switch
+        {
+            int count => (sum ?? 0) + count,
+            long count => (sum ?? 0) + count,
+            _ => sum,
+        };
+}

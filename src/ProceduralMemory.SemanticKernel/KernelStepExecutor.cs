@@ -1,0 +1,209 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.SemanticKernel;
+using Microsoft.SemanticKernel.ChatCompletion;
+using ProceduralMemory.Recall;
+using ProceduralMemory.Replay;
+
+namespace ProceduralMemory.SemanticKernel;
+
+/// <summary>
+/// Makes the calls of a replay through a kernel. Every call passes the gates that it would pass if the model had asked for it: the kernel's
+/// auto-function-invocation filters and, inside them, its function-invocation filters. A call that a filter does not let through is refused.
+/// </summary>
+/// <remarks>
+/// Create one for each replay: it takes the kernel's filters as they are then. Functions run on a clone of the kernel, which shares its services,
+/// plugins and filters; what they put into <see cref="Kernel.Data"/> is carried over to the kernel itself.
+/// An auto-function-invocation filter sees a chat history that ends with an assistant message asking for the call: a copy of the conversation that the
+/// replay is part of, or an otherwise empty one where the host replays by itself.
+/// </remarks>
+public sealed class KernelStepExecutor : IStepExecutor
+{
+    private readonly Kernel _kernel;
+    private readonly Kernel _gated;
+    private readonly KernelReplayOptions _options;
+    private readonly ModelCall? _modelCall;
+    private int _callCount;
+
+    /// <summary>Creates an executor for one replay.</summary>
+    /// <param name="kernel">The kernel whose functions are called.</param>
+    /// <param name="options">Which of them may be; <see langword="null"/> for all.</param>
+    public KernelStepExecutor(Kernel kernel, KernelReplayOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        _kernel = kernel;
+        _options = options ?? new KernelReplayOptions();
+        _options.Validate();
+        _modelCall = CallFrames.CurrentModelCall;
+
+        // Only the innermost filter knows whether a call came through, and filters nest in order: a clone takes one more without touching the host's list.
+        _gated = kernel.Clone();
+        _gated.FunctionInvocationFilters.Add(Probe.Filter);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<ReplayProblem>> CheckAsync(IReadOnlyList<PlannedCall> calls, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(calls);
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult<IReadOnlyList<ReplayProblem>>([.. calls.SelectMany(Check)]);
+    }
+
+    /// <inheritdoc/>
+    public async Task<StepCallResult> ExecuteAsync(StepCall call, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        if (!KernelActions.TryFind(_kernel, call.Action, out var function) || KernelActions.IsOurs(function) || !_options.Allows(KernelActions.NameOf(function)))
+        {
+            // Looked over before the first step, and again here: plugins may have changed since.
+            return Refused(Check(new PlannedCall(call.StepId, call.Action, [], call.Effect)).FirstOrDefault()?.Message ?? $"'{call.Action}' may not be called.");
+        }
+
+        KernelArguments arguments;
+        try
+        {
+            arguments = KernelJson.BindArguments(function, call.Arguments);
+        }
+        catch (Exception exception) when (exception is JsonException or NotSupportedException or InvalidOperationException or FormatException)
+        {
+            return new StepCallResult { Failure = new StepFailure("invalid_argument", $"An argument of {call.Action} has another type than the function takes: {exception.Message}") };
+        }
+
+        var inside = CallFrames.IsInsideRecordedCall;
+        var probe = new Probe();
+        CallFrames.IsInsideRecordedCall = true;
+        Probe.Current.Value = probe;
+        try
+        {
+            var context = AutoContext(function, arguments, call, cancellationToken);
+            await InvokeAutoFiltersAsync(context, probe, index: 0).ConfigureAwait(false);
+            return Result(call, function, context, probe);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw;
+        }
+        catch (Exception exception)
+        {
+            return probe.Reached
+                ? new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message), StopRequested = false }
+                : Refused($"A filter did not let {call.Action} through: {exception.Message}");
+        }
+        finally
+        {
+            CallFrames.IsInsideRecordedCall = inside;
+            Probe.Current.Value = null;
+            CarryDataOver();
+        }
+    }
+
+    private static StepCallResult Refused(string message) => new() { Refused = true, Failure = new StepFailure(FailureTypes.Refused, message) };
+
+    private static StepCallResult Result(StepCall call, KernelFunction function, AutoFunctionInvocationContext context, Probe probe)
+    {
+        var value = context.Result.GetValue<object>();
+        var result = KernelJson.CaptureResult(value, function, out _);
+        if (!probe.Reached)
+        {
+            // A filter answered in the function's place. For a read that may be a cache; a write whose function did not run has not happened.
+            return call.Effect is StepEffect.Read && value is not null
+                ? new StepCallResult { Result = result, StopRequested = context.Terminate }
+                : Refused($"A filter answered in place of {call.Action}, and the function was not run{(result is { ValueKind: JsonValueKind.String } words ? $": {words.GetString()}" : ".")}");
+        }
+
+        return new StepCallResult { Result = result, StopRequested = context.Terminate };
+    }
+
+    private IEnumerable<ReplayProblem> Check(PlannedCall call)
+    {
+        if (!KernelActions.TryFind(_kernel, call.Action, out var function))
+        {
+            var near = NearNames.Of(call.Action, KernelActions.All(_kernel));
+            yield return new ReplayProblem(ReplayProblemCodes.MissingFunction, call.StepId, $"Step '{call.StepId}' calls {call.Action}, which this kernel does not have{(near.Count > 0 ? $"; it has {string.Join(", ", near)}" : "")}. Add the plugin, or record the task anew.");
+            yield break;
+        }
+
+        if (KernelActions.IsOurs(function) || !_options.Allows(KernelActions.NameOf(function)))
+        {
+            yield return new ReplayProblem(ReplayProblemCodes.NotAllowed, call.StepId, $"Step '{call.StepId}' calls {call.Action}, which may not be replayed. The host allows functions with {nameof(KernelReplayOptions)}.{nameof(KernelReplayOptions.AllowedFunctions)}.");
+            yield break;
+        }
+
+        var parameters = function.Metadata.Parameters;
+        foreach (var unknown in call.ArgumentNames.Where(n => !parameters.Any(p => string.Equals(p.Name, n, StringComparison.OrdinalIgnoreCase))))
+        {
+            yield return new ReplayProblem(ReplayProblemCodes.ParameterMismatch, call.StepId, $"Step '{call.StepId}' gives {call.Action} the argument '{unknown}', which it does not take; it takes {(parameters.Count == 0 ? "none" : string.Join(", ", parameters.Select(p => p.Name)))}. Record the task anew, or store the procedure with the argument renamed.");
+        }
+
+        foreach (var missing in parameters.Where(p => p.IsRequired && p.DefaultValue is null && !call.ArgumentNames.Contains(p.Name, StringComparer.OrdinalIgnoreCase)))
+        {
+            yield return new ReplayProblem(ReplayProblemCodes.ParameterMismatch, call.StepId, $"Step '{call.StepId}' does not give {call.Action} its required argument '{missing.Name}'. Give it as an adapted parameter, or record the task anew.");
+        }
+    }
+
+    /// <summary>What an auto-function-invocation filter is shown: the call as if the model had just asked for it.</summary>
+    private AutoFunctionInvocationContext AutoContext(KernelFunction function, KernelArguments arguments, StepCall call, CancellationToken cancellationToken)
+    {
+        var id = string.Create(CultureInfo.InvariantCulture, $"replay-{call.ExecutionId:N}-{call.StepId}");
+        var asked = new ChatMessageContent(AuthorRole.Assistant, [new FunctionCallContent(function.Name, function.PluginName, id, arguments)]);
+        var history = _modelCall is null ? new ChatHistory() : new ChatHistory(_modelCall.History);
+        history.Add(asked);
+        return new AutoFunctionInvocationContext(_gated, function, new FunctionResult(function, culture: _gated.Culture), history, asked)
+        {
+            Arguments = arguments,
+            ToolCallId = id,
+            RequestSequenceIndex = (_modelCall?.RequestIndex ?? 0) + _callCount++,
+            FunctionSequenceIndex = 0,
+            FunctionCount = 1,
+            CancellationToken = cancellationToken,
+        };
+    }
+
+    private async Task InvokeAutoFiltersAsync(AutoFunctionInvocationContext context, Probe probe, int index)
+    {
+        if (index < _gated.AutoFunctionInvocationFilters.Count)
+        {
+            await _gated.AutoFunctionInvocationFilters[index].OnAutoFunctionInvocationAsync(context, next => InvokeAutoFiltersAsync(next, probe, index + 1)).ConfigureAwait(false);
+            return;
+        }
+
+        context.Result = await context.Function.InvokeAsync(_gated, context.Arguments, context.CancellationToken).ConfigureAwait(false);
+    }
+
+    private void CarryDataOver()
+    {
+        foreach (var (key, value) in _gated.Data)
+        {
+            if (!_kernel.Data.TryGetValue(key, out var known) || !ReferenceEquals(known, value))
+            {
+                _kernel.Data[key] = value;
+            }
+        }
+    }
+
+    /// <summary>Tells whether a call came through all filters to its function.</summary>
+    private sealed class Probe
+    {
+        public static readonly AsyncLocal<Probe?> Current = new();
+
+        public static readonly IFunctionInvocationFilter Filter = new ProbeFilter();
+
+        public bool Reached { get; private set; }
+
+        private sealed class ProbeFilter : IFunctionInvocationFilter
+        {
+            public Task OnFunctionInvocationAsync(FunctionInvocationContext context, Func<FunctionInvocationContext, Task> next)
+            {
+                if (Current.Value is { } probe)
+                {
+                    probe.Reached = true;
+
+                    // Calls that the function makes in its turn pass here as well, and say nothing about this one.
+                    Current.Value = null;
+                }
+
+                return next(context);
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using ProceduralMemory;
+using ProceduralMemory.Persist;
+using ProceduralMemory.Replay;
+using ProceduralMemory.SemanticKernel;
+
+namespace Microsoft.SemanticKernel;
+
+/// <summary>Adds procedural memory to kernels.</summary>
+public static class ProceduralMemoryKernelExtensions
+{
+    /// <summary>Adds procedural memory in a SQLite file: the plugin that the model calls, and the filter that records.</summary>
+    /// <param name="builder">The kernel's builder.</param>
+    /// <param name="databasePath">The file, or <c>:memory:</c>.</param>
+    /// <returns>The builder.</returns>
+    public static IKernelBuilder AddProceduralMemory(this IKernelBuilder builder, string databasePath)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(databasePath);
+        return builder.AddProceduralMemory(options => options.DatabasePath = databasePath);
+    }
+
+    /// <summary>Adds procedural memory: the plugin that the model calls, and the filter that records.</summary>
+    /// <param name="builder">The kernel's builder.</param>
+    /// <param name="configure">Sets the options; they are validated at once.</param>
+    /// <returns>The builder.</returns>
+    /// <exception cref="System.ComponentModel.DataAnnotations.ValidationException">An option is out of range.</exception>
+    public static IKernelBuilder AddProceduralMemory(this IKernelBuilder builder, Action<ProceduralMemoryKernelOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddProceduralMemory(configure);
+        return builder;
+    }
+
+    /// <summary>
+    /// Adds procedural memory to services, for every kernel that is built from them: the plugin that the model calls, and the filter that records.
+    /// A registered <see cref="IProcedureStore"/> takes the place of the SQLite file. Adding it a second time changes nothing.
+    /// </summary>
+    /// <param name="services">The services.</param>
+    /// <param name="configure">Sets the options; they are validated at once.</param>
+    /// <returns>The services.</returns>
+    /// <exception cref="System.ComponentModel.DataAnnotations.ValidationException">An option is out of range.</exception>
+    public static IServiceCollection AddProceduralMemory(this IServiceCollection services, Action<ProceduralMemoryKernelOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configure);
+        if (services.Any(d => d.ServiceType == typeof(ProceduralMemoryKernelOptions)))
+        {
+            // A second plugin of the same name would make every kernel fail to build.
+            return services;
+        }
+
+        var options = new ProceduralMemoryKernelOptions();
+        configure(options);
+        options.Validate();
+        services.AddSingleton(options);
+        services.TryAddSingleton(provider => new ProcedureMemory(options, provider.GetService<IProcedureStore>(), provider.GetService<ILoggerFactory>()));
+        services.TryAddSingleton(provider => new ProcedureRecordingFilter(provider.GetRequiredService<ProcedureMemory>(), provider.GetService<ILoggerFactory>()));
+        services.AddSingleton<IFunctionInvocationFilter>(provider => provider.GetRequiredService<ProcedureRecordingFilter>());
+        services.AddSingleton<IAutoFunctionInvocationFilter>(provider => provider.GetRequiredService<ProcedureRecordingFilter>());
+        services.AddSingleton(provider => KernelPluginFactory.CreateFromObject(
+            new ProceduralMemoryPlugin(provider.GetRequiredService<ProcedureMemory>(), options.Replay, provider.GetService<ILoggerFactory>()), options.PluginName));
+        if (options.AdminPluginName is { } adminName)
+        {
+            services.AddSingleton(provider => KernelPluginFactory.CreateFromObject(
+                new ProcedureAdminPlugin(provider.GetRequiredService<ProcedureMemory>(), provider.GetService<ILoggerFactory>()), adminName));
+        }
+
+        return services;
+    }
+
+    /// <summary>Adds procedural memory to a kernel that is built already: the plugin that the model calls, and the filter that records.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="memory">The memory; the caller disposes it.</param>
+    /// <param name="pluginName">The plugin name under which the model sees the functions.</param>
+    /// <param name="replay">Which functions a replay may call; <see langword="null"/> for every function that the kernel holds.</param>
+    /// <param name="loggerFactory">Where it logs; <see langword="null"/> for the kernel's own.</param>
+    /// <returns>The kernel.</returns>
+    public static Kernel UseProceduralMemory(this Kernel kernel, ProcedureMemory memory, string pluginName = "procedures", KernelReplayOptions? replay = null, ILoggerFactory? loggerFactory = null)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        loggerFactory ??= kernel.LoggerFactory;
+        kernel.Plugins.AddFromObject(new ProceduralMemoryPlugin(memory, replay, loggerFactory), pluginName);
+        var filter = new ProcedureRecordingFilter(memory, loggerFactory);
+        kernel.FunctionInvocationFilters.Add(filter);
+        kernel.AutoFunctionInvocationFilters.Add(filter);
+        return kernel;
+    }
+
+    /// <summary>Replays a procedure through a kernel: its steps call the kernel's functions, past its filters, without a model.</summary>
+    /// <param name="memory">The memory.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="name">The procedure.</param>
+    /// <param name="request">Inputs and adaptations; <see langword="null"/> for none.</param>
+    /// <param name="options">Which functions may be called; <see langword="null"/> for every function that the kernel holds.</param>
+    /// <param name="cancellationToken">Cancels the replay.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    public static Task<ReplayResult> ReplayAsync(
+        this ProcedureMemory memory, Kernel kernel, string name, ReplayRequest? request = null, KernelReplayOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        return memory.ReplayAsync(name, request ?? new ReplayRequest(), new KernelStepExecutor(kernel, options), cancellationToken);
+    }
+}

@@ -1,0 +1,349 @@
+using System.ComponentModel;
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.SemanticKernel;
+using ProceduralMemory.Recall;
+using ProceduralMemory.Replay;
+
+namespace ProceduralMemory.SemanticKernel;
+
+/// <summary>
+/// What an agent calls: find a procedure, replay it, or record a new one. Five functions and no more, since each costs tokens on every request.
+/// </summary>
+/// <remarks>
+/// <para>Stored names and descriptions reach the model's context. They are data from earlier turns; give agents with different trust different scopes.</para>
+/// <para>No function approves anything or changes a scope: these are the host's.</para>
+/// </remarks>
+public sealed class ProceduralMemoryPlugin
+{
+    /// <summary>The name of the function that searches.</summary>
+    public const string FindSimilarProcedure = "find_similar_procedure";
+
+    /// <summary>The name of the function that replays.</summary>
+    public const string ReplayProcedure = "replay_procedure";
+
+    /// <summary>The name of the function that starts a recording.</summary>
+    public const string StartRecording = "start_recording";
+
+    /// <summary>The name of the function that records a step, or says how one went.</summary>
+    public const string RecordStep = "record_step";
+
+    /// <summary>The name of the function that ends a recording.</summary>
+    public const string Finalize = "finalize";
+
+    // A result is shown to the model so that it can answer; a longer one would cost more than the step that it saves.
+    private const int MaxShownResultBytes = 4096;
+
+    private readonly ProcedureMemory _memory;
+    private readonly KernelReplayOptions _replay;
+    private readonly PluginGuard _guard;
+
+    /// <summary>Creates the plugin. Add it with <c>kernel.Plugins.AddFromObject(plugin, "procedures")</c>.</summary>
+    /// <param name="memory">The memory that it works on.</param>
+    /// <param name="replay">Which functions a replay may call; <see langword="null"/> for every function that the kernel holds.</param>
+    /// <param name="loggerFactory">Where it logs.</param>
+    public ProceduralMemoryPlugin(ProcedureMemory memory, KernelReplayOptions? replay = null, ILoggerFactory? loggerFactory = null)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        _memory = memory;
+        _replay = replay ?? new KernelReplayOptions();
+        _replay.Validate();
+        _guard = new PluginGuard((loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("ProceduralMemory.SemanticKernel"));
+    }
+
+    /// <summary>Finds stored procedures for a request.</summary>
+    [KernelFunction(FindSimilarProcedure)]
+    [Description("Call this first for any task of several steps: finds stored procedures that did such a task before. A found one is run with replay_procedure, in a single call.")]
+    [return: Description("status found (with procedures and their inputs) or nothing_fits")]
+    public Task<PluginReply> FindAsync(
+        [Description("The task in the user's words")] string request,
+        [Description("How many to return at most")] int top = 3,
+        CancellationToken cancellationToken = default) => _guard.RunAsync(
+            FindSimilarProcedure,
+            async () =>
+            {
+                if (string.IsNullOrWhiteSpace(request))
+                {
+                    throw new ArgumentException("'request' is empty. Give the task in the user's words.");
+                }
+
+                var found = await _memory.FindAsync(request, new FindOptions { Top = Math.Clamp(top, 1, 20) }, cancellationToken).ConfigureAwait(false);
+                return found.Matches.Count > 0
+                    ? new FindReply
+                    {
+                        Status = ReplyStatus.Found,
+                        Message = "These procedures did such a task before, best first.",
+                        Next = $"{ReplayProcedure} with the name and the inputs of the one that fits; if none does the same thing, do the task yourself.",
+                        Procedures = [.. found.Matches.Select(m => Summary(m.Procedure, m.Score))],
+                    }
+                    : new FindReply
+                    {
+                        Status = ReplyStatus.NothingFits,
+                        Message = "No stored procedure fits.",
+                        Next = $"Do the task yourself. If it takes several steps, call {StartRecording} before the first and {Finalize} after the last.",
+                        NearMisses = found.NearMisses.Count == 0 ? null : [.. found.NearMisses.Select(m => m.Procedure.Name)],
+                    };
+            },
+            cancellationToken);
+
+    /// <summary>Replays a procedure.</summary>
+    [KernelFunction(ReplayProcedure)]
+    [Description("Runs all steps of a stored procedure in one call. The steps have real effects.")]
+    [return: Description("status completed, missing_inputs, failed (with what is done and what is left) or refused, and the result of each step")]
+    public Task<PluginReply> ReplayAsync(
+        Kernel kernel,
+        [Description("The procedure's name")] string name,
+        [Description("JSON object: a value for each input of the procedure")] object? inputs = null,
+        [Description("JSON object, rarely needed: step id or action to an object of arguments to use instead")] object? adapt = null,
+        [Description("JSON array of step ids to leave out")] object? skip = null,
+        [Description("Go on after a failed step with those that do not need it")] bool continueOnFailure = false,
+        CancellationToken cancellationToken = default) => _guard.RunAsync(
+            ReplayProcedure,
+            async () =>
+            {
+                if (string.IsNullOrWhiteSpace(name))
+                {
+                    throw new ArgumentException($"'name' is empty. Give the name of a procedure that {FindSimilarProcedure} returned.");
+                }
+
+                var overrides = ModelArgument.Object(adapt, "adapt");
+                var procedure = await _memory.GetAsync(name, cancellationToken: cancellationToken).ConfigureAwait(false);
+                var stepIds = procedure.Version.Steps.Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
+                var result = await _memory.ReplayAsync(
+                    name,
+                    new ReplayRequest
+                    {
+                        Inputs = ModelArgument.Object(inputs, "inputs"),
+                        StepOverrides = overrides.Where(o => stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
+                        ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
+                        Skip = ModelArgument.Strings(skip, "skip"),
+                        ContinueOnFailure = continueOnFailure,
+                        Request = CallFrames.CurrentModelCall?.Request ?? _memory.CurrentSession?.Request,
+                    },
+                    new KernelStepExecutor(kernel, _replay),
+                    cancellationToken).ConfigureAwait(false);
+                return Reply(procedure, result);
+            },
+            cancellationToken);
+
+    /// <summary>Starts a recording.</summary>
+    [KernelFunction(StartRecording)]
+    [Description("Starts recording a task of several steps, so that it can be replayed later. Then do the task as usual, and call finalize after its last step.")]
+    [return: Description("status recording, and similar procedures that exist already")]
+    public Task<PluginReply> StartRecordingAsync(
+        Kernel kernel,
+        [Description("Short name of the skill without this task's values, such as refund_order")] string name,
+        [Description("What the skill achieves, in a sentence")] string description,
+        CancellationToken cancellationToken = default) => _guard.RunAsync(
+            StartRecording,
+            async () =>
+            {
+                var session = KernelSessions.Get(_memory, kernel);
+                var request = CallFrames.CurrentModelCall?.Request ?? session.Request;
+                var recorder = await _memory.StartRecordingAsync(
+                    new Capture.RecordingDetails { Name = name ?? "", Description = description ?? "", Request = request }, session, cancellationToken).ConfigureAwait(false);
+                var words = string.Join(' ', request ?? "", name, description);
+                var similar = await _memory.FindAsync(words, new FindOptions { Top = 3 }, cancellationToken).ConfigureAwait(false);
+                var filtered = kernel.FunctionInvocationFilters.OfType<ProcedureRecordingFilter>().Any();
+                return new RecordingReply
+                {
+                    Similar = similar.Matches.Count == 0 ? null : [.. similar.Matches.Select(m => Summary(m.Procedure, m.Score))],
+                    Status = ReplyStatus.Recording,
+                    Message = filtered
+                        ? $"Recording '{recorder.Name}'. Every function that you call from now on is recorded by itself."
+                        : $"Recording '{recorder.Name}'. This kernel has no recording filter: record each step yourself with {RecordStep}. (Host: add one with kernel.UseProceduralMemory(memory), or builder.AddProceduralMemory(…).)",
+                    Next = similar.Matches.Count > 0
+                        ? $"{ReplayProcedure}, if one of the similar procedures does this task; else do the task, then {Finalize}."
+                        : $"Do the task, then {Finalize}.",
+                };
+            },
+            cancellationToken);
+
+    /// <summary>Records a step, or says how a recorded one went.</summary>
+    [KernelFunction(RecordStep)]
+    [Description("While recording: notes how a function call went, or records a step that was no function call. Calls are recorded by themselves, so this is optional.")]
+    [return: Description("status recorded")]
+    public Task<PluginReply> RecordStepAsync(
+        Kernel kernel,
+        [Description("The function, as plugin.function, or in words what was done")] string action,
+        [Description("JSON object with the arguments")] object? arguments = null,
+        [Description("How it went")] string? outcome = null,
+        [Description("False if it failed")] bool success = true,
+        [Description("Remarks")] string? notes = null,
+        CancellationToken cancellationToken = default) => _guard.RunAsync(
+            RecordStep,
+            async () =>
+            {
+                if (KernelSessions.Find(_memory, kernel)?.Recorder is not { } recorder)
+                {
+                    return NoRecording();
+                }
+
+                if (string.IsNullOrWhiteSpace(action))
+                {
+                    throw new ArgumentException("'action' is empty. Give the function as plugin.function, or say in words what was done.");
+                }
+
+                var isFunction = KernelActions.TryFind(kernel, action, out var function);
+                var name = isFunction ? KernelActions.NameOf(function) : action.Trim();
+                if (isFunction && KernelActions.IsOurs(function))
+                {
+                    throw new ArgumentException($"'{action}' belongs to the procedural memory and is no step of a task.");
+                }
+
+                if (await recorder.AnnotateStepAsync(name, outcome, notes, cancellationToken).ConfigureAwait(false))
+                {
+                    return new PluginReply { Status = ReplyStatus.Recorded, Message = $"Noted with the recorded call of {name}.", Next = Continue() };
+                }
+
+                var given = ModelArgument.Object(arguments, "arguments");
+                await recorder.RecordStepAsync(
+                    new TraceStep
+                    {
+                        Action = name,
+                        Kind = isFunction ? StepKind.Function : StepKind.Manual,
+                        Arguments = isFunction
+                            ? KernelJson.CaptureArguments(function, new KernelArguments(given.ToDictionary(a => a.Key, a => (object?)a.Value)))
+                            : JsonSerializer.SerializeToElement(given),
+                        Status = success ? StepStatus.Success : StepStatus.Failed,
+                        Failure = success ? null : new StepFailure("reported", outcome ?? "The agent reported a failure."),
+                        Outcome = outcome,
+                        Notes = notes,
+                    },
+                    cancellationToken).ConfigureAwait(false);
+                if (isFunction)
+                {
+                    return new PluginReply { Status = ReplyStatus.Recorded, Message = $"Step {name} is recorded.", Next = Continue() };
+                }
+
+                var near = NearNames.Of(action, KernelActions.All(kernel));
+                return new PluginReply
+                {
+                    Status = ReplyStatus.Recorded,
+                    Message = $"'{action}' is no function of this kernel{(near.Count > 0 ? $" (near names: {string.Join(", ", near)})" : "")}: the step is kept as manual and cannot be replayed.",
+                    Next = Continue(),
+                };
+            },
+            cancellationToken);
+
+    /// <summary>Ends the recording and stores the procedure.</summary>
+    [KernelFunction(Finalize)]
+    [Description("Ends the recording and stores what was done as a procedure. Call it once the recorded task succeeded.")]
+    [return: Description("status stored, with the procedure's inputs and steps, or nothing_recorded")]
+    public Task<PluginReply> FinalizeRecordingAsync(
+        Kernel kernel,
+        [Description("Remarks for whoever replays it")] string? notes = null,
+        CancellationToken cancellationToken = default) => _guard.RunAsync(
+            Finalize,
+            async () =>
+            {
+                if (KernelSessions.Find(_memory, kernel)?.Recorder is not { } recorder)
+                {
+                    return NoRecording();
+                }
+
+                if (CallFrames.IsInsideRecordedCall)
+                {
+                    // It would wait for the call that it is inside of.
+                    return new PluginReply { Status = ReplyStatus.Conflict, Message = "A recorded function cannot finalize the recording that it is part of. Finalize after it has returned." };
+                }
+
+                if (CallFrames.CurrentModelCall?.Usage is { } usage)
+                {
+                    recorder.ReportUsage(usage.ModelCalls, usage.InputTokens, usage.OutputTokens);
+                }
+
+                var result = await recorder.FinalizeAsync(notes, cancellationToken: cancellationToken).ConfigureAwait(false);
+                if (result.Procedure is not { } procedure)
+                {
+                    return new PluginReply { Status = ReplyStatus.NothingRecorded, Message = "No new successful step was recorded, so there is nothing to store.", Next = "Answer the user." };
+                }
+
+                return new ProcedureReply
+                {
+                    Status = ReplyStatus.Stored,
+                    Message = string.Create(CultureInfo.InvariantCulture, $"'{procedure.Name}' is stored as version {procedure.Version.Number} with {procedure.Version.Steps.Count} steps{(result.DroppedSteps > 0 ? $"; {result.DroppedSteps} failed calls were left out" : "")}. The next task of this kind takes one call of {ReplayProcedure}."),
+                    Next = "Answer the user.",
+                    Name = procedure.Name,
+                    Version = procedure.Version.Number,
+                    Inputs = Inputs(procedure.Version.Inputs),
+                    Steps = Steps(procedure),
+                };
+            },
+            cancellationToken);
+
+    internal static ProcedureSummary Summary(Procedure procedure, double? score)
+    {
+        var statistics = procedure.Version.Statistics;
+        return new ProcedureSummary
+        {
+            Name = procedure.Name,
+            Description = procedure.Description.Length == 0 ? null : procedure.Description,
+            Score = score is { } value ? Math.Round(value, 2) : null,
+            Succeeded = string.Create(CultureInfo.InvariantCulture, $"{statistics.Successes} of {statistics.Successes + statistics.Failures}"),
+            Inputs = Inputs(procedure.Version.Inputs),
+            Steps = [.. procedure.Version.Steps.Select(s => s.Action)],
+        };
+    }
+
+    internal static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs) => [.. inputs.Select(i => new InputSummary
+    {
+        Name = i.Name,
+        Type = i.Type is JsonType.Any ? "any" : JsonNamingPolicy.CamelCase.ConvertName(i.Type.ToString()),
+        Required = i.Required && i.Default is null,
+        Description = i.Description,
+    })];
+
+    internal static IReadOnlyList<LearnedStep> Steps(Procedure procedure) =>
+        [.. procedure.Version.Steps.Select(s => new LearnedStep { Id = s.Id, Action = s.Action, Arguments = s.Arguments })];
+
+    private static string Continue() => $"Go on with the task, then {Finalize}.";
+
+    private static PluginReply NoRecording() => new()
+    {
+        Status = ReplyStatus.Conflict,
+        Message = "Nothing is being recorded.",
+        Next = $"{StartRecording} before the first step of a task, if it is to be recorded.",
+    };
+
+    private static ReplayReply Reply(Procedure procedure, ReplayResult result)
+    {
+        var missing = result.Problems.Count > 0 && result.Problems.All(p => p.InputName is not null);
+        var (status, next) = result.Outcome switch
+        {
+            ReplayOutcome.Completed => (ReplyStatus.Completed, "Answer the user from the results."),
+            ReplayOutcome.Failed => (ReplyStatus.Failed, "Steps with status success are done and must not be repeated. Do the failed step and the pending ones yourself, or tell the user."),
+            _ when missing => (ReplyStatus.MissingInputs, $"{ReplayProcedure} again, with all inputs; ask the user for what you do not know."),
+            _ when result.ExecutionId is null => (ReplyStatus.Refused, "Do the task with the other functions, or call again as the message says."),
+            _ => (ReplyStatus.Refused, "Do not try to get around the refusal. Tell the user what is done and what was refused."),
+        };
+        return new ReplayReply
+        {
+            Status = status,
+            Message = result.Message,
+            Next = next,
+            ExecutionId = result.ExecutionId?.ToString("D", CultureInfo.InvariantCulture),
+            Missing = missing ? Inputs(procedure.Version.Inputs.Where(i => result.Problems.Any(p => p.InputName == i.Name))) : null,
+            Steps = result.ExecutionId is null ? null : [.. result.Steps.Select(Step)],
+            StepResults = result.Result,
+        };
+    }
+
+    private static StepReply Step(StepOutcome step)
+    {
+        var size = step.Result is { } result ? System.Text.Encoding.UTF8.GetByteCount(result.GetRawText()) : 0;
+        var tooLong = size > MaxShownResultBytes;
+        return new StepReply
+        {
+            Id = step.StepId,
+            Action = step.Action,
+            Status = JsonNamingPolicy.CamelCase.ConvertName(step.Status.ToString()),
+            Result = tooLong ? null : step.Result,
+            Note = step.Failure?.Message
+                ?? (step.Match is OutcomeMatch.Differs ? $"not as usual: {string.Join("; ", step.Differences)}" : null)
+                ?? (tooLong ? string.Create(CultureInfo.InvariantCulture, $"the result has {size} bytes and is not shown; later steps had all of it") : null),
+        };
+    }
+}

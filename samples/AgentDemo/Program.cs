@@ -1,41 +1,66 @@
+using System.CommandLine;
 using AgentDemo;
-using AgentDemo.Model;
-using AgentDemo.World;
+using ProceduralMemory;
+using Spectre.Console;
 
-// Provisional: two deployments without a memory, through the real connector, against the model stand-in.
-var root = Directory.CreateTempSubdirectory("agent-demo-");
-var ok = true;
-try
+if (Console.IsOutputRedirected)
 {
-    await using var server = new ChatCompletionsServer(StandInPolicy.Decide);
-    await server.StartAsync();
-    await using var world = new ReleaseWorld(root.FullName);
-    using var agent = new DemoAgent(server.Endpoint, "stand-in", apiKey: null, world);
+    // A file or a pipe has no width of its own; lines are not to be broken for one that is not there.
+    AnsiConsole.Profile.Width = 120;
+}
 
-    foreach (var (service, version, request, streaming) in new[]
+var fresh = new Option<bool>("--fresh") { Description = "Forget what earlier runs learned, and start over." };
+var noMemory = new Option<bool>("--no-memory") { Description = "Do the second task without procedural memory, and nothing else." };
+var chat = new Option<bool>("--chat") { Description = "Talk to the agent yourself." };
+var show = new Option<string[]>("--show") { Description = "Print what a database has learned: FILE, or FILE and the name of a procedure. It is opened read-only.", Arity = new ArgumentArity(1, 2), AllowMultipleArgumentsPerToken = true, HelpName = "FILE [NAME]" };
+var database = new Option<string>("--database") { Description = "The database file of the demo.", DefaultValueFactory = _ => DefaultDatabase() };
+var command = new RootCommand("A release agent deploys services on this machine: once by reasoning, from then on by replaying what it learned.") { fresh, noMemory, chat, show, database };
+
+command.SetAction(async (parsed, cancellationToken) =>
+{
+    try
     {
-        ("catalog", "1.4.0", "Deploy version 1.4.0 of the catalog service", false),
-        ("orders", "2.1.0", "Please roll out orders 2.1.0", true),
-    })
-    {
-        var since = world.EffectCount;
-        var run = await agent.RunAsync(request, streaming);
-        var served = await world.VersionServedAsync(service);
-        var wrong = world.CountWrongOrDoubled(service, version, since);
-        Console.WriteLine($"> {request}{(streaming ? " (streaming)" : "")}");
-        foreach (var call in run.ToolCalls)
+        if (parsed.GetValue(show) is { Length: > 0 } shown)
         {
-            Console.WriteLine($"  {call.Function} {call.Arguments}{(call.Error is null ? "" : $" failed: {call.Error}")}");
+            return await ShowAsync(shown[0], shown.ElementAtOrDefault(1), cancellationToken);
         }
 
-        Console.WriteLine($"  {run.Answer}");
-        Console.WriteLine($"  model calls {run.ModelCalls}, request bytes {run.RequestBytes}, served {served}, wrong or doubled {wrong}, {run.Elapsed.TotalMilliseconds:F0} ms");
-        ok &= run.ModelCalls == 6 && served == version && wrong == 0;
+        await using var demo = await Demo.StartAsync(AnsiConsole.Console, parsed.GetRequiredValue(database), parsed.GetValue(fresh), cancellationToken);
+        if (parsed.GetValue(chat))
+        {
+            return await demo.ChatAsync(cancellationToken);
+        }
+
+        return parsed.GetValue(noMemory) ? await demo.RunWithoutMemoryAsync(cancellationToken) : await demo.RunAsync(cancellationToken);
     }
-}
-finally
+    catch (ProceduralMemoryException exception)
+    {
+        AnsiConsole.MarkupLineInterpolated(System.Globalization.CultureInfo.InvariantCulture, $"[red]{exception.Message}[/]");
+        return 1;
+    }
+});
+
+return await command.Parse(args).InvokeAsync();
+
+static string DefaultDatabase()
 {
-    root.Delete(recursive: true);
+    var home = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData);
+    return Path.Combine(home.Length > 0 ? home : Path.GetTempPath(), "procedural-memory-demo", "procedures.db");
 }
 
-return ok ? 0 : 1;
+static async Task<int> ShowAsync(string file, string? name, CancellationToken cancellationToken)
+{
+    using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, ReadOnly = true });
+    foreach (var scope in await memory.ListScopesAsync(cancellationToken))
+    {
+        using var session = memory.BeginSession(new MemoryScope(scope));
+        var procedures = name is null ? await memory.ListAsync(cancellationToken: cancellationToken) : [await memory.GetAsync(name, cancellationToken: cancellationToken)];
+        foreach (var procedure in procedures)
+        {
+            AnsiConsole.Write(ProcedureView.Of(procedure));
+            AnsiConsole.WriteLine();
+        }
+    }
+
+    return 0;
+}

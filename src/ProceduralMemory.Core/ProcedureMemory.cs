@@ -191,6 +191,10 @@ public sealed class ProcedureMemory : IDisposable
     public async Task<IReadOnlyList<Procedure>> ListAsync(IReadOnlyList<string>? tags = null, bool includeRetired = false, CancellationToken cancellationToken = default) =>
         [.. (await ListVisibleAsync(CurrentScope(), includeRetired, cancellationToken).ConfigureAwait(false)).Where(p => HasTags(p, tags ?? []))];
 
+    /// <summary>Lists the scopes that the store holds, for the host's own tools: it is the one question that does not stay within a scope.</summary>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    public Task<IReadOnlyList<string>> ListScopesAsync(CancellationToken cancellationToken = default) => Store.ListScopesAsync(cancellationToken);
+
     /// <summary>Lists all versions of a procedure, oldest first.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="cancellationToken">Cancels the call.</param>

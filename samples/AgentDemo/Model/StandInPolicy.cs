@@ -253,7 +253,7 @@ public static partial class StandInPolicy
                     // A replay that stopped half-way has done its first steps: they are as good as own calls.
                     foreach (var step in result["steps"] as JsonArray ?? [])
                     {
-                        if (StandInPolicy.Text(step?["status"]) == "completed" && StandInPolicy.Text(step?["action"]) is { } action)
+                        if (StandInPolicy.Text(step?["status"]) == "success" && StandInPolicy.Text(step?["action"]) is { } action)
                         {
                             Learn(Split(action).Function, AsObject(step?["result"]));
                         }

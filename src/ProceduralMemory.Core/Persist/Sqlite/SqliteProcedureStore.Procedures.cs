@@ -90,6 +90,11 @@ public sealed partial class SqliteProcedureStore
         cancellationToken);
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> ListScopesAsync(CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<string>>(
+        connection => [.. connection.Query<string>("select scope from procedures union select scope from traces order by scope")],
+        cancellationToken);
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<ProcedureVersion>> ListVersionsAsync(Guid procedureId, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<ProcedureVersion>>(
         connection =>
         {

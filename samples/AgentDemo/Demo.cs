@@ -1,0 +1,318 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using AgentDemo.Model;
+using AgentDemo.World;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.SemanticKernel;
+using ProceduralMemory;
+using ProceduralMemory.SemanticKernel;
+using Spectre.Console;
+
+namespace AgentDemo;
+
+/// <summary>The acts of the demo, and the table that ends it.</summary>
+internal sealed class Demo : IAsyncDisposable
+{
+    private const string FirstRequest = "Deploy version 1.4.0 of the catalog service";
+    private const string SecondRequest = "Deploy version 2.1.0 of the orders service";
+    private const string Question = "What is a canary release?";
+    private const string MemoryInstructions = DemoAgent.DefaultInstructions
+        + " Before a task of several steps, look for a stored procedure, and replay it if one fits; else record the task while you do it.";
+
+    private readonly IAnsiConsole _console;
+    private readonly string _database;
+    private readonly string _workFolder;
+    private readonly ChatCompletionsServer? _standIn;
+    private readonly Uri _endpoint;
+    private readonly string _model;
+    private readonly string? _apiKey;
+
+    private Demo(IAnsiConsole console, string database, string workFolder, ChatCompletionsServer? standIn, Uri endpoint, string model, string? apiKey)
+    {
+        _console = console;
+        _database = database;
+        _workFolder = workFolder;
+        _standIn = standIn;
+        _endpoint = endpoint;
+        _model = model;
+        _apiKey = apiKey;
+    }
+
+    public static async Task<Demo> StartAsync(IAnsiConsole console, string database, bool fresh, CancellationToken cancellationToken)
+    {
+        database = Path.GetFullPath(database);
+        Directory.CreateDirectory(Path.GetDirectoryName(database)!);
+        if (fresh)
+        {
+            foreach (var suffix in (string[])["", "-wal", "-shm"])
+            {
+                File.Delete(database + suffix);
+            }
+        }
+
+        var key = Environment.GetEnvironmentVariable("OPENAI_API_KEY");
+        var address = Environment.GetEnvironmentVariable("OPENAI_BASE_URL");
+        ChatCompletionsServer? standIn = null;
+        Uri endpoint;
+        string model;
+        if (string.IsNullOrEmpty(key) && string.IsNullOrEmpty(address))
+        {
+            standIn = new ChatCompletionsServer(StandInPolicy.Decide);
+            await standIn.StartAsync(cancellationToken);
+            endpoint = standIn.Endpoint;
+            model = "stand-in";
+            console.MarkupLine("[yellow]No OPENAI_API_KEY is set: the model is a stand-in[/], a small policy behind an OpenAI-compatible server on this machine.");
+            console.MarkupLine("The connector, the kernel, the tools and the memory are real. Set OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL for a real model.");
+        }
+        else
+        {
+            endpoint = new Uri(string.IsNullOrEmpty(address) ? "https://api.openai.com/v1" : address);
+            model = Environment.GetEnvironmentVariable("OPENAI_MODEL") is { Length: > 0 } named ? named : "gpt-4.1-mini";
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"The model is {model} at {endpoint.Host}.");
+        }
+
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"The memory is the file {database}");
+        return new Demo(console, database, Directory.CreateTempSubdirectory("agent-demo-").FullName, standIn, endpoint, model, key);
+    }
+
+    /// <summary>All acts.</summary>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        await using var world = new ReleaseWorld(Path.Combine(_workFolder, "with-memory"));
+        using var agent = CreateAgent(world, withMemory: true);
+        var memory = agent.Kernel.GetRequiredService<ProcedureMemory>();
+
+        Act("Act 1. A first deployment");
+        var knownBefore = (await memory.ListAsync(cancellationToken: cancellationToken)).Count > 0;
+        if (knownBefore)
+        {
+            _console.MarkupLine("[grey]An earlier run has learned this already; --fresh starts over.[/]");
+        }
+
+        var first = await RunTaskAsync(agent, world, FirstRequest, "catalog", "1.4.0", cancellationToken);
+        var learned = await memory.ListAsync(cancellationToken: cancellationToken);
+        foreach (var procedure in learned)
+        {
+            _console.MarkupLine("What is learned:");
+            _console.Write(ProcedureView.Of(procedure));
+        }
+
+        Act("Act 2. Another service, another version");
+        var second = await RunTaskAsync(agent, world, SecondRequest, "orders", "2.1.0", cancellationToken);
+        await ShowMacroAsync(agent, world, memory, learned, cancellationToken);
+
+        Act("Act 3. Something that no procedure fits");
+        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"User: {Question}");
+        var before = world.EffectCount;
+        var question = await agent.RunAsync(Question, cancellationToken: cancellationToken);
+        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"Agent: {question.Answer}");
+        var untouched = world.EffectCount == before;
+
+        var without = await RunSecondTaskWithoutMemoryAsync(cancellationToken);
+
+        Act("The same tasks, side by side");
+        WriteTable([(knownBefore ? "first task, known" : "first task", first), ("second task, with memory", second), ("second task, --no-memory", without)]);
+        WriteCostOfTools();
+        return Judge(first, second, without, untouched);
+    }
+
+    /// <summary>The second task without memory, and nothing else.</summary>
+    public async Task<int> RunWithoutMemoryAsync(CancellationToken cancellationToken)
+    {
+        var without = await RunSecondTaskWithoutMemoryAsync(cancellationToken);
+        WriteTable([("second task, --no-memory", without)]);
+        return without.ServedVersion == "2.1.0" ? 0 : 1;
+    }
+
+    /// <summary>A conversation with the agent.</summary>
+    public async Task<int> ChatAsync(CancellationToken cancellationToken)
+    {
+        await using var world = new ReleaseWorld(Path.Combine(_workFolder, "chat"));
+        using var agent = CreateAgent(world, withMemory: true);
+        _console.MarkupLine("Say what to deploy: the services are catalog, orders and billing. An empty line ends the talk.");
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            _console.Markup("[bold]You:[/] ");
+            if (Console.ReadLine() is not { } line || string.IsNullOrWhiteSpace(line))
+            {
+                break;
+            }
+
+            var run = await agent.RunAsync(line, cancellationToken: cancellationToken);
+            _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[bold]Agent:[/] {run.Answer}");
+            _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[grey]{run.ModelCalls} model calls, {run.ToolCalls.Count} tool calls[/]");
+        }
+
+        return 0;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_standIn is not null)
+        {
+            await _standIn.DisposeAsync();
+        }
+
+        Directory.Delete(_workFolder, recursive: true);
+    }
+
+    private DemoAgent CreateAgent(ReleaseWorld world, bool withMemory) => new(
+        _endpoint,
+        _model,
+        _apiKey,
+        world,
+        builder =>
+        {
+            if (withMemory)
+            {
+                builder.AddProceduralMemory(_database);
+            }
+
+            builder.Services.AddSingleton<IFunctionInvocationFilter>(new ProgressFilter(_console));
+        },
+        withMemory ? MemoryInstructions : null);
+
+    private async Task<Outcome> RunTaskAsync(DemoAgent agent, ReleaseWorld world, string request, string service, string version, CancellationToken cancellationToken)
+    {
+        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"User: {request}");
+        var before = world.EffectCount;
+        var run = await agent.RunAsync(request, cancellationToken: cancellationToken);
+        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"Agent: {run.Answer}");
+        var served = await world.VersionServedAsync(service, cancellationToken);
+        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"Asked over HTTP, {service} says that it runs version [bold]{served ?? "none"}[/].");
+        return new Outcome(run, served, world.CountWrongOrDoubled(service, version, before));
+    }
+
+    private async Task<Outcome> RunSecondTaskWithoutMemoryAsync(CancellationToken cancellationToken)
+    {
+        Act("The second task again, without memory");
+        await using var world = new ReleaseWorld(Path.Combine(_workFolder, "without-memory"));
+        using var agent = CreateAgent(world, withMemory: false);
+        return await RunTaskAsync(agent, world, SecondRequest, "orders", "2.1.0", cancellationToken);
+    }
+
+    /// <summary>What a macro does with the second task: it repeats the recorded calls with the recorded arguments.</summary>
+    private async Task ShowMacroAsync(DemoAgent agent, ReleaseWorld world, ProcedureMemory memory, IReadOnlyList<Procedure> learned, CancellationToken cancellationToken)
+    {
+        if (learned is not [{ Version.TraceId: { } traceId }, ..] || await memory.GetTraceAsync(traceId, cancellationToken) is not { } trace)
+        {
+            return;
+        }
+
+        _console.MarkupLine("Beside it, what replaying the recorded parameters does with the same request (the macro that procedural memory is not):");
+        var before = world.EffectCount;
+        var executor = new KernelStepExecutor(agent.Kernel);
+        foreach (var step in trace.Steps.Where(s => s.Status is StepStatus.Success))
+        {
+            var result = await executor.ExecuteAsync(new(traceId, "macro", step.Action, step.Arguments, StepEffect.Unknown), cancellationToken);
+            if (result.Failure is { } failure)
+            {
+                _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"  [red]it fails at {step.Action}: {failure.Message}[/]");
+                break;
+            }
+        }
+
+        foreach (var effect in world.Effects.Skip(before).Where(e => e.Kind is EffectKind.Started))
+        {
+            _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"  [red]it started {effect.Service} {effect.Version}, asked for orders 2.1.0[/]");
+        }
+
+        _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"  {world.CountWrongOrDoubled("orders", "2.1.0", before)} wrong effects.");
+    }
+
+    private void Act(string title)
+    {
+        _console.WriteLine();
+        _console.Write(new Rule($"[bold]{Markup.Escape(title)}[/]") { Justification = Justify.Left });
+    }
+
+    private void WriteTable(IReadOnlyList<(string Title, Outcome Outcome)> columns)
+    {
+        var table = new Table().AddColumn("");
+        foreach (var (title, _) in columns)
+        {
+            table.AddColumn(new TableColumn(Markup.Escape(title)).RightAligned());
+        }
+
+        AddRow("model calls", o => Number(o.Run.ModelCalls));
+        AddRow("bytes sent to the model", o => Number(o.Run.RequestBytes));
+        AddRow("tool calls", o => Number(o.Run.ToolCalls.Count));
+        AddRow("wrong or doubled effects", o => Number(o.WrongEffects));
+        if (_standIn is null)
+        {
+            // Of a stand-in these would be figures about nothing.
+            AddRow("tokens sent", o => o.Run.InputTokens is { } tokens ? Number(tokens) : "-");
+            AddRow("tokens received", o => o.Run.OutputTokens is { } tokens ? Number(tokens) : "-");
+            AddRow("seconds", o => o.Run.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture));
+        }
+
+        AddRow("version served", o => o.ServedVersion ?? "none");
+        _console.Write(table);
+
+        void AddRow(string name, Func<Outcome, string> value) => table.AddRow([name, .. columns.Select(c => Markup.Escape(value(c.Outcome)))]);
+
+        static string Number(long value) => value.ToString("#,0", CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>What advertising the memory costs: the size of its functions in a request, as they went over the wire.</summary>
+    private void WriteCostOfTools()
+    {
+        var tools = _standIn?.Requests.Select(r => r["tools"] as JsonArray ?? []).Select(t => t.Where(f => f?["function"]?["name"]?.GetValue<string>().StartsWith("procedures-", StringComparison.Ordinal) is true).ToList()).FirstOrDefault(t => t.Count > 0);
+        if (tools is not null)
+        {
+            var bytes = tools.Sum(t => Encoding.UTF8.GetByteCount(t!.ToJsonString(new JsonSerializerOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping })));
+            _console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"The {tools.Count} functions of the memory add {bytes:#,0} bytes to each request."));
+        }
+    }
+
+    /// <summary>The exit code: 0 when the demo showed what it claims. A real model may take more calls than the stand-in, and is judged by its effects alone.</summary>
+    private int Judge(Outcome first, Outcome second, Outcome without, bool untouched)
+    {
+        string?[] faults =
+        [
+            first.ServedVersion == "1.4.0" ? null : "the first task did not bring up catalog 1.4.0",
+            second.ServedVersion == "2.1.0" ? null : "the second task did not bring up orders 2.1.0",
+            second.WrongEffects == 0 ? null : "the second task had wrong or doubled effects",
+            untouched ? null : "the question had effects",
+            _standIn is null || second.Run.ModelCalls <= 3 ? null : "the second task took more than 3 model calls",
+            _standIn is null || without.Run.ModelCalls >= 6 ? null : "the second task without memory took fewer than 6 model calls",
+        ];
+        foreach (var fault in faults.OfType<string>())
+        {
+            _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[red]The demo failed: {fault}.[/]");
+        }
+
+        return faults.Any(f => f is not null) ? 1 : 0;
+    }
+
+    private sealed record Outcome(DemoRun Run, string? ServedVersion, int WrongEffects);
+
+    /// <summary>Shows calls as they happen.</summary>
+    private sealed class ProgressFilter(IAnsiConsole console) : IFunctionInvocationFilter
+    {
+        private readonly AsyncLocal<int> _depth = new();
+
+        public async Task OnFunctionInvocationAsync(FunctionInvocationContext context, Func<FunctionInvocationContext, Task> next)
+        {
+            var indent = new string(' ', 2 + (2 * _depth.Value));
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{indent}[grey]→[/] {context.Function.PluginName}.{context.Function.Name}");
+            _depth.Value++;
+            try
+            {
+                await next(context);
+            }
+            catch (Exception exception)
+            {
+                console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{indent}  [red]{exception.Message}[/]");
+                throw;
+            }
+            finally
+            {
+                _depth.Value--;
+            }
+        }
+    }
+}

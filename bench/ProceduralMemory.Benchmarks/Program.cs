@@ -1,1 +1,12 @@
-Console.WriteLine("bench");
+using BenchmarkDotNet.Columns;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+
+// In this process: what is measured are ratios within one run, and a benchmark needs no restore of its own then.
+var config = DefaultConfig.Instance
+    .AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(3).WithIterationCount(12))
+    .HideColumns(Column.Error)
+    .WithOptions(ConfigOptions.JoinSummary | ConfigOptions.DisableLogFile);
+BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args.Length == 0 ? ["--filter", "*"] : args, config);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -21,16 +22,23 @@ internal static class KernelJson
     public static JsonElement CaptureArguments(KernelFunction function, KernelArguments arguments)
     {
         var options = OptionsFor(function);
-        var captured = new JsonObject();
-        foreach (var parameter in function.Metadata.Parameters)
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var writer = new Utf8JsonWriter(buffer))
         {
-            if (arguments.TryGetValue(parameter.Name, out var value))
+            writer.WriteStartObject();
+            foreach (var parameter in function.Metadata.Parameters)
             {
-                captured[parameter.Name] = JsonSerializer.SerializeToNode(Capture(value, parameter, options));
+                if (arguments.TryGetValue(parameter.Name, out var value))
+                {
+                    writer.WritePropertyName(parameter.Name);
+                    Capture(value, parameter, options).WriteTo(writer);
+                }
             }
+
+            writer.WriteEndObject();
         }
 
-        return JsonSerializer.SerializeToElement(captured);
+        return JsonElement.Parse(buffer.WrittenSpan);
     }
 
     /// <summary>The arguments as typed values, ready for the function's binder to take without conversion.</summary>
@@ -128,20 +136,20 @@ internal static class KernelJson
                 : JsonSerializer.SerializeToElement(text);
         }
 
-        var quoted = JsonSerializer.SerializeToElement(text);
-        if (parsed is { } value && (CanBe(value, type, options) || type == typeof(JsonElement) || typeof(JsonNode).IsAssignableFrom(type)))
+        if (parsed is { } value && (type == typeof(JsonElement) || typeof(JsonNode).IsAssignableFrom(type) || CanBe(value, type, options)))
         {
             return Normalise(value, type, options);
         }
 
         // Dates, enums, ids: text in JSON as well, spelt as the type spells it.
-        return Normalise(quoted, type, options);
+        return Normalise(JsonSerializer.SerializeToElement(text), type, options);
     }
 
     /// <summary>The value as its type writes it (dates, enum names, members in order), where nothing of it gets lost on the way.</summary>
     private static JsonElement Normalise(JsonElement value, Type? type, JsonSerializerOptions options)
     {
-        if (Underlying(type) is not { } known || known == typeof(object) || known == typeof(JsonElement) || typeof(JsonNode).IsAssignableFrom(known))
+        // What is a number or a flag already has one spelling, or gets it when it is stored.
+        if (Underlying(type) is not { } known || known == typeof(object) || known.IsPrimitive || known == typeof(decimal) || known == typeof(JsonElement) || typeof(JsonNode).IsAssignableFrom(known))
         {
             return value;
         }

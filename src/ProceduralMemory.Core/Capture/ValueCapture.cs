@@ -19,6 +19,7 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
 
     private readonly Lock _gate = new();
     private readonly HashSet<string> _seenSecrets = new(StringComparer.Ordinal);
+    private volatile bool _hasSecrets;
 
     /// <summary>Captures an object of arguments, member by member: one that cannot be kept is replaced by <see cref="OmittedMarker"/>.</summary>
     /// <param name="action">The action whose arguments these are.</param>
@@ -33,14 +34,18 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
             foreach (var argument in arguments.EnumerateObject())
             {
                 writer.WritePropertyName(argument.Name);
-                if (Member(action, argument, out var fault) is { } value)
+                if (IsSecret(action, argument))
                 {
-                    value.WriteTo(writer);
+                    writer.WriteStringValue(SecretRedactor.Marker);
                 }
-                else
+                else if (Fault(argument.Value) is { } fault)
                 {
                     writer.WriteStringValue(OmittedMarker);
                     (faults ??= []).Add($"argument '{argument.Name}': {fault}");
+                }
+                else
+                {
+                    Write(writer, action, argument.Value);
                 }
             }
 
@@ -56,9 +61,14 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     /// <param name="omitted">Why it was left out, or <see langword="null"/>.</param>
     public JsonElement? Result(string action, JsonElement result, out string? omitted)
     {
-        var value = Value(action, result, out var fault);
-        omitted = fault is null ? null : $"result: {fault}";
-        return value;
+        if (Fault(result) is { } fault)
+        {
+            omitted = $"result: {fault}";
+            return null;
+        }
+
+        omitted = null;
+        return Json.Build(writer => Write(writer, action, result));
     }
 
     /// <summary>Learns a secret from whoever declares it one: its value is taken out of every later text.</summary>
@@ -68,6 +78,11 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     public string Text(string text)
     {
         text = options.Redactor.Redact(text);
+        if (!_hasSecrets)
+        {
+            return text;
+        }
+
         lock (_gate)
         {
             foreach (var secret in _seenSecrets)
@@ -82,40 +97,35 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     /// <summary>Redacts an error.</summary>
     public StepFailure? Failure(StepFailure? failure) => failure is null ? null : failure with { Message = Text(failure.Message) };
 
-    private JsonElement? Member(string action, JsonProperty member, out string? fault)
+    /// <summary>Why a value cannot be kept, or <see langword="null"/>. Asked before it is written, so that nothing is written by halves.</summary>
+    private string? Fault(JsonElement value)
     {
-        fault = null;
-        return IsSecret(action, member) ? Json.String(SecretRedactor.Marker) : Value(action, member.Value, out fault);
-    }
+        // The raw text of what was parsed is at hand: a giant is not walked to find that it is one.
+        if (RawLength(value) is var length && length > options.MaxValueBytes)
+        {
+            return Invariant($"{length} bytes are more than {nameof(options.MaxValueBytes)} ({options.MaxValueBytes}) allows");
+        }
 
-    private JsonElement? Value(string action, JsonElement value, out string? fault)
-    {
         try
         {
-            // Measured before it is written: the raw text of what was parsed is at hand, and a giant is not copied to find that it is one.
-            if (JsonMarshalLength(value) is var length && length > options.MaxValueBytes)
-            {
-                fault = Invariant($"{length} bytes are more than {nameof(options.MaxValueBytes)} ({options.MaxValueBytes}) allows");
-                return null;
-            }
-
-            fault = null;
-            return Json.Build(writer => Write(writer, action, value, options.MaxValueDepth));
+            return IsWithinDepth(value, options.MaxValueDepth) ? null : Invariant($"it nests deeper than {nameof(options.MaxValueDepth)} ({options.MaxValueDepth}) allows");
         }
-        catch (DepthException)
-        {
-            fault = Invariant($"it nests deeper than {nameof(options.MaxValueDepth)} ({options.MaxValueDepth}) allows");
-        }
-        catch (Exception exception) when (exception is InvalidOperationException or ArgumentException)
+        catch (InvalidOperationException)
         {
             // What System.Text.Json raises for an escaped lone surrogate.
-            fault = "it holds text that is not valid UTF-16";
+            return "it holds text that is not valid UTF-16";
         }
-
-        return null;
     }
 
-    private static int JsonMarshalLength(JsonElement value) =>
+    private static bool IsWithinDepth(JsonElement value, int depthLeft) => value.ValueKind switch
+    {
+        JsonValueKind.Object => depthLeft > 0 && value.EnumerateObject().All(m => m.Name is not null && IsWithinDepth(m.Value, depthLeft - 1)),
+        JsonValueKind.Array => depthLeft > 0 && value.EnumerateArray().All(i => IsWithinDepth(i, depthLeft - 1)),
+        JsonValueKind.String => value.GetString() is not null,
+        _ => true,
+    };
+
+    private static int RawLength(JsonElement value) =>
         value.ValueKind is JsonValueKind.Undefined ? 0 : System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(value).Length;
 
     private bool IsSecret(string action, JsonProperty member)
@@ -138,6 +148,7 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
                 lock (_gate)
                 {
                     _seenSecrets.Add(text);
+                    _hasSecrets = true;
                 }
 
                 break;
@@ -158,13 +169,8 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
         }
     }
 
-    private void Write(Utf8JsonWriter writer, string action, JsonElement value, int depthLeft)
+    private void Write(Utf8JsonWriter writer, string action, JsonElement value)
     {
-        if (depthLeft == 0 && value.ValueKind is JsonValueKind.Object or JsonValueKind.Array)
-        {
-            throw new DepthException();
-        }
-
         switch (value.ValueKind)
         {
             case JsonValueKind.Object:
@@ -178,7 +184,7 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
                     }
                     else
                     {
-                        Write(writer, action, member.Value, depthLeft - 1);
+                        Write(writer, action, member.Value);
                     }
                 }
 
@@ -188,7 +194,7 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
                 writer.WriteStartArray();
                 foreach (var item in value.EnumerateArray())
                 {
-                    Write(writer, action, item, depthLeft - 1);
+                    Write(writer, action, item);
                 }
 
                 writer.WriteEndArray();
@@ -209,6 +215,4 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     }
 
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
-
-    private sealed class DepthException : Exception;
 }

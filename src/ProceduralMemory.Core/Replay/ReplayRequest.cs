@@ -31,4 +31,16 @@ public sealed record ReplayRequest
 
     /// <summary>Is told of every step when it has ended.</summary>
     public IProgress<StepOutcome>? Progress { get; init; }
+
+    /// <summary>A request with the properties of an object as inputs: <c>ReplayRequest.For(new { order_id = "W123", amount = 7 })</c>.</summary>
+    /// <param name="inputs">An object, a dictionary, or a JSON object.</param>
+    /// <exception cref="ArgumentException">It is written as something else than a JSON object.</exception>
+    public static ReplayRequest For(object inputs)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        var json = JsonSerializer.SerializeToElement(inputs, inputs.GetType());
+        return json.ValueKind is JsonValueKind.Object
+            ? new ReplayRequest { Inputs = json.EnumerateObject().ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal) }
+            : throw new ArgumentException($"Inputs are the properties of an object; a {inputs.GetType().Name} has none.", nameof(inputs));
+    }
 }

@@ -1,9 +1,11 @@
 using System.Globalization;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using Dapper;
 using DbUp;
 using DbUp.Sqlite.Helpers;
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace ProceduralMemory.Persist.Sqlite;
 
@@ -23,6 +25,7 @@ internal sealed class SqliteDatabase : IDisposable
     private readonly string _connectionString;
     private readonly string _openingPragmas;
     private readonly SqliteConnection? _keepAlive;
+    private readonly ConditionalWeakTable<sqlite3, object> _prepared = [];
     private readonly Lock _initialization = new();
     private volatile bool _initialized;
 
@@ -117,9 +120,15 @@ internal sealed class SqliteDatabase : IDisposable
         try
         {
             connection.Open();
-            using var command = connection.CreateCommand();
-            command.CommandText = _openingPragmas;
-            command.ExecuteNonQuery();
+
+            // A pooled connection keeps its settings with its handle: they are made once for each.
+            if (_prepared.TryAdd(connection.Handle!, this))
+            {
+                using var command = connection.CreateCommand();
+                command.CommandText = _openingPragmas;
+                command.ExecuteNonQuery();
+            }
+
             return connection;
         }
         catch

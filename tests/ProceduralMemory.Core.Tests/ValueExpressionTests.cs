@@ -1,0 +1,201 @@
+using System.Text.Json;
+using CsCheck;
+using ProceduralMemory.Replay;
+
+namespace ProceduralMemory.Tests;
+
+public class ValueExpressionTests
+{
+    public static TheoryData<string, ValueExpression> Examples => new()
+    {
+        { "", new LiteralText("") },
+        { "plain text", new LiteralText("plain text") },
+        { "costs $5", new LiteralText("costs $5") },
+        { "$", new LiteralText("$") },
+        { "$outputs.x", new LiteralText("$outputs.x") },
+        { "{inputs.a}", new LiteralText("{inputs.a}") },
+        { "$$", new LiteralText("") },
+        { "$$inputs.a", new LiteralText("inputs.a") },
+        { "$$$inputs.a", new LiteralText("$inputs.a") },
+        { "$$Hello {$inputs.a}", new LiteralText("Hello {$inputs.a}") },
+        { "$inputs.order_id", new InputReference("order_id") },
+        { "$inputs.order-id#/lines/0", new InputReference("order-id", "/lines/0") },
+        { "$inputs.a#", new InputReference("a") },
+        { "$inputs.a#/b%7Dc%25", new InputReference("a", "/b}c%") },
+        { "$inputs.a#/x#y", new InputReference("a", "/x#y") },
+        { "$steps.get_order.outputs", new StepReference("get_order") },
+        { "$steps.get_order.outputs#/customer/id", new StepReference("get_order", "/customer/id") },
+        { "$steps.outputs.outputs", new StepReference("outputs") },
+        { "$steps.a.outputs#/a~1b/~0", new StepReference("a", "/a~1b/~0") },
+        { "{$inputs.a}", new InterpolatedText([new InputReference("a")]) },
+        { "{{$inputs.a}}", new InterpolatedText([new LiteralText("{"), new InputReference("a"), new LiteralText("}")]) },
+        { "Refund {$}{$inputs.amount} for {$steps.get.outputs#/id}.", new InterpolatedText([new LiteralText("Refund $"), new InputReference("amount"), new LiteralText(" for "), new StepReference("get", "/id"), new LiteralText(".")]) },
+    };
+
+    [Theory]
+    [MemberData(nameof(Examples))]
+    public void A_template_reads_as(string template, ValueExpression expected) => Assert.Equal(expected, ValueExpression.Parse(template));
+
+    [Theory]
+    [MemberData(nameof(Examples))]
+    public void What_was_read_is_written_so_that_it_reads_the_same_again(string template, ValueExpression expected) =>
+        Assert.Equal(expected, ValueExpression.Parse(ValueExpression.Parse(template).ToString()));
+
+    [Theory]
+    [InlineData("plain", "plain")]
+    [InlineData("costs $5", "costs $5")]
+    [InlineData("$5", "$$$5")]
+    [InlineData("$inputs.a", "$$$inputs.a")]
+    [InlineData("Hello {$inputs.a}", "$$Hello {$inputs.a}")]
+    [InlineData("{$}", "$${$}")]
+    public void Only_a_literal_that_needs_it_is_escaped(string text, string template) => Assert.Equal(template, ValueExpression.Escape(text));
+
+    [Theory]
+    [InlineData("$inputs.", "$inputs.<name>")]
+    [InlineData("$inputs.1st", "$inputs.<name>")]
+    [InlineData("$inputs.a b", "$inputs.<name>")]
+    [InlineData("$inputs.a.b", "$inputs.<name>")]
+    [InlineData("$steps.", "$steps.<id>.outputs")]
+    [InlineData("$steps.a", "$steps.<id>.outputs")]
+    [InlineData("$steps.a.output", "$steps.<id>.outputs")]
+    [InlineData("$steps..outputs", "$steps.<id>.outputs")]
+    [InlineData("$steps.a.outputs/id", "$steps.<id>.outputs")]
+    [InlineData("$steps.a.outputs.id", "$steps.<id>.outputs")]
+    [InlineData("$inputs.a#id", "JSON Pointer")]
+    [InlineData("$steps.a.outputs#/~2", "JSON Pointer")]
+    [InlineData("$inputs.a#/~", "JSON Pointer")]
+    [InlineData("Hello {$inputs.a", "not closed")]
+    [InlineData("Hello {$name}", "$inputs.<name>")]
+    [InlineData("Hello {$inputs.a} and {$steps.b}", "$steps.<id>.outputs")]
+    [InlineData("{$inputs.a#b}", "JSON Pointer")]
+    public void A_malformed_expression_is_refused_and_the_mend_that_is_named_works(string template, string says)
+    {
+        var error = Assert.Throws<ProcedureFormatException>(() => ValueExpression.Parse(template));
+
+        Assert.Contains(says, error.Message, StringComparison.Ordinal);
+        Assert.Contains("write $$ before it", error.Message, StringComparison.Ordinal);
+        Assert.Equal(new LiteralText(template), ValueExpression.Parse("$$" + template));
+    }
+
+    [Fact]
+    public void A_long_malformed_expression_is_shortened_in_the_message() =>
+        Assert.InRange(Assert.Throws<ProcedureFormatException>(() => ValueExpression.Parse("$inputs.!" + new string('#', 100_000))).Message.Length, 80, 400);
+
+    [Fact]
+    public void Every_text_is_a_literal_once_escaped() =>
+        Given.AnyText.Sample(text => ValueExpression.Parse(ValueExpression.Escape(text)) == new LiteralText(text), iter: 5000);
+
+    [Fact]
+    public void Every_json_value_comes_back_exactly_once_escaped_and_resolved() => Given.AnyValue.Sample(
+        value =>
+        {
+            var step = Given.Step("t.f") with { Arguments = Json.Build(w => { w.WriteStartObject(); w.WritePropertyName("v"); ValueExpression.Escape(value).WriteTo(w); w.WriteEndObject(); }) };
+            var (arguments, origins) = new TemplateResolver(new Dictionary<string, JsonElement>()).Resolve(step, null, null);
+
+            Given.JsonEqual(value, arguments.GetProperty("v"));
+            Assert.Equal(ArgumentOrigin.Constant, origins["v"]);
+            Assert.Empty(ValueExpression.References(step.Arguments));
+        },
+        iter: 2000,
+        print: v => v.GetRawText());
+
+    [Fact]
+    public void Every_reference_reads_back_as_it_was_written() =>
+        AnyReference.Sample(reference => ValueExpression.Parse(reference.ToString()!) == reference, iter: 5000);
+
+    [Fact]
+    public void Every_interpolation_reads_back_as_it_was_written() => AnyInterpolation.Sample(
+        text =>
+        {
+            Assert.Equal(text, ValueExpression.Parse(text.ToString()));
+            Assert.Equal(text.GetHashCode(), ValueExpression.Parse(text.ToString()).GetHashCode());
+        },
+        iter: 5000);
+
+    [Fact]
+    public void References_are_found_at_any_depth_in_document_order()
+    {
+        var template = Given.Value("""{ "a": "$inputs.one", "b": [1, "text {$steps.two.outputs#/x} and {$inputs.three}", { "c": "$$inputs.not" }], "d": { "e": "$inputs.one" } }""");
+
+        Assert.Equal(
+            ["$inputs.one", "$steps.two.outputs#/x", "$inputs.three", "$inputs.one"],
+            ValueExpression.References(template).Select(r => r.ToString()));
+    }
+
+    [Theory]
+    [InlineData("a", true)]
+    [InlineData("_", true)]
+    [InlineData("order-id_2", true)]
+    [InlineData("größe", true)]
+    [InlineData("", false)]
+    [InlineData("2nd", false)]
+    [InlineData("-a", false)]
+    [InlineData("a.b", false)]
+    [InlineData("a b", false)]
+    [InlineData("a}", false)]
+    public void A_name_is_letters_digits_underscores_and_dashes(string name, bool isName) => Assert.Equal(isName, ValueExpression.IsName(name));
+
+    private static Gen<ValueExpression> AnyReference => Gen.Select(
+        Gen.Bool, Given.AnyName, Given.AnyPointer, (input, name, pointer) => input ? (ValueExpression)new InputReference(name, pointer) : new StepReference(name, pointer));
+
+    // In reading, neighbouring literals are one: so references stand in an interpolation with one literal, or none, between them.
+    private static Gen<InterpolatedText> AnyInterpolation => Gen.Select(Given.AnyText, Gen.Select(AnyReference, Given.AnyText).Array[1, 4], (first, rest) =>
+    {
+        var parts = new List<ValueExpression> { new LiteralText(first) };
+        parts.AddRange(rest.SelectMany(p => new[] { p.Item1, new LiteralText(p.Item2) }));
+        return new InterpolatedText([.. parts.Where(p => p is not LiteralText { Text: "" })]);
+    });
+}
+
+public class JsonPointerTests
+{
+    // The examples of RFC 6901, section 5, and what it rules out.
+    private const string Document = """{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8,"~1":9,"01":10}""";
+
+    [Theory]
+    [InlineData("/foo", """["bar","baz"]""")]
+    [InlineData("/foo/0", "\"bar\"")]
+    [InlineData("/foo/1", "\"baz\"")]
+    [InlineData("/", "0")]
+    [InlineData("/a~1b", "1")]
+    [InlineData("/c%d", "2")]
+    [InlineData("/e^f", "3")]
+    [InlineData("/g|h", "4")]
+    [InlineData("/i\\j", "5")]
+    [InlineData("/k\"l", "6")]
+    [InlineData("/ ", "7")]
+    [InlineData("/m~0n", "8")]
+    [InlineData("/~01", "9")]
+    [InlineData("/01", "10")]
+    public void A_pointer_leads_to(string pointer, string expected)
+    {
+        Assert.True(JsonPointer.TryResolve(Given.Value(Document), pointer, out var value));
+        Given.JsonEqual(expected, value);
+    }
+
+    [Theory]
+    [InlineData("/nothing")]
+    [InlineData("/foo/2")]
+    [InlineData("/foo/-")]
+    [InlineData("/foo/-1")]
+    [InlineData("/foo/+1")]
+    [InlineData("/foo/00")]
+    [InlineData("/foo/01")]
+    [InlineData("/foo/ 1")]
+    [InlineData("/foo/99999999999999999999")]
+    [InlineData("/foo/0/bar")]
+    [InlineData("//")]
+    [InlineData("/FOO")]
+    public void A_pointer_leads_nowhere(string pointer) => Assert.False(JsonPointer.TryResolve(Given.Value(Document), pointer, out _));
+
+    [Fact]
+    public void A_pointer_made_of_any_names_leads_to_what_stands_under_them() => Given.AnyText.Array[1, 5].Sample(names =>
+    {
+        var document = names.Reverse().Aggregate("\"found\"", (inner, name) => $"{{{JsonSerializer.Serialize(name)}:{inner}}}");
+        var pointer = names.Aggregate("", JsonPointer.Append);
+
+        Assert.True(JsonPointer.IsValid(pointer));
+        Assert.True(JsonPointer.TryResolve(Given.Value(document), pointer, out var value));
+        Assert.Equal("found", value.GetString());
+    });
+}

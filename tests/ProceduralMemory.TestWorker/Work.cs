@@ -1,0 +1,41 @@
+using System.Globalization;
+using System.Text.Json;
+using ProceduralMemory.Capture;
+
+namespace ProceduralMemory.TestWorker;
+
+/// <summary>The task that the workers record: each step knows its place, takes the order named in the request, and what the step before gave.</summary>
+internal static class Work
+{
+    public static async Task<ProcedureRecorder> StartAsync(ProcedureMemory memory, string name, string order)
+    {
+        var recorder = await memory.StartRecordingAsync(new RecordingDetails
+        {
+            Name = name,
+            Description = $"Work through an order of {name}",
+            Request = $"Please work through order {order}",
+        });
+        Acknowledgements.Started(recorder.TraceId, name);
+        return recorder;
+    }
+
+    public static async Task RecordStepAsync(ProcedureRecorder recorder, int number, string order, int payload = 0)
+    {
+        await recorder.RecordStepAsync(new TraceStep
+        {
+            Action = string.Create(CultureInfo.InvariantCulture, $"work.step_{number}"),
+            Arguments = JsonSerializer.SerializeToElement(new { number, order, previous = number == 0 ? null : Item(order, number - 1) }),
+            Result = JsonSerializer.SerializeToElement(new { item = Item(order, number), payload = new string('x', payload) }),
+            Duration = TimeSpan.FromMilliseconds(number + 1),
+        });
+        Acknowledgements.Step(recorder.TraceId, number);
+    }
+
+    public static async Task FinalizeAsync(ProcedureRecorder recorder)
+    {
+        var result = await recorder.FinalizeAsync();
+        Acknowledgements.Finalized(recorder.TraceId, result.Procedure!);
+    }
+
+    public static string Item(string order, int number) => string.Create(CultureInfo.InvariantCulture, $"item-{order}-{number}");
+}

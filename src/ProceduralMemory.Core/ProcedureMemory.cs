@@ -539,7 +539,7 @@ public sealed class ProcedureMemory : IDisposable
 
     private static void RequireKnownFormat(string json)
     {
-        using var document = JsonDocument.Parse(json);
+        using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = Json.Exchanged.MaxDepth });
         if (document.RootElement.ValueKind is not JsonValueKind.Object || !document.RootElement.TryGetProperty("format", out var format) || !format.TryGetInt32(out var number))
         {
             throw new ProcedureFormatException("format", "The document has no number 'format'. Give a document that ExportAsync wrote.");

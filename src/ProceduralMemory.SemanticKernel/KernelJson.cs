@@ -13,7 +13,13 @@ namespace ProceduralMemory.SemanticKernel;
 /// </summary>
 internal static class KernelJson
 {
+    // Deeper than anything that is kept, so that depth is judged in one place.
+    private const int MaxDepth = 512;
+
     private static readonly JsonElement Null = JsonElement.Parse("null"u8);
+
+    // A text that is not valid UTF-16 cannot be written as JSON unchanged; this stands for it, and is refused where values are kept.
+    private static readonly JsonElement InvalidText = JsonElement.Parse("\"\\ud800\""u8);
 
     // Kernel functions bind with their own options, which know no enum names and no numbers in text; both are what models write.
     private static readonly ConditionalWeakTable<JsonSerializerOptions, JsonSerializerOptions> Options = [];
@@ -31,14 +37,16 @@ internal static class KernelJson
                 if (arguments.TryGetValue(parameter.Name, out var value))
                 {
                     writer.WritePropertyName(parameter.Name);
-                    Capture(value, parameter, options).WriteTo(writer);
+
+                    // As it stands: what is not valid in it is for the recorder to find and to say.
+                    writer.WriteRawValue(Capture(value, parameter, options).GetRawText(), skipInputValidation: true);
                 }
             }
 
             writer.WriteEndObject();
         }
 
-        return JsonElement.Parse(buffer.WrittenSpan);
+        return JsonElement.Parse(buffer.WrittenSpan, new JsonDocumentOptions { MaxDepth = MaxDepth });
     }
 
     /// <summary>The arguments as typed values, ready for the function's binder to take without conversion.</summary>
@@ -75,7 +83,7 @@ internal static class KernelJson
             case null:
                 return null;
             case string text:
-                return ParseStructured(text) ?? JsonSerializer.SerializeToElement(text);
+                return ParseStructured(text) ?? Text(text);
             case JsonElement element:
                 return element.ValueKind is JsonValueKind.Undefined ? null : element;
             case KernelContent content:
@@ -124,7 +132,7 @@ internal static class KernelJson
         var type = Underlying(parameter.ParameterType);
         if (type == typeof(string) || (type is null && SchemaAllowsText(parameter)))
         {
-            return JsonSerializer.SerializeToElement(text);
+            return Text(text);
         }
 
         // "2", "True", {"a":1}: JSON in text, or nearly so.
@@ -133,7 +141,7 @@ internal static class KernelJson
         {
             return parsed is { ValueKind: not JsonValueKind.String } structured && (type is null || structured.ValueKind is JsonValueKind.Object or JsonValueKind.Array)
                 ? structured
-                : JsonSerializer.SerializeToElement(text);
+                : Text(text);
         }
 
         if (parsed is { } value && (type == typeof(JsonElement) || typeof(JsonNode).IsAssignableFrom(type) || CanBe(value, type, options)))
@@ -142,7 +150,7 @@ internal static class KernelJson
         }
 
         // Dates, enums, ids: text in JSON as well, spelt as the type spells it.
-        return Normalise(JsonSerializer.SerializeToElement(text), type, options);
+        return Normalise(Text(text), type, options);
     }
 
     /// <summary>The value as its type writes it (dates, enum names, members in order), where nothing of it gets lost on the way.</summary>
@@ -227,11 +235,24 @@ internal static class KernelJson
         }
     }
 
+    private static JsonElement Text(string text)
+    {
+        for (var rest = text.AsSpan(); rest.IndexOfAnyInRange('\uD800', '\uDFFF') is >= 0 and var at; rest = rest[(at + 2)..])
+        {
+            if (at + 1 >= rest.Length || !char.IsSurrogatePair(rest[at], rest[at + 1]))
+            {
+                return InvalidText;
+            }
+        }
+
+        return JsonSerializer.SerializeToElement(text);
+    }
+
     private static JsonElement? Parse(string text)
     {
         try
         {
-            return JsonElement.Parse(text);
+            return JsonElement.Parse(text, new JsonDocumentOptions { MaxDepth = MaxDepth });
         }
         catch (JsonException)
         {

@@ -15,6 +15,14 @@ public sealed class KernelReplayOptions
     [Required]
     public IReadOnlyCollection<string> DeniedFunctions { get; set; } = [];
 
+    /// <summary>
+    /// Types of auto-function-invocation filters that guard nothing and cannot work outside a live turn of a chat, for instance because they need its execution settings.
+    /// A replay leaves them out. Any other filter that fails before the call makes the replay refuse the step.
+    /// </summary>
+    /// <value>The default value is none.</value>
+    [Required]
+    public IReadOnlyCollection<Type> LiveOnlyFilters { get; set; } = [];
+
     internal bool Allows(string action) => !DeniedFunctions.Any(p => Covers(p, action)) && (AllowedFunctions is null || AllowedFunctions.Any(p => Covers(p, action)));
 
     internal void Validate()

@@ -22,6 +22,7 @@ public sealed class KernelStepExecutor : IStepExecutor
     private readonly Kernel _kernel;
     private readonly Kernel _gated;
     private readonly KernelReplayOptions _options;
+    private readonly IReadOnlyList<IAutoFunctionInvocationFilter> _autoFilters;
     private readonly ModelCall? _modelCall;
     private int _callCount;
 
@@ -39,6 +40,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         // Only the innermost filter knows whether a call came through, and filters nest in order: a clone takes one more without touching the host's list.
         _gated = kernel.Clone();
         _gated.FunctionInvocationFilters.Add(Probe.Filter);
+        _autoFilters = [.. _gated.AutoFunctionInvocationFilters.Where(f => !_options.LiveOnlyFilters.Contains(f.GetType()))];
     }
 
     /// <inheritdoc/>
@@ -76,7 +78,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         try
         {
             var context = AutoContext(function, arguments, call, cancellationToken);
-            await InvokeAutoFiltersAsync(context, probe, index: 0).ConfigureAwait(false);
+            await InvokeAutoFiltersAsync(context, index: 0).ConfigureAwait(false);
             return Result(call, function, context, probe);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -86,8 +88,8 @@ public sealed class KernelStepExecutor : IStepExecutor
         catch (Exception exception)
         {
             return probe.Reached
-                ? new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message), StopRequested = false }
-                : Refused($"A filter did not let {call.Action} through: {exception.Message}");
+                ? new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message) }
+                : Refused($"A filter did not let {call.Action} through: {exception.Message} (A filter that guards nothing and cannot work outside a live turn is left out of replays by {nameof(KernelReplayOptions)}.{nameof(KernelReplayOptions.LiveOnlyFilters)}.)");
         }
         finally
         {
@@ -159,11 +161,11 @@ public sealed class KernelStepExecutor : IStepExecutor
         };
     }
 
-    private async Task InvokeAutoFiltersAsync(AutoFunctionInvocationContext context, Probe probe, int index)
+    private async Task InvokeAutoFiltersAsync(AutoFunctionInvocationContext context, int index)
     {
-        if (index < _gated.AutoFunctionInvocationFilters.Count)
+        if (index < _autoFilters.Count)
         {
-            await _gated.AutoFunctionInvocationFilters[index].OnAutoFunctionInvocationAsync(context, next => InvokeAutoFiltersAsync(next, probe, index + 1)).ConfigureAwait(false);
+            await _autoFilters[index].OnAutoFunctionInvocationAsync(context, next => InvokeAutoFiltersAsync(next, index + 1)).ConfigureAwait(false);
             return;
         }
 

@@ -11,7 +11,10 @@ internal static partial class KeywordOverlap
         "our", "please", "so", "that", "the", "then", "there", "this", "to", "us", "want", "was", "we", "what", "when", "which", "will", "with", "would", "you", "your",
     };
 
-    /// <summary>The distinct words of a text, lower case, without those that say nothing; names in camelCase and snake_case are taken apart.</summary>
+    /// <summary>
+    /// The distinct words of a text, lower case, without those that say nothing; names in camelCase and snake_case are taken apart.
+    /// Numbers are left out: they are the values of a task (an amount, a version), not its kind.
+    /// </summary>
     public static HashSet<string> Words(string text)
     {
         var words = new HashSet<string>(StringComparer.Ordinal);
@@ -35,7 +38,6 @@ internal static partial class KeywordOverlap
         return new ProcedureMatch(procedure, requestWords.Count == 0 ? 0 : (double)matched.Count / requestWords.Count, [.. matched.Order(StringComparer.Ordinal)]);
     }
 
-    // Numbers with points stay whole: the parts of 1.4.0 are in every other version too.
-    [GeneratedRegex(@"\p{N}+(?:[.,]\p{N}+)*|\p{Lu}+(?=\p{Lu}\p{Ll})|\p{Lu}?[\p{Ll}\p{M}]+|\p{Lu}+|\p{Lo}+", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"\p{Lu}+(?=\p{Lu}\p{Ll})|\p{Lu}?[\p{Ll}\p{M}]+|\p{Lu}+|\p{Lo}+", RegexOptions.CultureInvariant)]
     private static partial Regex Word();
 }

@@ -69,6 +69,9 @@ public sealed record ExecutionStep
     /// <summary>What it returned, redacted.</summary>
     public JsonElement? Result { get; init; }
 
+    /// <summary>Why the result is not kept, or <see langword="null"/>.</summary>
+    public string? Omitted { get; init; }
+
     /// <summary>How the result compares with the expectation; <see langword="null"/> when there is none.</summary>
     public OutcomeMatch? Match { get; init; }
 

@@ -1,6 +1,6 @@
 namespace ProceduralMemory;
 
-/// <summary>The base of every error that this library raises on its own account. Messages name the value at fault and the mend, and hold no stored content.</summary>
+/// <summary>The base of every error that this library raises on its own account. Messages name the value at fault and the mend; of what is stored they hold names at most.</summary>
 public abstract class ProceduralMemoryException : Exception
 {
     private protected ProceduralMemoryException(string message, Exception? inner = null)
@@ -12,7 +12,8 @@ public abstract class ProceduralMemoryException : Exception
 /// <summary>No procedure of that name (or no such version of it) is visible in the scopes that were searched.</summary>
 public sealed class ProcedureNotFoundException : ProceduralMemoryException
 {
-    internal ProcedureNotFoundException(string name, IReadOnlyList<string> nearNames, int? version = null)
+    /// <summary>Creates the exception; for stores.</summary>
+    public ProcedureNotFoundException(string name, IReadOnlyList<string> nearNames, int? version = null)
         : base(Describe(name, nearNames, version))
     {
         Name = name;
@@ -41,7 +42,8 @@ public sealed class ProcedureNotFoundException : ProceduralMemoryException
 /// <summary>What was asked for collides with what is stored: a name in use, a version that has moved on, a procedure without an active version.</summary>
 public sealed class ProcedureConflictException : ProceduralMemoryException
 {
-    internal ProcedureConflictException(string name, string message)
+    /// <summary>Creates the exception; for stores.</summary>
+    public ProcedureConflictException(string name, string message)
         : base(message) => Name = name;
 
     /// <summary>The name of the procedure concerned.</summary>
@@ -71,7 +73,8 @@ public sealed record FormatProblem(string Path, string Message);
 /// <summary>A recording was used in a state that does not allow it: begun twice, ended already, or broken by a storage fault.</summary>
 public sealed class RecordingStateException : ProceduralMemoryException
 {
-    internal RecordingStateException(string message, Exception? inner = null)
+    /// <summary>Creates the exception; for stores.</summary>
+    public RecordingStateException(string message, Exception? inner = null)
         : base(message, inner)
     {
     }
@@ -92,7 +95,7 @@ public enum StoreFault
     /// <summary>The file cannot be opened: its folder is missing, or access is denied.</summary>
     Unreachable,
 
-    /// <summary>Another process held the write lock for longer than <see cref="ProceduralMemoryOptions.BusyTimeout"/>.</summary>
+    /// <summary>Another writer held the lock for longer than <see cref="ProceduralMemoryOptions.BusyTimeout"/>.</summary>
     Busy,
 
     /// <summary>Any other fault that the database reported; see the inner exception.</summary>
@@ -102,7 +105,8 @@ public enum StoreFault
 /// <summary>The store cannot be used. Nothing of the operation was written.</summary>
 public sealed class ProcedureStoreException : ProceduralMemoryException
 {
-    internal ProcedureStoreException(StoreFault fault, string message, Exception? inner = null)
+    /// <summary>Creates the exception; for stores.</summary>
+    public ProcedureStoreException(StoreFault fault, string message, Exception? inner = null)
         : base(message, inner) => Fault = fault;
 
     /// <summary>The kind of fault.</summary>

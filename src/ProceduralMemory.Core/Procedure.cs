@@ -65,7 +65,7 @@ public sealed record ProcedureVersion
     /// <summary>1 for the first, and one more for each that follows.</summary>
     public required int Number { get; init; }
 
-    /// <summary>The version that this one was made from, or <see langword="null"/> for a beginning.</summary>
+    /// <summary>The version that was active when this one was made, or <see langword="null"/> when none was; an optimised version was made from it.</summary>
     public int? Parent { get; init; }
 
     /// <summary>What made it.</summary>

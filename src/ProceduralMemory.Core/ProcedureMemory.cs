@@ -149,14 +149,15 @@ public sealed class ProcedureMemory : IDisposable
 
     // ---- Persist -------------------------------------------------------------------------------------------------------------------
 
-    /// <summary>Stores a procedure written by hand.</summary>
+    /// <summary>Stores a procedure that was not recorded.</summary>
     /// <param name="definition">The procedure.</param>
     /// <param name="asNewVersion">Whether a procedure of that name gets a new active version; otherwise a name in use is refused.</param>
+    /// <param name="origin">Who wrote it.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <returns>The procedure as stored.</returns>
     /// <exception cref="ProcedureFormatException">The definition is not valid.</exception>
     /// <exception cref="ProcedureConflictException">The name is in use.</exception>
-    public Task<Procedure> StoreAsync(ProcedureDefinition definition, bool asNewVersion = false, CancellationToken cancellationToken = default)
+    public Task<Procedure> StoreAsync(ProcedureDefinition definition, bool asNewVersion = false, ProcedureOrigin origin = ProcedureOrigin.User, CancellationToken cancellationToken = default)
     {
         var valid = Redacted(ProcedureValidator.Check(definition, Options));
         return Store.SaveVersionAsync(
@@ -165,7 +166,7 @@ public sealed class ProcedureMemory : IDisposable
                 Scope = CurrentScope().Write,
                 Definition = valid,
                 Reason = VersionReason.Stored,
-                Origin = ProcedureOrigin.User,
+                Origin = origin,
                 Activate = true,
                 MustBeNew = !asNewVersion,
                 At = Time.GetUtcNow(),
@@ -239,7 +240,7 @@ public sealed class ProcedureMemory : IDisposable
         return JsonSerializer.Serialize(document, Json.Exchanged);
     }
 
-    /// <summary>Reads a document that <see cref="ExportAsync"/> wrote. It becomes a draft with origin <see cref="ProcedureOrigin.Import"/>, as a further version where the name is in use, and is not replayed until it is activated.</summary>
+    /// <summary>Reads a document that <see cref="ExportAsync"/> wrote. It becomes a draft with origin <see cref="ProcedureOrigin.Import"/>, as a further version where the name is in use, and is not replayed until it is activated, unless a replay names that version.</summary>
     /// <param name="json">The document.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <returns>The procedure at its new draft.</returns>
@@ -329,7 +330,7 @@ public sealed class ProcedureMemory : IDisposable
         ArgumentNullException.ThrowIfNull(executor);
         var scope = CurrentScope();
         var procedure = await GetInAsync(scope, name, request.Version, cancellationToken).ConfigureAwait(false);
-        var result = await new ProcedureReplayer(Store, Options, scope.Read, executor).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
+        var result = await new ProcedureReplayer(Store, Options, scope, executor).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
         Log.ReplayEnded(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         return result;
     }
@@ -370,9 +371,9 @@ public sealed class ProcedureMemory : IDisposable
     public async Task<OptimizeResult> OptimizeAsync(string name, IReadOnlyDictionary<string, ProcedureStep>? replacements = null, CancellationToken cancellationToken = default)
     {
         var procedure = await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
-        if (procedure.ActiveVersion is null)
+        if (procedure.IsRetired || procedure.ActiveVersion is null)
         {
-            throw new ProcedureConflictException(procedure.Name, $"'{procedure.Name}' has no active version to optimise. Activate one first.");
+            throw new ProcedureConflictException(procedure.Name, $"'{procedure.Name}' {(procedure.IsRetired ? "is retired" : "has no active version to optimise")}. Activate one first.");
         }
 
         var executions = procedure.Version.Statistics.Executions;

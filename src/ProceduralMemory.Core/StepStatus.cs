@@ -38,7 +38,4 @@ public static class FailureTypes
 
     /// <summary>A replayed procedure inside this one did not complete.</summary>
     public const string NestedProcedure = "nested_procedure";
-
-    /// <summary>A value is larger or deeper than the options allow.</summary>
-    public const string TooLarge = "too_large";
 }

@@ -74,7 +74,7 @@ internal sealed class ModelCall(AutoFunctionInvocationContext context)
 
     /// <summary>A name for the model's answer, where it asks for several calls; a single call needs none.</summary>
     public string? Group => context.FunctionCount > 1
-        ? Groups.GetValue(context.ChatMessageContent, static _ => Guid.CreateVersion7().ToString("D"))
+        ? Groups.GetValue(context.ChatMessageContent, static _ => Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("D"))
         : null;
 
     /// <summary>What the user asked for: the latest text of theirs.</summary>

@@ -23,6 +23,7 @@ public sealed class KernelStepExecutor : IStepExecutor
     private readonly Kernel _gated;
     private readonly KernelReplayOptions _options;
     private readonly IReadOnlyList<IAutoFunctionInvocationFilter> _autoFilters;
+    private readonly Dictionary<string, object?> _carriedData;
     private readonly ModelCall? _modelCall;
     private int _callCount;
 
@@ -40,6 +41,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         // Only the innermost filter knows whether a call came through, and filters nest in order: a clone takes one more without touching the host's list.
         _gated = kernel.Clone();
         _gated.FunctionInvocationFilters.Add(Probe.Filter);
+        _carriedData = new Dictionary<string, object?>(_gated.Data);
         _autoFilters = [.. _gated.AutoFunctionInvocationFilters.Where(f => !_options.LiveOnlyFilters.Contains(f.GetType()))];
     }
 
@@ -176,9 +178,10 @@ public sealed class KernelStepExecutor : IStepExecutor
     {
         foreach (var (key, value) in _gated.Data)
         {
-            if (!_kernel.Data.TryGetValue(key, out var known) || !ReferenceEquals(known, value))
+            // Only what a function changed: the host may have changed the rest meanwhile.
+            if (!_carriedData.TryGetValue(key, out var known) || !ReferenceEquals(known, value))
             {
-                _kernel.Data[key] = value;
+                _carriedData[key] = _kernel.Data[key] = value;
             }
         }
     }

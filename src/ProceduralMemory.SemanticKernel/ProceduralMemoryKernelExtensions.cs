@@ -88,7 +88,7 @@ public static class ProceduralMemoryKernelExtensions
         return kernel;
     }
 
-    /// <summary>Replays a procedure through a kernel: its steps call the kernel's functions, past its filters, without a model.</summary>
+    /// <summary>Replays a procedure through a kernel: its steps call the kernel's functions through all of its filters, without a model.</summary>
     /// <param name="memory">The memory.</param>
     /// <param name="kernel">The kernel.</param>
     /// <param name="name">The procedure.</param>

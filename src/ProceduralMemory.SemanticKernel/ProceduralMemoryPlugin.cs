@@ -193,22 +193,24 @@ public sealed class ProceduralMemoryPlugin
                     throw new ArgumentException($"'{action}' belongs to the procedural memory and is no step of a task.");
                 }
 
-                if (await recorder.AnnotateStepAsync(name, outcome, notes, cancellationToken).ConfigureAwait(false))
+                var given = ModelArgument.Object(arguments, "arguments");
+                var captured = isFunction
+                    ? KernelJson.CaptureArguments(function, new KernelArguments(given.ToDictionary(a => a.Key, a => (object?)a.Value)))
+                    : JsonSerializer.SerializeToElement(given);
+                var failure = success ? null : new StepFailure("reported", outcome ?? "The agent reported a failure.");
+                if (await recorder.AnnotateStepAsync(name, captured, outcome, notes, failure, cancellationToken).ConfigureAwait(false))
                 {
-                    return new PluginReply { Status = ReplyStatus.Recorded, Message = $"Noted with the recorded call of {name}.", Next = Continue() };
+                    return new PluginReply { Status = ReplyStatus.Recorded, Message = $"Noted with the recorded call of {name}{(success ? "" : ", which is left out of the procedure")}.", Next = Continue() };
                 }
 
-                var given = ModelArgument.Object(arguments, "arguments");
                 await recorder.RecordStepAsync(
                     new TraceStep
                     {
                         Action = name,
                         Kind = isFunction ? StepKind.Function : StepKind.Manual,
-                        Arguments = isFunction
-                            ? KernelJson.CaptureArguments(function, new KernelArguments(given.ToDictionary(a => a.Key, a => (object?)a.Value)))
-                            : JsonSerializer.SerializeToElement(given),
+                        Arguments = captured,
                         Status = success ? StepStatus.Success : StepStatus.Failed,
-                        Failure = success ? null : new StepFailure("reported", outcome ?? "The agent reported a failure."),
+                        Failure = failure,
                         Outcome = outcome,
                         Notes = notes,
                     },

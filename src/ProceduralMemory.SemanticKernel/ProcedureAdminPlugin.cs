@@ -111,7 +111,7 @@ public sealed class ProcedureAdminPlugin
                     Inputs = Read<IReadOnlyList<ProcedureInput>>(inputs, "inputs") ?? [],
                     Steps = Read<IReadOnlyList<ProcedureStep>>(steps, "steps") ?? [],
                 };
-                var stored = await _memory.StoreAsync(definition, asNewVersion, cancellationToken).ConfigureAwait(false);
+                var stored = await _memory.StoreAsync(definition, asNewVersion, ProcedureOrigin.Agent, cancellationToken).ConfigureAwait(false);
                 return Show(stored, ReplyStatus.Stored, string.Create(CultureInfo.InvariantCulture, $"'{stored.Name}' is stored as version {stored.Version.Number}."));
             },
             cancellationToken);

@@ -86,6 +86,8 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
 
         if (context.IsStreaming && StreamTap.TryWrap(context, (items, failure) => CompleteAsync(recorder, call, () => (StreamTap.ToJson(items), null), failure)))
         {
+            // Nobody may ever read it: the recording does not wait for that.
+            recorder.DetachStep(call);
             return;
         }
 

@@ -14,8 +14,8 @@ public sealed class ProcedureRecorder
     private readonly ValueCapture _capture;
     private readonly Lock _gate = new();
 
-    // What a later record_step may still annotate: begun by a filter, and not yet claimed by a word of the agent.
-    private readonly List<(int Ordinal, string Action)> _annotatable = [];
+    // What a later word of the agent may be about: calls that a filter recorded.
+    private readonly List<AnnotatableCall> _annotatable = [];
     private TaskCompletionSource? _idle;
     private int _nextOrdinal;
     private int _inFlight;
@@ -117,6 +117,11 @@ public sealed class ProcedureRecorder
     public async Task CompleteStepAsync(RecordedCall call, JsonElement? result, StepFailure? failure = null, string? omitted = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(call);
+        if (call.IsDetached && !Reenter())
+        {
+            return;
+        }
+
         try
         {
             var duration = _memory.Time.GetElapsedTime(call.StartTimestamp);
@@ -134,16 +139,28 @@ public sealed class ProcedureRecorder
             await _memory.Store.AppendTraceStepAsync(TraceId, step, cancellationToken).ConfigureAwait(false);
             lock (_gate)
             {
-                _annotatable.Add((step.Ordinal, step.Action));
+                _annotatable.Add(new AnnotatableCall(step.Ordinal, step.Action, step.Arguments));
             }
         }
-        catch (Exception exception) when (exception is not OperationCanceledException)
+        catch (Exception exception)
         {
             MarkIncomplete(exception);
             throw;
         }
         finally
         {
+            Leave();
+        }
+    }
+
+    /// <summary>Lets the recording end before this call is complete, for a call whose end may never come: a stream that nobody reads. It is then left out.</summary>
+    /// <param name="call">What <see cref="BeginStep"/> returned.</param>
+    public void DetachStep(RecordedCall call)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        if (!call.IsDetached)
+        {
+            call.IsDetached = true;
             Leave();
         }
     }
@@ -172,6 +189,7 @@ public sealed class ProcedureRecorder
         lock (_gate)
         {
             ThrowIfNotActive();
+            ThrowIfIncomplete();
         }
 
         var captured = _capture.Arguments(step.Action, arguments, out var omittedArguments);
@@ -198,6 +216,7 @@ public sealed class ProcedureRecorder
                 Ordinal = ordinal,
                 Arguments = captured,
                 Result = result,
+                Action = step.Kind is StepKind.Manual ? _capture.Text(step.Action) : step.Action,
                 Failure = _capture.Failure(step.Failure),
                 Outcome = step.Outcome is null ? null : _capture.Text(step.Outcome),
                 Notes = step.Notes is null ? null : _capture.Text(step.Notes),
@@ -210,33 +229,42 @@ public sealed class ProcedureRecorder
         }
     }
 
-    /// <summary>Adds words to the latest recorded call of an action that has none yet.</summary>
+    /// <summary>Adds words to a call that was recorded by itself: of the calls of an action the latest with the same arguments, else the latest that has no words yet, else the latest.</summary>
     /// <param name="action">The action, regardless of case.</param>
+    /// <param name="arguments">The arguments, where they are known; they need not match.</param>
     /// <param name="outcome">The outcome in the agent's words.</param>
     /// <param name="notes">Remarks.</param>
+    /// <param name="failure">Why the agent judges that the call failed, although it returned; <see langword="null"/> when it does not. A failed call does not become a step.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <returns>Whether there was such a call.</returns>
     /// <exception cref="RecordingStateException">The recording has ended.</exception>
-    public async Task<bool> AnnotateStepAsync(string action, string? outcome, string? notes, CancellationToken cancellationToken = default)
+    public async Task<bool> AnnotateStepAsync(
+        string action, JsonElement? arguments, string? outcome, string? notes, StepFailure? failure = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(action);
         cancellationToken.ThrowIfCancellationRequested();
-        int ordinal;
+        var wanted = arguments is { ValueKind: JsonValueKind.Object } given ? _capture.Arguments(action, given, out _) : (JsonElement?)null;
+        AnnotatableCall? call;
         lock (_gate)
         {
             ThrowIfNotActive();
-            var index = _annotatable.FindLastIndex(s => string.Equals(s.Action, action, StringComparison.OrdinalIgnoreCase));
-            if (index < 0)
+            var calls = _annotatable.FindAll(c => string.Equals(c.Action, action, StringComparison.OrdinalIgnoreCase));
+            call = calls.FindLast(c => !c.HasWords && wanted is { } value && JsonElement.DeepEquals(c.Arguments, value)) ?? calls.FindLast(c => !c.HasWords) ?? calls.LastOrDefault();
+            if (call is null)
             {
                 return false;
             }
 
-            ordinal = _annotatable[index].Ordinal;
-            _annotatable.RemoveAt(index);
+            call.HasWords = true;
         }
 
         await _memory.Store.AnnotateTraceStepAsync(
-            TraceId, ordinal, outcome is null ? null : _capture.Text(outcome), notes is null ? null : _capture.Text(notes), cancellationToken).ConfigureAwait(false);
+            TraceId,
+            call.Ordinal,
+            outcome is null ? null : _capture.Text(outcome),
+            notes is null ? null : _capture.Text(notes),
+            _capture.Failure(failure),
+            cancellationToken).ConfigureAwait(false);
         return true;
     }
 
@@ -269,12 +297,7 @@ public sealed class ProcedureRecorder
         var ended = false;
         try
         {
-            if (_fault is { } fault)
-            {
-                throw new RecordingStateException(
-                    $"The recording '{Name}' is incomplete, because a step could not be stored. Abandon it, and record the task again.", fault);
-            }
-
+            ThrowIfIncomplete();
             var result = await _memory.CompleteRecordingAsync(this, notes is null ? null : _capture.Text(notes), tags, Usage(), cancellationToken).ConfigureAwait(false);
             ended = true;
             return result;
@@ -352,6 +375,20 @@ public sealed class ProcedureRecorder
         }
     }
 
+    private bool Reenter()
+    {
+        lock (_gate)
+        {
+            if (_state is not RecorderState.Active)
+            {
+                return false;
+            }
+
+            _inFlight++;
+            return true;
+        }
+    }
+
     private void Leave()
     {
         lock (_gate)
@@ -372,6 +409,19 @@ public sealed class ProcedureRecorder
             throw new RecordingStateException($"The recording '{Name}' has ended. Start another with StartRecordingAsync.");
         }
     }
+
+    private void ThrowIfIncomplete()
+    {
+        if (_fault is { } fault)
+        {
+            throw new RecordingStateException($"The recording '{Name}' is incomplete, because a step could not be stored. Abandon it, and record the task again.", fault);
+        }
+    }
+
+    private sealed record AnnotatableCall(int Ordinal, string Action, JsonElement Arguments)
+    {
+        public bool HasWords { get; set; }
+    }
 }
 
 /// <summary>A call that has begun and is not written yet.</summary>
@@ -386,6 +436,8 @@ public sealed class RecordedCall
     internal TraceStep Step { get; }
 
     internal long StartTimestamp { get; }
+
+    internal bool IsDetached { get; set; }
 }
 
 /// <summary>What a recorded task cost.</summary>

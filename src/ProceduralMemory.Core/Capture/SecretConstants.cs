@@ -6,7 +6,7 @@ namespace ProceduralMemory.Capture;
 internal static class SecretConstants
 {
     /// <summary>The step's argument templates, with <c>$inputs.name</c> in place of every literal under a secret name.</summary>
-    public static JsonElement Remove(ProcedureStep step, IRedactor redactor) => Json.Build(writer => Write(writer, step, redactor, step.Arguments));
+    public static JsonElement Remove(ProcedureStep step, IRedactor redactor) => Json.Build(writer => Write(writer, step, redactor, step.Arguments, "value"));
 
     /// <summary>The inputs that <see cref="Remove"/> made necessary.</summary>
     public static IEnumerable<ProcedureInput> MissingInputs(IReadOnlyList<ProcedureStep> steps, IReadOnlyList<ProcedureInput> declared) => steps
@@ -18,7 +18,7 @@ internal static class SecretConstants
         .Select(name => new ProcedureInput { Name = name, Secret = true, Description = "A secret that stood in the procedure as a constant." })
         .ToList();
 
-    private static void Write(Utf8JsonWriter writer, ProcedureStep step, IRedactor redactor, JsonElement template)
+    private static void Write(Utf8JsonWriter writer, ProcedureStep step, IRedactor redactor, JsonElement template, string name)
     {
         switch (template.ValueKind)
         {
@@ -29,12 +29,11 @@ internal static class SecretConstants
                     writer.WritePropertyName(member.Name);
                     if (IsLiteral(member.Value) && redactor.IsSecret(step.Action, member.Name))
                     {
-                        var name = string.Concat(member.Name.Select(c => char.IsLetterOrDigit(c) ? c : '_'));
-                        writer.WriteStringValue(new InputReference(ValueExpression.IsName(name) ? name : "secret_" + name).ToString());
+                        writer.WriteStringValue(InputFor(member.Name).ToString());
                     }
                     else
                     {
-                        Write(writer, step, redactor, member.Value);
+                        Write(writer, step, redactor, member.Value, member.Name);
                     }
                 }
 
@@ -44,18 +43,33 @@ internal static class SecretConstants
                 writer.WriteStartArray();
                 foreach (var item in template.EnumerateArray())
                 {
-                    Write(writer, step, redactor, item);
+                    Write(writer, step, redactor, item, name);
                 }
 
                 writer.WriteEndArray();
                 break;
             case JsonValueKind.String:
-                writer.WriteStringValue(redactor.Redact(template.GetString()!));
+                // A secret within a text: the text as a whole must be given. What stands in for a value ({$inputs.key}) is none.
+                var holdsSecret = Literals(ValueExpression.Parse(template.GetString()!)).Any(text => redactor.Redact(text) != text);
+                writer.WriteStringValue(holdsSecret ? InputFor(name).ToString() : template.GetString());
                 break;
             default:
                 template.WriteTo(writer);
                 break;
         }
+    }
+
+    private static IEnumerable<string> Literals(ValueExpression expression) => expression switch
+    {
+        LiteralText literal => [literal.Text],
+        InterpolatedText text => text.Parts.OfType<LiteralText>().Select(p => p.Text),
+        _ => [],
+    };
+
+    private static InputReference InputFor(string member)
+    {
+        var name = string.Concat(member.Select(c => char.IsLetterOrDigit(c) ? c : '_'));
+        return new InputReference(ValueExpression.IsName(name) ? name : "secret_" + name);
     }
 
     private static bool IsLiteral(JsonElement template) => template.ValueKind switch

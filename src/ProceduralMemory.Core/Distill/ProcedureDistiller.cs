@@ -5,8 +5,8 @@ using ProceduralMemory.Replay;
 namespace ProceduralMemory.Distill;
 
 /// <summary>
-/// Makes a procedure of a trace. Failed calls are left out. Each value of each argument gets a source, by exact equality:
-/// the user's request (then it is an input), the result of an earlier step (a binding), else it is a constant.
+/// Makes a procedure of a trace. Failed calls are left out. Each value of each argument gets a source, by equality:
+/// the user's request, regardless of case (then it is an input), the result of an earlier step (a binding), else it is a constant.
 /// Outcomes become expectations. The same trace gives the same procedure.
 /// </summary>
 internal static class ProcedureDistiller
@@ -84,7 +84,7 @@ internal static class ProcedureDistiller
             if (IsWithheld(value))
             {
                 // Its value was never kept, so whoever replays must give it.
-                var secret = value.GetString() == SecretRedactor.Marker;
+                var secret = value.GetString() != ValueCapture.OmittedMarker;
                 writer.WriteStringValue(inputs.Add(name, value, $"{step.Action}, argument {name}", secret).ToString());
             }
             else if (RequestText.Mentions(request, value))
@@ -124,7 +124,7 @@ internal static class ProcedureDistiller
     });
 
     private static bool IsWithheld(JsonElement value) =>
-        value.ValueKind is JsonValueKind.String && value.GetString() is SecretRedactor.Marker or ValueCapture.OmittedMarker;
+        value.ValueKind is JsonValueKind.String && value.GetString() is { } text && (text == ValueCapture.OmittedMarker || text.Contains(SecretRedactor.Marker, StringComparison.Ordinal));
 
     private static Expectation? ExpectationOf(TraceStep step)
     {

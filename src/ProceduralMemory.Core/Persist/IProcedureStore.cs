@@ -16,8 +16,8 @@ public interface IProcedureStore
     /// <exception cref="RecordingStateException">The trace has ended or does not exist.</exception>
     Task AppendTraceStepAsync(Guid traceId, TraceStep step, CancellationToken cancellationToken = default);
 
-    /// <summary>Adds words to a step of a trace in progress; <see langword="null"/> leaves what is there.</summary>
-    Task AnnotateTraceStepAsync(Guid traceId, int ordinal, string? outcome, string? notes, CancellationToken cancellationToken = default);
+    /// <summary>Adds words to a step of a trace in progress, or marks it as failed; <see langword="null"/> leaves what is there.</summary>
+    Task AnnotateTraceStepAsync(Guid traceId, int ordinal, string? outcome, string? notes, StepFailure? failure, CancellationToken cancellationToken = default);
 
     /// <summary>Ends a trace without making a procedure of it.</summary>
     /// <exception cref="RecordingStateException">The trace has ended or does not exist.</exception>

@@ -6,11 +6,15 @@ using ProceduralMemory.Persist;
 namespace ProceduralMemory.Replay;
 
 /// <summary>Runs the steps of a procedure through an executor, writes down what happens, and adds it to the statistics.</summary>
-internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryOptions options, IReadOnlyList<string> scopes, IStepExecutor executor)
+internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor)
 {
     private readonly IProcedureStore _store = store;
     private readonly ProceduralMemoryOptions _options = options;
     private readonly IStepExecutor _executor = executor;
+    private readonly string _writeScope = scope.Write;
+
+    // One for the whole tree of executions: a secret stays one in the procedures that are replayed inside.
+    private readonly ValueCapture _capture = new(options);
     private readonly TimeProvider _time = options.TimeProvider;
 
     public async Task<ReplayResult> ReplayAsync(Procedure procedure, ReplayRequest request, CancellationToken cancellationToken)
@@ -23,7 +27,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
                 : $"'{procedure.Name}' has no active version: it is a draft that nobody has activated yet."));
         }
 
-        var plan = await ReplayPlan.CreateAsync(procedure, scopes, _store, _options, problems, cancellationToken).ConfigureAwait(false);
+        var plan = await ReplayPlan.CreateAsync(procedure, scope.Read, _store, _options, problems, cancellationToken).ConfigureAwait(false);
         problems.RemoveAll(p => p.StepId is { } path && request.Skip.Contains(path.Split('/')[0]));
         var inputs = InputBinder.Bind(procedure.Name, procedure.Version.Inputs, request.Inputs, _options, problems);
         problems.AddRange(plan.Problems(request));
@@ -41,20 +45,26 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             };
         }
 
-        return await new Run(this, plan, request, inputs, parent: null).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        return await new Run(this, plan, request, inputs, SecretNames(procedure.Version), parent: null).ExecuteAsync(cancellationToken).ConfigureAwait(false);
     }
+
+    private static HashSet<string> SecretNames(ProcedureVersion version) => version.Inputs.Where(i => i.Secret).Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
 
     private static StepOutcome Pending(ProcedureStep step) => new() { StepId = step.Id, Action = step.Action, Status = StepStatus.Pending };
 
     /// <summary>One execution of one procedure; a nested procedure is a run of its own.</summary>
-    private sealed class Run(ProcedureReplayer replayer, ReplayPlan plan, ReplayRequest request, Dictionary<string, JsonElement> inputs, (Guid Id, string StepId)? parent)
+    private sealed class Run(
+        ProcedureReplayer replayer, ReplayPlan plan, ReplayRequest request, Dictionary<string, JsonElement> inputs, HashSet<string> secretInputs, (Guid Id, string StepId)? parent)
     {
         private readonly Guid _id = Guid.CreateVersion7(replayer._time.GetUtcNow());
         private readonly IReadOnlyList<ProcedureStep> _steps = plan.Procedure.Version.Steps;
         private readonly StepOutcome[] _outcomes = [.. plan.Procedure.Version.Steps.Select(Pending)];
-        private readonly ValueCapture _capture = new(replayer._options);
+        private readonly ValueCapture _capture = replayer._capture;
         private readonly TemplateResolver _resolver = new(inputs);
         private readonly Dictionary<string, string> _causes = new(StringComparer.Ordinal);
+
+        /// <summary>Whether a gate of the host asked that nothing more be called.</summary>
+        public bool StopRequested { get; private set; }
 
         public async Task<ReplayResult> ExecuteAsync(CancellationToken cancellationToken)
         {
@@ -63,7 +73,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
                 new Execution
                 {
                     Id = _id,
-                    Scope = plan.Procedure.Scope,
+                    Scope = replayer._writeScope,
                     ProcedureId = plan.Procedure.Id,
                     ProcedureName = plan.Procedure.Name,
                     Version = plan.Procedure.Version.Number,
@@ -117,6 +127,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
                     }
                 }
 
+                StopRequested |= stop;
                 if (stop && i < _steps.Count - 1)
                 {
                     return (ReplayOutcome.Refused, $"'{plan.Procedure.Name}' stopped after step '{step.Id}': a filter of the host asked to end the turn there.");
@@ -197,12 +208,16 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
                     return (new StepCallResult { Failure = new StepFailure(FailureTypes.NestedProcedure, string.Join(" ", problems.Select(p => p.Message))) }, null);
                 }
 
-                var result = await new Run(replayer, inner, request, bound, (_id, step.Id)).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+                var secrets = SecretNames(inner.Procedure.Version);
+                secrets.UnionWith(bound.Keys.Where(name => IsMadeOfSecret(step, name)));
+                var run = new Run(replayer, inner, request, bound, secrets, (_id, step.Id));
+                var result = await run.ExecuteAsync(cancellationToken).ConfigureAwait(false);
                 return (new StepCallResult
                 {
                     Result = result.Result,
                     Failure = result.Outcome is ReplayOutcome.Completed ? null : new StepFailure(FailureTypes.NestedProcedure, result.Message),
                     Refused = result.Outcome is ReplayOutcome.Refused,
+                    StopRequested = run.StopRequested,
                 }, result);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -283,8 +298,11 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             return outcome;
         }
 
-        private Task WriteStepAsync(int index, StepOutcome outcome, DateTimeOffset? startedAt, JsonElement? arguments, TimeSpan? duration, CancellationToken cancellationToken) =>
-            replayer._store.WriteExecutionStepAsync(
+        private Task WriteStepAsync(int index, StepOutcome outcome, DateTimeOffset? startedAt, JsonElement? arguments, TimeSpan? duration, CancellationToken cancellationToken)
+        {
+            string? omitted = null;
+            var kept = outcome.Result is { } result ? _capture.Result(outcome.Action, result, out omitted) : null;
+            return replayer._store.WriteExecutionStepAsync(
                 _id,
                 new ExecutionStep
                 {
@@ -293,36 +311,37 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
                     Action = outcome.Action,
                     Status = outcome.Status,
                     Arguments = arguments,
-                    Result = outcome.Result is { } result ? _capture.Result(outcome.Action, result, out _) : null,
+                    Result = kept,
+                    Omitted = omitted,
                     Match = outcome.Match,
                     Failure = _capture.Failure(outcome.Failure),
                     StartedAt = startedAt,
                     Duration = duration,
                 },
                 cancellationToken);
+        }
 
         private JsonElement CaptureInputs()
         {
-            var secret = plan.Procedure.Version.Inputs.Where(i => i.Secret).Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
-            foreach (var name in secret.Where(inputs.ContainsKey))
+            foreach (var name in secretInputs.Where(inputs.ContainsKey))
             {
                 _capture.AddSecret(inputs[name]);
             }
 
-            return _capture.Arguments("", Masked(inputs.Select(i => (i.Key, i.Value)), secret.Contains), out _);
+            return _capture.Arguments("", Masked(inputs.Select(i => (i.Key, i.Value)), secretInputs.Contains), out _);
         }
 
         /// <summary>The arguments for the log: those made from a secret input are not written, however short the secret or harmless the argument's name.</summary>
         private JsonElement CaptureArguments(ProcedureStep step, JsonElement arguments)
         {
-            var secret = plan.Procedure.Version.Inputs.Where(i => i.Secret).Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
-            var masked = secret.Count == 0
+            var masked = secretInputs.Count == 0
                 ? arguments
-                : Masked(
-                    arguments.EnumerateObject().Select(a => (a.Name, a.Value)),
-                    name => step.Arguments.TryGetProperty(name, out var template) && ValueExpression.References(template).OfType<InputReference>().Any(r => secret.Contains(r.Name)));
+                : Masked(arguments.EnumerateObject().Select(a => (a.Name, a.Value)), name => IsMadeOfSecret(step, name));
             return _capture.Arguments(step.Action, masked, out _);
         }
+
+        private bool IsMadeOfSecret(ProcedureStep step, string argument) =>
+            step.Arguments.TryGetProperty(argument, out var template) && ValueExpression.References(template).OfType<InputReference>().Any(r => secretInputs.Contains(r.Name));
 
         private static JsonElement Masked(IEnumerable<(string Name, JsonElement Value)> values, Func<string, bool> isSecret) => Json.Build(writer =>
         {

@@ -35,7 +35,7 @@ internal sealed class ReplayPlan
                 {
                     problems.Add(new ReplayProblem(ReplayProblemCodes.NestedProcedure, stepPath, inner is null
                         ? $"Step '{stepPath}' replays the procedure '{step.Action}', which does not exist. Record or import it, or skip the step."
-                        : $"Step '{stepPath}' replays the procedure '{inner.Name}', which has no active version. Activate one, or skip the step."));
+                        : $"Step '{stepPath}' replays the procedure '{inner.Name}', which {(inner.IsRetired ? "is retired: it was merged into another one" : "has no active version")}. Activate a version of it, store the step anew, or skip it."));
                 }
                 else if (chain.Exists(p => p.Id == inner.Id))
                 {
@@ -47,9 +47,6 @@ internal sealed class ReplayPlan
                 }
                 else
                 {
-                    problems.AddRange(inner.Version.Inputs
-                        .Where(i => i.Required && i.Default is null && !step.Arguments.TryGetProperty(i.Name, out _))
-                        .Select(i => new ReplayProblem(ReplayProblemCodes.NestedProcedure, stepPath, $"Step '{stepPath}' replays '{inner.Name}' without its input '{i.Name}'. Give it as an adapted parameter of the step.")));
                     nested[step.Id] = await BuildAsync(inner, chain, stepPath + "/").ConfigureAwait(false);
                 }
             }
@@ -70,11 +67,7 @@ internal sealed class ReplayPlan
 
             if (step.Kind is StepKind.Function)
             {
-                var stepOverride = path.Length == 0 ? Override(request.StepOverrides, step.Id) : null;
-                var names = new[] { step.Arguments, stepOverride ?? Json.EmptyObject, Override(request.ActionOverrides, step.Action) ?? Json.EmptyObject }
-                    .SelectMany(a => a.EnumerateObject().Select(p => p.Name))
-                    .ToHashSet(StringComparer.Ordinal);
-                yield return new PlannedCall(path + step.Id, step.Action, names, step.Effect);
+                yield return new PlannedCall(path + step.Id, step.Action, ArgumentNames(step, request, path), step.Effect);
             }
             else if (Nested.TryGetValue(step.Id, out var inner))
             {
@@ -107,13 +100,13 @@ internal sealed class ReplayPlan
             yield return new ReplayProblem(ReplayProblemCodes.InvalidInput, null, $"The adapted parameters for '{name}' are no JSON object. Give the arguments by name.");
         }
 
+        foreach (var problem in StepProblems(request, ""))
+        {
+            yield return problem;
+        }
+
         foreach (var step in steps.Where(s => !request.Skip.Contains(s.Id)))
         {
-            if (step.Kind is StepKind.Manual)
-            {
-                yield return new ReplayProblem(ReplayProblemCodes.ManualStep, step.Id, $"Step '{step.Id}' ({step.Action}) is done by hand. When it is done, or not needed, list it in skip.");
-            }
-
             foreach (var needed in TemplateResolver.NeededSteps(step, Override(request.StepOverrides, step.Id), Override(request.ActionOverrides, step.Action)).Where(request.Skip.Contains))
             {
                 yield return new ReplayProblem(ReplayProblemCodes.NeedsSkippedStep, step.Id, $"Step '{step.Id}' needs the result of step '{needed}', which is to be skipped. Skip both, or give the argument as an adapted parameter.");
@@ -124,6 +117,38 @@ internal sealed class ReplayPlan
     /// <summary>The adapted parameters for a step or an action, if they are an object.</summary>
     public static JsonElement? Override(IReadOnlyDictionary<string, JsonElement> overrides, string key) =>
         overrides.TryGetValue(key, out var value) && value.ValueKind is JsonValueKind.Object ? value : null;
+
+    /// <summary>What of the steps, here and in the procedures replayed inside, cannot be done as it is.</summary>
+    private IEnumerable<ReplayProblem> StepProblems(ReplayRequest request, string path)
+    {
+        foreach (var step in Procedure.Version.Steps.Where(s => path.Length > 0 || !request.Skip.Contains(s.Id)))
+        {
+            if (step.Kind is StepKind.Manual)
+            {
+                var outer = path.Split('/')[0];
+                yield return new ReplayProblem(ReplayProblemCodes.ManualStep, path + step.Id, $"Step '{path}{step.Id}' ({step.Action}) is done by hand. When it is done, or not needed, list {(path.Length == 0 ? "it" : $"'{outer}'")} in skip.");
+            }
+            else if (Nested.TryGetValue(step.Id, out var inner))
+            {
+                var given = ArgumentNames(step, request, path);
+                foreach (var input in inner.Procedure.Version.Inputs.Where(i => i.Required && i.Default is null && !given.Contains(i.Name)))
+                {
+                    yield return new ReplayProblem(ReplayProblemCodes.NestedProcedure, path + step.Id, $"Step '{path}{step.Id}' replays '{inner.Procedure.Name}' without its input '{input.Name}'. Give it as an adapted parameter of the step.");
+                }
+
+                foreach (var problem in inner.StepProblems(request, $"{path}{step.Id}/"))
+                {
+                    yield return problem;
+                }
+            }
+        }
+    }
+
+    /// <summary>The arguments that a step gives, adapted parameters included.</summary>
+    private static HashSet<string> ArgumentNames(ProcedureStep step, ReplayRequest request, string path) =>
+        new[] { step.Arguments, (path.Length == 0 ? Override(request.StepOverrides, step.Id) : null) ?? Json.EmptyObject, Override(request.ActionOverrides, step.Action) ?? Json.EmptyObject }
+            .SelectMany(a => a.EnumerateObject().Select(p => p.Name))
+            .ToHashSet(StringComparer.Ordinal);
 
     private IEnumerable<string> Actions() => Procedure.Version.Steps.Select(s => s.Action).Concat(Nested.Values.SelectMany(n => n.Actions()));
 }

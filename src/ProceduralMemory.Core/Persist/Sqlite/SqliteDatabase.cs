@@ -25,7 +25,9 @@ internal sealed class SqliteDatabase : IDisposable
     private readonly string _connectionString;
     private readonly string _openingPragmas;
     private readonly SqliteConnection? _keepAlive;
-    private readonly ConditionalWeakTable<sqlite3, object> _prepared = [];
+    // Pooled connections of one file are shared by all memories on it: what each was last set to.
+    private static readonly ConditionalWeakTable<sqlite3, string> Prepared = [];
+
     private readonly Lock _initialization = new();
     private volatile bool _initialized;
 
@@ -122,11 +124,12 @@ internal sealed class SqliteDatabase : IDisposable
             connection.Open();
 
             // A pooled connection keeps its settings with its handle: they are made once for each.
-            if (_prepared.TryAdd(connection.Handle!, this))
+            if (!Prepared.TryGetValue(connection.Handle!, out var known) || known != _openingPragmas)
             {
                 using var command = connection.CreateCommand();
                 command.CommandText = _openingPragmas;
                 command.ExecuteNonQuery();
+                Prepared.AddOrUpdate(connection.Handle!, _openingPragmas);
             }
 
             return connection;

@@ -12,10 +12,10 @@ public sealed partial class SqliteProcedureStore
 
     private const string UpsertExecutionStep =
         """
-        insert into execution_steps (execution_id, ordinal, step_id, action, status, arguments, result, outcome_match, error_type, error, started_at, duration_us)
-        values (@ExecutionId, @Ordinal, @StepId, @Action, @Status, @Arguments, @Result, @Match, @ErrorType, @Error, @StartedAt, @DurationUs)
+        insert into execution_steps (execution_id, ordinal, step_id, action, status, arguments, result, omitted, outcome_match, error_type, error, started_at, duration_us)
+        values (@ExecutionId, @Ordinal, @StepId, @Action, @Status, @Arguments, @Result, @Omitted, @Match, @ErrorType, @Error, @StartedAt, @DurationUs)
         on conflict (execution_id, ordinal) do update
-        set status = excluded.status, result = excluded.result, outcome_match = excluded.outcome_match,
+        set status = excluded.status, result = excluded.result, omitted = excluded.omitted, outcome_match = excluded.outcome_match,
             error_type = excluded.error_type, error = excluded.error, duration_us = excluded.duration_us
         """;
 
@@ -59,7 +59,7 @@ public sealed partial class SqliteProcedureStore
 
     private const string SelectExecutionSteps =
         """
-        select ordinal as Ordinal, step_id as StepId, action as Action, status as Status, arguments as Arguments, result as Result,
+        select ordinal as Ordinal, step_id as StepId, action as Action, status as Status, arguments as Arguments, result as Result, omitted as Omitted,
                outcome_match as Match, error_type as ErrorType, error as Error, started_at as StartedAt, duration_us as DurationUs
         from execution_steps
         where execution_id = @ExecutionId
@@ -104,6 +104,7 @@ public sealed partial class SqliteProcedureStore
                 Status = Text(step.Status),
                 Arguments = Text(step.Arguments),
                 Result = Text(step.Result),
+                step.Omitted,
                 Match = Text(step.Match),
                 step.Failure?.ErrorType,
                 Error = step.Failure?.Message,
@@ -226,6 +227,7 @@ public sealed partial class SqliteProcedureStore
         public required string Status { get; init; }
         public string? Arguments { get; init; }
         public string? Result { get; init; }
+        public string? Omitted { get; init; }
         public string? Match { get; init; }
         public string? ErrorType { get; init; }
         public string? Error { get; init; }
@@ -240,6 +242,7 @@ public sealed partial class SqliteProcedureStore
             Status = ToEnum<StepStatus>(Status),
             Arguments = ToValueOrNull(Arguments),
             Result = ToValueOrNull(Result),
+            Omitted = Omitted,
             Match = Match is null ? null : ToEnum<OutcomeMatch>(Match),
             Failure = ToFailure(ErrorType, Error),
             StartedAt = ToTimeOrNull(StartedAt),

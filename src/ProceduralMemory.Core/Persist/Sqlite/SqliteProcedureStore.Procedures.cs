@@ -171,7 +171,7 @@ public sealed partial class SqliteProcedureStore
             {
                 existing.Id,
                 Description = describes && definition.Description.Length > 0 ? definition.Description : existing.Description,
-                Tags = describes ? Text([.. ToTags(existing.Tags).Union(definition.Tags)]) : existing.Tags,
+                Tags = describes ? Text([.. ToTags(existing.Tags).Union(definition.Tags, StringComparer.OrdinalIgnoreCase).Take(ProcedureValidator.MaxTags)]) : existing.Tags,
                 Notes = describes ? definition.Notes ?? existing.Notes : existing.Notes,
                 ActiveVersion = active,
                 Retired = version.Activate ? 0 : existing.Retired,

@@ -25,7 +25,8 @@ public sealed partial class SqliteProcedureStore
     private const string AnnotateTraceStep =
         """
         update trace_steps
-        set outcome = coalesce(@Outcome, outcome), notes = coalesce(@Notes, notes)
+        set outcome = coalesce(@Outcome, outcome), notes = coalesce(@Notes, notes),
+            status = iif(@ErrorType is null, status, 'failed'), error_type = coalesce(@ErrorType, error_type), error = coalesce(@Error, error)
         where trace_id = @TraceId and ordinal = @Ordinal
           and exists (select 1 from traces where id = @TraceId and status = 'recording')
         """;
@@ -105,10 +106,12 @@ public sealed partial class SqliteProcedureStore
     }
 
     /// <inheritdoc/>
-    public async Task AnnotateTraceStepAsync(Guid traceId, int ordinal, string? outcome, string? notes, CancellationToken cancellationToken = default)
+    public async Task AnnotateTraceStepAsync(Guid traceId, int ordinal, string? outcome, string? notes, StepFailure? failure, CancellationToken cancellationToken = default)
     {
         var changed = await _database.ExecuteAsync(
-            AnnotateTraceStep, new { TraceId = Text(traceId), Ordinal = ordinal, Outcome = outcome, Notes = notes }, cancellationToken).ConfigureAwait(false);
+            AnnotateTraceStep,
+            new { TraceId = Text(traceId), Ordinal = ordinal, Outcome = outcome, Notes = notes, failure?.ErrorType, Error = failure?.Message },
+            cancellationToken).ConfigureAwait(false);
         ThrowIfNotRecording(changed, traceId);
     }
 

@@ -127,6 +127,7 @@ create table execution_steps (
     status       text not null,
     arguments    text check (arguments is null or json_valid(arguments)),
     result       text check (result is null or json_valid(result)),
+    omitted      text,
     outcome_match text,
     error_type   text,
     error        text,

@@ -64,6 +64,9 @@ public enum TraceStatus
 /// <summary>One recorded call. Everything in it is redacted.</summary>
 public sealed record TraceStep
 {
+    /// <summary>What stands in place of an argument that could not be kept. Whoever replays must give the value.</summary>
+    public const string OmittedMarker = "[omitted]";
+
     /// <summary>Its place in the order in which calls began, from 0.</summary>
     public int Ordinal { get; init; }
 

@@ -3,6 +3,8 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.Extensions.AI;
 using Microsoft.SemanticKernel;
 
 namespace ProceduralMemory.SemanticKernel;
@@ -21,12 +23,16 @@ internal static class KernelJson
     // A text that is not valid UTF-16 cannot be written as JSON unchanged; this stands for it, and is refused where values are kept.
     private static readonly JsonElement InvalidText = JsonElement.Parse("\"\\ud800\""u8);
 
-    // Kernel functions bind with their own options, which know no enum names and no numbers in text; both are what models write.
+    // Kernel functions bind with options that know no enum names and no numbers in text; both are what models write.
     private static readonly ConditionalWeakTable<JsonSerializerOptions, JsonSerializerOptions> Options = [];
 
     /// <summary>The arguments that a function's parameters take, in their order; what else a caller put there (template variables, services) is not the call's.</summary>
-    public static JsonElement CaptureArguments(KernelFunction function, KernelArguments arguments)
+    /// <param name="function">The function.</param>
+    /// <param name="arguments">What it is called with.</param>
+    /// <param name="omitted">Which arguments cannot be written as JSON, and are replaced by <see cref="TraceStep.OmittedMarker"/>; <see langword="null"/> when all can.</param>
+    public static JsonElement CaptureArguments(KernelFunction function, KernelArguments arguments, out string? omitted)
     {
+        omitted = null;
         var options = OptionsFor(function);
         var buffer = new ArrayBufferWriter<byte>(256);
         using (var writer = new Utf8JsonWriter(buffer))
@@ -39,7 +45,15 @@ internal static class KernelJson
                     writer.WritePropertyName(parameter.Name);
 
                     // As it stands: what is not valid in it is for the recorder to find and to say.
-                    writer.WriteRawValue(Capture(value, parameter, options).GetRawText(), skipInputValidation: true);
+                    if (Capture(value, parameter, options) is { } captured)
+                    {
+                        writer.WriteRawValue(captured.GetRawText(), skipInputValidation: true);
+                    }
+                    else
+                    {
+                        writer.WriteStringValue(TraceStep.OmittedMarker);
+                        omitted = $"{(omitted is null ? "" : omitted + "; ")}argument '{parameter.Name}': a {value!.GetType().Name} cannot be written as JSON";
+                    }
                 }
             }
 
@@ -101,7 +115,7 @@ internal static class KernelJson
         }
     }
 
-    private static JsonElement Capture(object? value, KernelParameterMetadata parameter, JsonSerializerOptions options)
+    private static JsonElement? Capture(object? value, KernelParameterMetadata parameter, JsonSerializerOptions options)
     {
         switch (value)
         {
@@ -123,7 +137,7 @@ internal static class KernelJson
         }
         catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException or JsonException)
         {
-            return JsonSerializer.SerializeToElement(value.ToString());
+            return null;
         }
     }
 
@@ -270,7 +284,14 @@ internal static class KernelJson
 
     private static JsonSerializerOptions OptionsFor(KernelFunction function) => Options.GetValue(function.JsonSerializerOptions, static own =>
     {
-        var options = new JsonSerializerOptions(own) { NumberHandling = own.NumberHandling | JsonNumberHandling.AllowReadingFromString };
+        // A function that was made without options shows those of Microsoft.Extensions.AI, but Semantic Kernel binds it, and shows its results to the model,
+        // with the plain defaults. And a function made of an AIFunction knows few types: whatever else it is given is written by reflection.
+        own = ReferenceEquals(own, AIJsonUtilities.DefaultOptions) ? JsonSerializerOptions.Default : own;
+        var options = new JsonSerializerOptions(own)
+        {
+            NumberHandling = own.NumberHandling | JsonNumberHandling.AllowReadingFromString,
+            TypeInfoResolver = JsonTypeInfoResolver.Combine(own.TypeInfoResolver, new DefaultJsonTypeInfoResolver()),
+        };
         if (!options.Converters.OfType<JsonStringEnumConverter>().Any())
         {
             options.Converters.Add(new JsonStringEnumConverter());

@@ -195,7 +195,7 @@ public sealed class ProceduralMemoryPlugin
 
                 var given = ModelArgument.Object(arguments, "arguments");
                 var captured = isFunction
-                    ? KernelJson.CaptureArguments(function, new KernelArguments(given.ToDictionary(a => a.Key, a => (object?)a.Value)))
+                    ? KernelJson.CaptureArguments(function, new KernelArguments(given.ToDictionary(a => a.Key, a => (object?)a.Value)), out _)
                     : JsonSerializer.SerializeToElement(given);
                 var failure = success ? null : new StepFailure("reported", outcome ?? "The agent reported a failure.");
                 if (await recorder.AnnotateStepAsync(name, captured, outcome, notes, failure, cancellationToken).ConfigureAwait(false))

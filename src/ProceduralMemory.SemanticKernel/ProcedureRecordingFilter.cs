@@ -105,7 +105,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
 
         try
         {
-            var arguments = KernelJson.CaptureArguments(function, context.Arguments);
+            var arguments = KernelJson.CaptureArguments(function, context.Arguments, out var omitted);
             var action = KernelActions.NameOf(function);
             var kind = StepKind.Function;
             if (KernelActions.IsReplay(function))
@@ -115,7 +115,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             }
 
             var model = CallFrames.CurrentModelCall;
-            return recorder.BeginStep(action, arguments, kind, model?.Group, model?.Index ?? 0) is { } call ? (recorder, call) : null;
+            return recorder.BeginStep(action, arguments, kind, model?.Group, model?.Index ?? 0, omitted) is { } call ? (recorder, call) : null;
         }
         catch (Exception exception)
         {
@@ -134,11 +134,11 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
 
     private Task CompleteAsync(ProcedureRecorder recorder, RecordedCall call, FunctionInvocationContext context)
     {
-        if (KernelActions.IsReplay(context.Function) && context.Result.GetValue<object>() is ReplayReply reply)
+        if (KernelActions.IsReplay(context.Function) && context.Result.GetValue<object>() is PluginReply reply)
         {
             // The step's result is what a replay of the outer procedure will give for it, not the words for the model.
             var adapted = IsGiven("adapt") || IsGiven("skip");
-            return CompleteAsync(recorder, call, () => (reply.StepResults, adapted ? "the adapted parameters and skipped steps of the replay" : null), reply.Status == ReplyStatus.Completed ? null : new StepFailure(FailureTypes.NestedProcedure, reply.Message));
+            return CompleteAsync(recorder, call, () => ((reply as ReplayReply)?.StepResults, adapted ? "the adapted parameters and skipped steps of the replay" : null), reply.Status == ReplyStatus.Completed ? null : new StepFailure(FailureTypes.NestedProcedure, reply.Message));
         }
 
         return CompleteAsync(

@@ -70,8 +70,9 @@ public sealed class ProcedureRecorder
     /// <param name="kind">What <paramref name="action"/> names.</param>
     /// <param name="callGroup">Names the model's answer that asked for this call, where several may be asked for at once.</param>
     /// <param name="callIndex">The place among the calls of that answer, from 0.</param>
+    /// <param name="omitted">What of the arguments the caller could not write as JSON, and replaced by <see cref="TraceStep.OmittedMarker"/>; <see langword="null"/> when nothing.</param>
     /// <returns>The step begun, or <see langword="null"/> when the recording has ended.</returns>
-    public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0)
+    public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(action);
         int ordinal;
@@ -88,14 +89,14 @@ public sealed class ProcedureRecorder
 
         try
         {
-            var captured = _capture.Arguments(action, Json.OrEmptyObject(arguments), out var omitted);
+            var captured = _capture.Arguments(action, Json.OrEmptyObject(arguments), out var notKept);
             return new RecordedCall(new TraceStep
             {
                 Ordinal = ordinal,
                 Kind = kind,
                 Action = action,
                 Arguments = captured,
-                Omitted = omitted,
+                Omitted = Joined(omitted, notKept),
                 CallGroup = callGroup,
                 CallIndex = callIndex,
                 StartedAt = _memory.Time.GetUtcNow(),
@@ -127,11 +128,10 @@ public sealed class ProcedureRecorder
             var duration = _memory.Time.GetElapsedTime(call.StartTimestamp);
             string? lost = null;
             var kept = result is { } value ? _capture.Result(call.Step.Action, value, out lost) : null;
-            var reasons = new[] { call.Step.Omitted, omitted, lost }.Where(r => r is not null).ToList();
             var step = call.Step with
             {
                 Result = kept,
-                Omitted = reasons.Count == 0 ? null : string.Join("; ", reasons),
+                Omitted = Joined(call.Step.Omitted, omitted, lost),
                 Status = failure is null ? StepStatus.Success : StepStatus.Failed,
                 Failure = _capture.Failure(failure),
                 Duration = duration,
@@ -324,6 +324,17 @@ public sealed class ProcedureRecorder
         {
             Settle(ended);
         }
+    }
+
+    private static string? Joined(params ReadOnlySpan<string?> reasons)
+    {
+        string? joined = null;
+        foreach (var reason in reasons)
+        {
+            joined = joined is null ? reason : reason is null ? joined : $"{joined}; {reason}";
+        }
+
+        return joined;
     }
 
     private TraceUsage Usage()

@@ -11,9 +11,6 @@ namespace ProceduralMemory.Capture;
 /// </remarks>
 internal sealed class ValueCapture(ProceduralMemoryOptions options)
 {
-    /// <summary>What stands in place of an argument that could not be kept.</summary>
-    public const string OmittedMarker = "[omitted]";
-
     // A short secret ("1234") would be found in innocent texts as well.
     private const int MinimumTrackedLength = 8;
 
@@ -21,7 +18,7 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     private readonly HashSet<string> _seenSecrets = new(StringComparer.Ordinal);
     private volatile bool _hasSecrets;
 
-    /// <summary>Captures an object of arguments, member by member: one that cannot be kept is replaced by <see cref="OmittedMarker"/>.</summary>
+    /// <summary>Captures an object of arguments, member by member: one that cannot be kept is replaced by <see cref="TraceStep.OmittedMarker"/>.</summary>
     /// <param name="action">The action whose arguments these are.</param>
     /// <param name="arguments">A JSON object.</param>
     /// <param name="omitted">What was left out and why, or <see langword="null"/>.</param>
@@ -40,7 +37,7 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
                 }
                 else if (Fault(argument.Value) is { } fault)
                 {
-                    writer.WriteStringValue(OmittedMarker);
+                    writer.WriteStringValue(TraceStep.OmittedMarker);
                     (faults ??= []).Add($"argument '{argument.Name}': {fault}");
                 }
                 else

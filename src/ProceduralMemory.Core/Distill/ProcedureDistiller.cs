@@ -84,7 +84,7 @@ internal static class ProcedureDistiller
             if (IsWithheld(value))
             {
                 // Its value was never kept, so whoever replays must give it.
-                var secret = value.GetString() != ValueCapture.OmittedMarker;
+                var secret = value.GetString() != TraceStep.OmittedMarker;
                 writer.WriteStringValue(inputs.Add(name, value, $"{step.Action}, argument {name}", secret).ToString());
             }
             else if (RequestText.Mentions(request, value))
@@ -124,7 +124,7 @@ internal static class ProcedureDistiller
     });
 
     private static bool IsWithheld(JsonElement value) =>
-        value.ValueKind is JsonValueKind.String && value.GetString() is { } text && (text == ValueCapture.OmittedMarker || text.Contains(SecretRedactor.Marker, StringComparison.Ordinal));
+        value.ValueKind is JsonValueKind.String && value.GetString() is { } text && (text == TraceStep.OmittedMarker || text.Contains(SecretRedactor.Marker, StringComparison.Ordinal));
 
     private static Expectation? ExpectationOf(TraceStep step)
     {

@@ -13,7 +13,7 @@ internal sealed class InputCollector
     public InputReference Add(string argument, JsonElement value, string description, bool secret)
     {
         // A withheld value cannot be compared; there the name of the argument tells.
-        var withheld = secret || value.ValueEquals(Capture.ValueCapture.OmittedMarker);
+        var withheld = secret || value.ValueEquals(TraceStep.OmittedMarker);
         foreach (var (otherValue, otherSecret, otherArgument, other) in _found)
         {
             if (otherSecret == secret && JsonElement.DeepEquals(otherValue, value) && (!withheld || otherArgument == argument))

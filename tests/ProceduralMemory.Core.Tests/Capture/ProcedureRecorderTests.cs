@@ -171,7 +171,7 @@ public sealed class ProcedureRecorderTests : IDisposable
         await recorder.RecordStepAsync(new TraceStep { Action = "t.a" });
         await recorder.FinalizeAsync();
 
-        Func<Task>[] late = [() => recorder.FinalizeAsync(), () => recorder.AbandonAsync(), () => recorder.RecordStepAsync(new TraceStep { Action = "t.b" }), () => recorder.AnnotateStepAsync("t.a", "o", null)];
+        Func<Task>[] late = [() => recorder.FinalizeAsync(), () => recorder.AbandonAsync(), () => recorder.RecordStepAsync(new TraceStep { Action = "t.b" }), () => recorder.AnnotateStepAsync("t.a", null, "o", null)];
         foreach (var act in late)
         {
             Assert.Contains("StartRecordingAsync", (await Assert.ThrowsAsync<RecordingStateException>(act)).Message, StringComparison.Ordinal);
@@ -216,17 +216,65 @@ public sealed class ProcedureRecorderTests : IDisposable
     }
 
     [Fact]
-    public async Task A_completion_that_was_cancelled_can_be_repeated()
+    public async Task A_completion_that_was_cancelled_leaves_a_hole_so_that_the_recording_cannot_be_finalized()
+    {
+        using var test = TestMemory.OnFile();
+        var recorder = await test.Memory.StartRecordingAsync(new RecordingDetails { Name = "deploy" });
+        await recorder.CompleteStepAsync(recorder.BeginStep("t.a", default)!, null);
+        var call = recorder.BeginStep("t.b", default)!;
+
+        await test.RefusesAsync<OperationCanceledException>(() => recorder.CompleteStepAsync(call, null, cancellationToken: new CancellationToken(canceled: true)));
+
+        Assert.Contains("Abandon", (await test.RefusesAsync<RecordingStateException>(() => recorder.FinalizeAsync())).Message, StringComparison.Ordinal);
+        await recorder.AbandonAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_call_that_is_completed_twice_does_not_let_the_end_wait_for_ever(bool cancelledFirst)
     {
         var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "deploy" });
         var call = recorder.BeginStep("t.a", default)!;
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => recorder.CompleteStepAsync(call, null, cancellationToken: new CancellationToken(canceled: true)));
-        await recorder.CompleteStepAsync(call, null);
+        await Record.ExceptionAsync(() => recorder.CompleteStepAsync(call, null, cancellationToken: new CancellationToken(cancelledFirst)));
+        await Record.ExceptionAsync(() => recorder.CompleteStepAsync(call, null));
+        var ending = recorder.AbandonAsync();
+
+        Assert.True(ending.IsCompleted, "The end waits for a call in flight, but there is none.");
+        await ending;
+    }
+
+    [Fact]
+    public async Task A_call_whose_end_may_never_come_does_not_hold_up_the_end_and_is_left_out()
+    {
+        var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "deploy" });
+        var unread = recorder.BeginStep("t.stream", default)!;
+        await recorder.CompleteStepAsync(recorder.BeginStep("t.a", default)!, null);
+
+        recorder.DetachStep(unread);
+        recorder.DetachStep(unread);
+        var finalizing = recorder.FinalizeAsync();
+        Assert.True(finalizing.IsCompleted);
+        await recorder.CompleteStepAsync(unread, null);
+
+        Assert.Equal(["t.a"], (await finalizing).Procedure!.Version.Steps.Select(s => s.Action));
+        Assert.Single((await Memory.GetTraceAsync(recorder.TraceId))!.Steps);
+    }
+
+    [Fact]
+    public async Task A_detached_call_that_ends_in_time_is_kept_in_its_place()
+    {
+        var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "deploy" });
+        var read = recorder.BeginStep("t.stream", default)!;
+        await recorder.CompleteStepAsync(recorder.BeginStep("t.a", default)!, null);
+        recorder.DetachStep(read);
+
+        await recorder.CompleteStepAsync(read, Given.Value("\"all of it\""));
         var finalizing = recorder.FinalizeAsync();
 
-        Assert.True(finalizing.IsCompleted, "Finalizing waits for a call in flight, but there is none.");
-        Assert.Single((await finalizing).Procedure!.Version.Steps);
+        Assert.True(finalizing.IsCompleted);
+        Assert.Equal(["t.stream", "t.a"], (await finalizing).Procedure!.Version.Steps.Select(s => s.Action));
     }
 
     [Fact]
@@ -246,23 +294,41 @@ public sealed class ProcedureRecorderTests : IDisposable
     }
 
     [Fact]
-    public async Task Words_go_to_the_latest_call_of_the_action_that_has_none()
+    public async Task Words_go_to_the_call_with_the_same_arguments_else_to_the_latest_that_has_none_else_to_the_latest()
     {
         var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "deploy" });
-        foreach (var action in new[] { "t.a", "t.a", "t.b" })
+        foreach (var arguments in new[] { """{"n":1}""", """{"n":2}""", """{"n":3}""" })
         {
-            await recorder.CompleteStepAsync(recorder.BeginStep(action, default)!, null);
+            await recorder.CompleteStepAsync(recorder.BeginStep("t.a", Given.Value(arguments))!, null);
         }
 
-        Assert.True(await recorder.AnnotateStepAsync("T.A", "second", "a note"));
-        Assert.True(await recorder.AnnotateStepAsync("t.a", "first", null));
-        Assert.False(await recorder.AnnotateStepAsync("t.a", "third", null));
-        Assert.False(await recorder.AnnotateStepAsync("t.unknown", "x", null));
+        await recorder.CompleteStepAsync(recorder.BeginStep("t.b", default)!, null);
+
+        Assert.True(await recorder.AnnotateStepAsync("T.A", Given.Value("""{"n":2.0}"""), "two", "a note"));
+        Assert.True(await recorder.AnnotateStepAsync("t.a", Given.Value("""{"n":9}"""), "three", null));
+        Assert.True(await recorder.AnnotateStepAsync("t.a", null, "one", null));
+        Assert.True(await recorder.AnnotateStepAsync("t.a", null, null, "late note"));
+        Assert.False(await recorder.AnnotateStepAsync("t.unknown", null, "x", null));
         var procedure = (await recorder.FinalizeAsync()).Procedure!;
 
-        Assert.Equal(["first", "second", null], (await Memory.GetTraceAsync(recorder.TraceId))!.Steps.Select(s => s.Outcome));
-        Assert.Equal(["first", "second", null], procedure.Version.Steps.Select(s => s.Expectation?.Description));
-        Assert.Equal([null, "a note", null], procedure.Version.Steps.Select(s => s.Notes));
+        Assert.Equal(["one", "two", "three", null], procedure.Version.Steps.Select(s => s.Expectation?.Description));
+        Assert.Equal([null, "a note", "late note", null], procedure.Version.Steps.Select(s => s.Notes));
+    }
+
+    [Fact]
+    public async Task A_call_that_the_agent_judges_to_have_failed_does_not_become_a_step()
+    {
+        var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "deploy" });
+        await recorder.CompleteStepAsync(recorder.BeginStep("t.a", default)!, Given.Text("error: no such order"));
+        await recorder.CompleteStepAsync(recorder.BeginStep("t.b", default)!, Given.Text("fine"));
+
+        await recorder.AnnotateStepAsync("t.a", null, "it found nothing", null, new StepFailure("agent", "no such order, password=hunter2"));
+        var result = await recorder.FinalizeAsync();
+
+        Assert.Equal(["t.b"], result.Procedure!.Version.Steps.Select(s => s.Action));
+        Assert.Equal(1, result.DroppedSteps);
+        var step = (await Memory.GetTraceAsync(recorder.TraceId))!.Steps[0];
+        Assert.Equal((StepStatus.Failed, new StepFailure("agent", "no such order, password=[redacted]")), (step.Status, step.Failure!));
     }
 
     [Fact]
@@ -297,7 +363,7 @@ public sealed class ProcedureRecorderTests : IDisposable
 
         var resumed = await test.Open().ResumeRecordingAsync(first.TraceId);
 
-        Assert.True(await resumed.AnnotateStepAsync("t.a", "done", null));
+        Assert.True(await resumed.AnnotateStepAsync("t.a", null, "done", null));
     }
 
     [Fact]
@@ -368,7 +434,7 @@ public sealed class ProcedureRecorderTests : IDisposable
         await recorder.CompleteStepAsync(recorder.BeginStep("crm.login", Given.Value("""{"password":"sup3rs3cret","user":"ann"}"""))!, Given.Value("""{"said":"welcome, sup3rs3cret"}"""));
         await recorder.CompleteStepAsync(recorder.BeginStep("crm.echo", Given.Value("""{"text":"sup3rs3cret"}"""))!, null, new StepFailure("E", "bad sup3rs3cret"));
         await recorder.RecordStepAsync(new TraceStep { Action = "crm.note", Outcome = "saw sup3rs3cret", Notes = "sup3rs3cret" });
-        await recorder.AnnotateStepAsync("crm.login", "sup3rs3cret", "sup3rs3cret");
+        await recorder.AnnotateStepAsync("crm.login", null, "sup3rs3cret", "sup3rs3cret");
         var procedure = (await recorder.FinalizeAsync("sup3rs3cret")).Procedure!;
 
         Assert.DoesNotContain("sup3rs3cret", test.Dump(), StringComparison.Ordinal);

@@ -31,6 +31,18 @@ public sealed class ProcedureDistillerTests : IDisposable
     }
 
     [Theory]
+    [InlineData("refund 1250 for W1", "1250", JsonType.Integer)]
+    [InlineData("refund 12.50 for W1", "12.50", JsonType.Number)]
+    [InlineData("refund twelve for W1", "\"twelve\"", JsonType.String)]
+    public async Task An_input_has_the_type_of_the_value_that_was_seen(string request, string value, JsonType type)
+    {
+        var procedure = await Memory.RecordedAsync(new RecordingDetails { Name = "p", Request = request }, ("t.a", $$"""{"amount":{{value}}}""", "1"), ("t.b", $$"""{"amount":{{value}},"order":"W1"}""", "1"));
+
+        Assert.Equal([("amount", type), ("order", JsonType.String)], procedure.Version.Inputs.Select(i => (i.Name, i.Type)));
+        Given.JsonEqual("""{"amount":"$inputs.amount","order":"$inputs.order"}""", procedure.Version.Steps[1].Arguments);
+    }
+
+    [Theory]
     [InlineData("Deploy 1.4.0 now", "\"1.4.0\"", true)]
     [InlineData("Deploy 1.4.0.", "\"1.4.0\"", true)]
     [InlineData("Deploy (1.4.0), please", "\"1.4.0\"", true)]

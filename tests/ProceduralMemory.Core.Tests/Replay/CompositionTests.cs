@@ -1,0 +1,207 @@
+using ProceduralMemory.Replay;
+
+namespace ProceduralMemory.Tests.Replay;
+
+public sealed class CompositionTests : IDisposable
+{
+    private readonly TestMemory _test = TestMemory.InMemory();
+    private readonly ScriptedExecutor _executor = new();
+
+    private ProcedureMemory Memory => _test.Memory;
+
+    public void Dispose() => _test.Dispose();
+
+    [Fact]
+    public async Task A_step_replays_a_procedure_with_its_arguments_as_inputs_and_its_results_as_result()
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.double", """{"n":"$inputs.n"}"""), Given.Step("t.log", """{"text":"{$inputs.who}"}"""))
+            .Taking(Given.Input("n", JsonType.Integer), new ProcedureInput { Name = "who", Default = Given.Text("nobody") }));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Nested("INNER", """{"n":"{$inputs.n}"}""", "first"), Given.Step("t.after", """{"x":"$steps.first.outputs#/double/value"}""")).Taking(Given.Input("n")));
+        _executor.Returns("t.double", """{"value":14}""");
+
+        var result = await Memory.ReplayAsync("outer", Given.With(("n", "7")), _executor);
+
+        Assert.Equal(ReplayOutcome.Completed, result.Outcome);
+        Assert.Equal(["""{"n":7}""", """{"text":"nobody"}""", """{"x":14}"""], _executor.Calls.Select(c => c.Arguments.GetRawText()));
+        Assert.Equal("inner", result.Steps[0].Nested!.ProcedureName);
+        Assert.Equal(["first/double", "first/log", "after"], _executor.Planned.Select(c => c.StepId));
+        Given.JsonEqual("""{"first":{"double":{"value":14},"log":{"ok":true}},"after":{"ok":true}}""", result.Result);
+    }
+
+    [Fact]
+    public async Task The_inner_replay_is_an_execution_of_its_own_that_knows_its_parent_and_counts()
+    {
+        await StoreAsync("inner", Given.Step("t.a"));
+        await StoreAsync("outer", Given.Nested("inner", id: "call"));
+
+        var result = await Memory.ReplayAsync("outer", Given.With(), _executor);
+        var inner = Assert.Single(await Memory.ListExecutionsAsync("inner"));
+
+        Assert.Equal((result.ExecutionId, "call", ReplayOutcome.Completed), (inner.ParentId, inner.ParentStep, inner.Outcome));
+        Assert.Equal(inner.Id, result.Steps[0].Nested!.ExecutionId);
+        Assert.Equal(1, (await Memory.GetAsync("inner")).Statistics.Successes);
+        Assert.Equal(1, (await Memory.GetAsync("outer")).Statistics.Successes);
+        Assert.Equal(inner.Id, Assert.Single(_executor.Calls).ExecutionId);
+    }
+
+    [Fact]
+    public async Task A_failure_inside_fails_the_step_and_says_why()
+    {
+        await StoreAsync("inner", Given.Step("t.a"), Given.Step("t.b"));
+        await StoreAsync("outer", Given.Nested("inner"), Given.Step("t.c"));
+
+        var result = await Memory.ReplayAsync("outer", Given.With(), _executor.Fails("t.a", "no disk"));
+
+        Assert.Equal((ReplayOutcome.Failed, FailureTypes.NestedProcedure), (result.Outcome, result.Steps[0].Failure!.ErrorType));
+        Assert.Contains("no disk", result.Message, StringComparison.Ordinal);
+        Assert.Single(_executor.Calls);
+        Assert.Equal((1L, 1L), ((await Memory.GetAsync("inner")).Statistics.Failures, (await Memory.GetAsync("outer")).Statistics.Failures));
+    }
+
+    [Fact]
+    public async Task A_refusal_inside_is_a_refusal_outside_and_neither_counts()
+    {
+        await StoreAsync("inner", Given.Step("t.a"));
+        await StoreAsync("outer", Given.Nested("inner"), Given.Step("t.c"));
+
+        var result = await Memory.ReplayAsync("outer", Given.With() with { ContinueOnFailure = true }, _executor.On("t.a", (_, _) => new StepCallResult { Refused = true }));
+
+        Assert.Equal(ReplayOutcome.Refused, result.Outcome);
+        Assert.Single(_executor.Calls);
+        Assert.Equal((0L, 0L), ((await Memory.GetAsync("inner")).Statistics.Executions, (await Memory.GetAsync("outer")).Statistics.Executions));
+    }
+
+    [Fact]
+    public async Task Ids_of_the_outer_procedure_mean_nothing_inside()
+    {
+        await StoreAsync("inner", Given.Step("t.a", """{"x":1}""", "same"));
+        await StoreAsync("outer", Given.Step("t.a", """{"x":1}""", "same"), Given.Nested("inner", id: "call"));
+
+        await Memory.ReplayAsync("outer", Given.With() with { StepOverrides = Given.Values(("same", """{"x":2}""")) }, _executor);
+        await Memory.ReplayAsync("outer", Given.With() with { Skip = ["same"] }, _executor);
+        await Memory.ReplayAsync("outer", Given.With() with { ActionOverrides = Given.Values(("t.a", """{"x":3}""")) }, _executor);
+
+        Assert.Equal([2, 1, 1, 3, 3], _executor.Calls.Select(c => c.Arguments.GetProperty("x").GetInt32()));
+    }
+
+    [Fact]
+    public async Task Procedures_that_replay_each_other_in_a_circle_are_refused_and_the_circle_is_named()
+    {
+        await StoreAsync("a", Given.Nested("b"));
+        await StoreAsync("b", Given.Step("t.x"), Given.Nested("c"));
+        await StoreAsync("c", Given.Nested("A", id: "again"));
+        await StoreAsync("self", Given.Nested("self"));
+
+        var circle = await Memory.ReplayAsync("a", Given.With(), _executor);
+        var self = await Memory.ReplayAsync("self", Given.With(), _executor);
+
+        Assert.Equal((ReplayProblemCodes.ProcedureCycle, "b/c/again"), (circle.Problems.Single().Code, circle.Problems.Single().StepId));
+        Assert.Contains("a → b → c → a", circle.Message, StringComparison.Ordinal);
+        Assert.Equal(ReplayProblemCodes.ProcedureCycle, self.Problems.Single().Code);
+        Assert.Empty(_executor.Calls);
+    }
+
+    [Theory]
+    [InlineData(3, ReplayOutcome.Completed)]
+    [InlineData(2, ReplayOutcome.Refused)]
+    public async Task Procedures_replay_procedures_only_so_deep(int allowed, ReplayOutcome outcome)
+    {
+        using var test = TestMemory.InMemory(o => o.MaxProcedureDepth = allowed);
+        await test.Memory.StoreAsync(Given.Definition("l3", Given.Step("t.x")));
+        await test.Memory.StoreAsync(Given.Definition("l2", Given.Nested("l3")));
+        await test.Memory.StoreAsync(Given.Definition("l1", Given.Nested("l2")));
+
+        var result = await test.Memory.ReplayAsync("l1", Given.With(), _executor);
+
+        Assert.Equal(outcome, result.Outcome);
+        Assert.Equal(outcome is ReplayOutcome.Refused, result.Message.Contains("MaxProcedureDepth", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_procedure_may_be_replayed_twice_in_one_that_is_no_circle()
+    {
+        await StoreAsync("inner", Given.Step("t.a"));
+        await StoreAsync("outer", Given.Nested("inner"), Given.Nested("inner"));
+
+        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync("outer", Given.With(), _executor)).Outcome);
+        Assert.Equal(2, _executor.Calls.Count);
+    }
+
+    [Theory]
+    [InlineData("missing", "does not exist")]
+    [InlineData("draft", "no active version")]
+    [InlineData("retired", "is retired")]
+    public async Task A_procedure_that_cannot_be_replayed_inside_is_found_out_before_anything_is_called(string inner, string says)
+    {
+        await StoreAsync("kept", Given.Step("t.k"));
+        await StoreAsync("retired", Given.Step("t.r"));
+        await Memory.MergeAsync(["kept", "retired"]);
+        await Memory.ImportAsync("""{"format":1,"name":"draft","steps":[{"action":"t.d"}]}""");
+        await StoreAsync("outer", Given.Step("t.a"), Given.Nested(inner, id: "call"));
+
+        var refused = await Memory.ReplayAsync("outer", Given.With(), _executor);
+        Assert.Empty(_executor.Calls);
+        var skipped = await Memory.ReplayAsync("outer", Given.With() with { Skip = ["call"] }, _executor);
+
+        Assert.Equal((ReplayOutcome.Refused, ReplayProblemCodes.NestedProcedure, "call"), (refused.Outcome, refused.Problems.Single().Code, refused.Problems.Single().StepId));
+        Assert.Contains(says, refused.Message, StringComparison.Ordinal);
+        Assert.Equal(ReplayOutcome.Completed, skipped.Outcome);
+    }
+
+    [Fact]
+    public async Task An_input_that_the_inner_procedure_lacks_is_found_out_before_anything_is_called_and_the_mend_that_is_named_works()
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(Given.Input("x")));
+        await StoreAsync("outer", Given.Nested("inner", id: "call"));
+
+        var refused = await Memory.ReplayAsync("outer", Given.With(), _executor);
+        var given = await Memory.ReplayAsync("outer", Given.With() with { StepOverrides = Given.Values(("call", """{"x":5}""")) }, _executor);
+
+        Assert.Equal(ReplayProblemCodes.NestedProcedure, refused.Problems.Single().Code);
+        Assert.Contains("Give it as an adapted parameter of the step", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(ReplayOutcome.Completed, given.Outcome);
+        Given.JsonEqual("""{"x":5}""", Assert.Single(_executor.Calls).Arguments);
+    }
+
+    [Fact]
+    public async Task An_argument_of_another_type_than_the_inner_input_fails_the_step()
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(Given.Input("x", JsonType.Integer)));
+        await StoreAsync("outer", Given.Step("t.get"), Given.Nested("inner", """{"x":"$steps.get.outputs"}"""));
+
+        var result = await Memory.ReplayAsync("outer", Given.With(), _executor.Returns("t.get", "\"seven\""));
+
+        Assert.Equal(FailureTypes.NestedProcedure, result.Steps[1].Failure!.ErrorType);
+        Assert.Contains("must be of type integer", result.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_gate_that_ends_the_turn_inside_ends_it_outside_too()
+    {
+        await StoreAsync("inner", Given.Step("t.a"));
+        await StoreAsync("outer", Given.Nested("inner"), Given.Step("t.b"));
+
+        var result = await Memory.ReplayAsync("outer", Given.With(), _executor.On("t.a", (_, _) => new StepCallResult { StopRequested = true }));
+
+        Assert.Equal(ReplayOutcome.Refused, result.Outcome);
+        Assert.Equal([StepStatus.Success, StepStatus.Pending], result.Steps.Select(s => s.Status));
+        Assert.Single(_executor.Calls);
+    }
+
+    [Fact]
+    public async Task A_manual_step_inside_is_not_replayed_either()
+    {
+        await StoreAsync("inner", Given.Step("Call the customer", id: "phone") with { Kind = StepKind.Manual });
+        await StoreAsync("outer", Given.Step("t.a"), Given.Nested("inner", id: "call"));
+
+        var result = await Memory.ReplayAsync("outer", Given.With(), _executor);
+
+        Assert.Equal(ReplayOutcome.Refused, result.Outcome);
+        Assert.Equal((ReplayProblemCodes.ManualStep, "call/phone"), (result.Problems.Single().Code, result.Problems.Single().StepId!));
+        Assert.Contains("list 'call' in skip", result.Message, StringComparison.Ordinal);
+        Assert.Empty(_executor.Calls);
+        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync("outer", Given.With() with { Skip = ["call"] }, _executor)).Outcome);
+    }
+
+    private Task<Procedure> StoreAsync(string name, params IReadOnlyList<ProcedureStep> steps) => Memory.StoreAsync(Given.Definition(name, steps));
+}

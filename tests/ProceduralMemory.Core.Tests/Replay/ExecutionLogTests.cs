@@ -1,0 +1,223 @@
+using ProceduralMemory.Replay;
+
+namespace ProceduralMemory.Tests.Replay;
+
+public sealed class ExecutionLogTests : IDisposable
+{
+    private readonly TestMemory _test = TestMemory.OnFile();
+    private readonly ScriptedExecutor _executor = new();
+
+    private ProcedureMemory Memory => _test.Memory;
+
+    public void Dispose() => _test.Dispose();
+
+    [Fact]
+    public async Task An_execution_is_written_down_with_everything_that_happened()
+    {
+        await StoreAsync(Given.Step("t.a", """{"x":"$inputs.x"}"""), Given.Step("t.skipped"), Given.Step("t.b"), Given.Step("t.never"));
+        var started = _test.Time.GetUtcNow();
+        _executor.On("t.a", (_, _) =>
+        {
+            _test.Time.Advance(TimeSpan.FromMilliseconds(40));
+            return new StepCallResult { Result = Given.Value("""{"id":1.0}""") };
+        }).Fails("t.b", "no disk");
+
+        var result = await Memory.ReplayAsync("p", Given.With(("x", "2.50")) with { Skip = ["skipped"], Request = "do it" }, _executor);
+        var log = (await _test.Open().GetExecutionAsync(result.ExecutionId!.Value))!;
+
+        Assert.Equal(("p", 1, ReplayOutcome.Failed, "do it", result.Message), (log.ProcedureName, log.Version, log.Outcome, log.Request, log.Message));
+        Assert.Equal((started, TimeSpan.FromMilliseconds(40)), (log.StartedAt, log.Duration));
+        Given.JsonEqual("""{"x":2.5}""", log.Inputs);
+        Assert.Equal([(0, "a", StepStatus.Success), (1, "skipped", StepStatus.Skipped), (2, "b", StepStatus.Failed)], log.Steps.Select(s => (s.Ordinal, s.StepId, s.Status)));
+        Given.JsonEqual("""{"x":2.5}""", log.Steps[0].Arguments);
+        Given.JsonEqual("""{"id":1}""", log.Steps[0].Result);
+        Assert.Equal((started, TimeSpan.FromMilliseconds(40)), (log.Steps[0].StartedAt, log.Steps[0].Duration));
+        Assert.Equal(("left out on request", (DateTimeOffset?)null, (TimeSpan?)null), (log.Steps[1].Failure!.Message, log.Steps[1].StartedAt, log.Steps[1].Duration));
+        Assert.Equal(new StepFailure("TestFailure", "no disk"), log.Steps[2].Failure);
+    }
+
+    [Fact]
+    public async Task A_call_is_written_down_before_it_is_made()
+    {
+        await StoreAsync(Given.Step("t.a", """{"x":"$inputs.x"}"""), Given.Step("t.b"));
+        Execution? during = null;
+        _executor.On("t.a", (call, token) =>
+        {
+            // The store works synchronously, so its answer is there.
+            var read = Memory.GetExecutionAsync(call.ExecutionId, token);
+            Assert.True(read.IsCompletedSuccessfully);
+#pragma warning disable VSTHRD002 // It is complete: nothing is waited for.
+            during = read.Result;
+#pragma warning restore VSTHRD002
+            return new StepCallResult();
+        });
+
+        await Memory.ReplayAsync("p", Given.With(("x", "1")), _executor);
+
+        Assert.Equal((ReplayOutcome.Running, (TimeSpan?)null), (during!.Outcome, during.Duration));
+        var step = Assert.Single(during.Steps);
+        Assert.Equal((StepStatus.Running, "a"), (step.Status, step.StepId));
+        Given.JsonEqual("""{"x":1}""", step.Arguments);
+    }
+
+    [Fact]
+    public async Task Executions_are_listed_latest_first_by_procedure_outcome_and_time()
+    {
+        await StoreAsync(Given.Step("t.a", """{"x":"$inputs.x"}"""));
+        await Memory.StoreAsync(Given.Definition("other", Given.Step("t.a")));
+        var ids = new List<Guid>();
+        foreach (var (name, fails) in new[] { ("p", false), ("other", false), ("p", true), ("p", false) })
+        {
+            _test.Time.Advance(TimeSpan.FromMinutes(1));
+            ids.Add((await Memory.ReplayAsync(name, Given.With(("x", "1")), fails ? new ScriptedExecutor().Fails("t.a") : _executor)).ExecutionId!.Value);
+        }
+
+        Assert.Equal([ids[3], ids[2], ids[1], ids[0]], (await Memory.ListExecutionsAsync()).Select(e => e.Id));
+        Assert.Equal([ids[3], ids[2], ids[0]], (await Memory.ListExecutionsAsync("P")).Select(e => e.Id));
+        Assert.Equal([ids[2]], (await Memory.ListExecutionsAsync("p", ReplayOutcome.Failed)).Select(e => e.Id));
+        Assert.Equal([ids[3], ids[2]], (await Memory.ListExecutionsAsync(since: _test.Time.GetUtcNow() - TimeSpan.FromMinutes(1))).Select(e => e.Id));
+        Assert.Equal([ids[3]], (await Memory.ListExecutionsAsync(limit: 1)).Select(e => e.Id));
+        Assert.All(await Memory.ListExecutionsAsync(), e => Assert.Empty(e.Steps));
+        await Assert.ThrowsAsync<ProcedureNotFoundException>(() => Memory.ListExecutionsAsync("unknown"));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => Memory.ListExecutionsAsync(limit: 0));
+    }
+
+    [Fact]
+    public async Task A_cancellation_during_a_call_escapes_is_written_down_and_does_not_count()
+    {
+        using var cancellation = new CancellationTokenSource();
+        await StoreAsync(Given.Step("t.a", """{"x":"$inputs.x"}"""), Given.Step("t.b"), Given.Step("t.c"));
+        _executor.On("t.b", (_, token) =>
+        {
+            cancellation.Cancel();
+            token.ThrowIfCancellationRequested();
+            return new StepCallResult();
+        });
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync("p", Given.With(("x", "1")), _executor, cancellation.Token));
+
+        var listed = Assert.Single(await Memory.ListExecutionsAsync());
+        var log = (await Memory.GetExecutionAsync(listed.Id))!;
+        Assert.Equal((ReplayOutcome.Cancelled, "The replay was cancelled."), (log.Outcome, log.Message));
+        Assert.Equal([StepStatus.Success, StepStatus.Running], log.Steps.Select(s => s.Status));
+        Assert.Equal(0, (await Memory.GetAsync("p")).Statistics.Executions);
+        Assert.Empty((await Memory.GetAsync("p")).Version.StepStatistics);
+    }
+
+    [Fact]
+    public async Task A_cancellation_after_an_effect_leaves_the_effect_written_down()
+    {
+        using var cancellation = new CancellationTokenSource();
+        await StoreAsync(Given.Step("t.a", """{"x":"$inputs.x"}"""), Given.Step("t.b"));
+        _executor.On("t.a", (_, _) =>
+        {
+            cancellation.Cancel();
+            return new StepCallResult { Result = Given.Value("\"paid\"") };
+        });
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync("p", Given.With(("x", "1")), _executor, cancellation.Token));
+
+        var log = (await Memory.GetExecutionAsync((await Memory.ListExecutionsAsync())[0].Id))!;
+        Assert.Equal(ReplayOutcome.Cancelled, log.Outcome);
+        Assert.Equal((StepStatus.Success, "paid"), (Assert.Single(log.Steps).Status, log.Steps[0].Result!.Value.GetString()));
+    }
+
+    [Fact]
+    public async Task A_cancellation_inside_a_nested_procedure_cancels_both()
+    {
+        using var cancellation = new CancellationTokenSource();
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a")));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner")));
+        _executor.On("t.a", (_, token) =>
+        {
+            cancellation.Cancel();
+            throw new OperationCanceledException(token);
+        });
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync("outer", Given.With(), _executor, cancellation.Token));
+
+        Assert.Equal([ReplayOutcome.Cancelled, ReplayOutcome.Cancelled], (await Memory.ListExecutionsAsync()).Select(e => e.Outcome));
+    }
+
+    [Fact]
+    public async Task An_error_of_a_progress_listener_does_not_leave_the_execution_running()
+    {
+        await StoreAsync(Given.Step("t.a", """{"x":"$inputs.x"}"""));
+
+        await Record.ExceptionAsync(() => Memory.ReplayAsync("p", Given.With(("x", "1")) with { Progress = new Broken() }, _executor));
+
+        Assert.NotEqual(ReplayOutcome.Running, Assert.Single(await Memory.ListExecutionsAsync()).Outcome);
+    }
+
+    [Theory]
+    [InlineData("card", "\"4111111111111111\"")]
+    [InlineData("card", "4111111111111111")]
+    [InlineData("card", """{"number":"4111111111111111"}""")]
+    [InlineData("card", """["4111111111111111"]""")]
+    public async Task The_value_of_a_secret_input_is_written_nowhere(string name, string json)
+    {
+        const string Secret = "4111111111111111";
+        await Memory.StoreAsync(
+            Given.Definition(
+                "p",
+                Given.Step("t.a", """{"plain":"$inputs.card","text":"pay with {$inputs.card}","inner":{"deep":["$inputs.card"]}}"""),
+                Given.Step("t.b"))
+            .Taking(new ProcedureInput { Name = name, Secret = true }));
+        _executor.On("t.a", (c, _) => new StepCallResult { Result = Given.Text($"charged {Secret}") }).Fails("t.b", $"{Secret} was declined");
+
+        var result = await Memory.ReplayAsync("p", Given.With((name, json)) with { Request = $"pay with {Secret}" }, _executor);
+
+        Assert.Contains(Secret, _executor.Calls[0].Arguments.GetRawText(), StringComparison.Ordinal);
+        Assert.Equal(ReplayOutcome.Failed, result.Outcome);
+        Assert.DoesNotContain(Secret, _test.Dump(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task However_short_a_secret_is_the_arguments_made_of_it_are_not_written()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"plain":"$inputs.code","text":"<{$inputs.code}>"}""")).Taking(new ProcedureInput { Name = "code", Secret = true }));
+
+        await Memory.ReplayAsync("p", Given.With(("code", "\"q7z\"")), _executor);
+
+        Assert.DoesNotContain("q7z", _test.Dump(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_secret_that_is_handed_to_a_nested_procedure_is_written_nowhere_either()
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a", """{"number":"$inputs.number"}""")).Taking(Given.Input("number")));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner", """{"number":"$inputs.card"}""")).Taking(new ProcedureInput { Name = "card", Secret = true }));
+
+        await Memory.ReplayAsync("outer", Given.With(("card", "\"4111111111111111\"")), _executor);
+
+        Assert.Equal("4111111111111111", Assert.Single(_executor.Calls).Arguments.GetProperty("number").GetString());
+        Assert.DoesNotContain("4111111111111111", _test.Dump(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Secrets_by_name_in_adapted_parameters_results_and_requests_are_written_nowhere()
+    {
+        await StoreAsync(Given.Step("t.a", """{"x":"$inputs.x"}"""), Given.Step("t.b"));
+        _executor.Returns("t.a", """{"access_token":"sup3rs3cret","deep":[{"pin":73571357}]}""");
+
+        await Memory.ReplayAsync(
+            "p",
+            Given.With(("x", """{"password":"sup3rs3cret"}""")) with
+            {
+                StepOverrides = Given.Values(("a", """{"api_key":"sup3rs3cret"}""")),
+                ActionOverrides = Given.Values(("t.b", """{"note":"sup3rs3cret"}""")),
+                Request = "log in with password: sup3rs3cret",
+            },
+            _executor);
+
+        Assert.DoesNotContain("sup3rs3cret", _test.Dump(), StringComparison.Ordinal);
+        Assert.DoesNotContain("73571357", _test.Dump(), StringComparison.Ordinal);
+    }
+
+    private Task<Procedure> StoreAsync(params IReadOnlyList<ProcedureStep> steps) => Memory.StoreAsync(Given.Definition("p", steps).Taking(Given.Input("x")));
+
+    private sealed class Broken : IProgress<StepOutcome>
+    {
+        public void Report(StepOutcome value) => throw new NotSupportedException("listener");
+    }
+}

@@ -1,0 +1,211 @@
+using System.Text.Json;
+using ProceduralMemory.Replay;
+
+namespace ProceduralMemory.Tests.Replay;
+
+public sealed class InputTests : IDisposable
+{
+    private readonly TestMemory _test = TestMemory.InMemory();
+    private readonly ScriptedExecutor _executor = new();
+
+    private ProcedureMemory Memory => _test.Memory;
+
+    public void Dispose() => _test.Dispose();
+
+    [Theory]
+    [InlineData(JsonType.Any, "[1]", "[1]")]
+    [InlineData(JsonType.Any, "null", "null")]
+    [InlineData(JsonType.String, "\"7\"", "\"7\"")]
+    [InlineData(JsonType.String, "7", "\"7\"")]
+    [InlineData(JsonType.String, "1.50", "\"1.50\"")]
+    [InlineData(JsonType.String, "true", "\"true\"")]
+    [InlineData(JsonType.Integer, "7", "7")]
+    [InlineData(JsonType.Integer, "\"7\"", "7")]
+    [InlineData(JsonType.Integer, "\" -7 \"", "-7")]
+    [InlineData(JsonType.Integer, "7.0", "7")]
+    [InlineData(JsonType.Integer, "\"7.0\"", "7")]
+    [InlineData(JsonType.Integer, "1e3", "1000")]
+    [InlineData(JsonType.Integer, "123456789012345678901234567890", "123456789012345678901234567890")]
+    [InlineData(JsonType.Number, "7", "7")]
+    [InlineData(JsonType.Number, "\"7.25\"", "7.25")]
+    [InlineData(JsonType.Boolean, "true", "true")]
+    [InlineData(JsonType.Boolean, "\"false\"", "false")]
+    [InlineData(JsonType.Object, """{"a":1}""", """{"a":1}""")]
+    [InlineData(JsonType.Object, "\"{\\\"a\\\":1}\"", """{"a":1}""")]
+    [InlineData(JsonType.Array, "[1]", "[1]")]
+    [InlineData(JsonType.Array, "\"[1]\"", "[1]")]
+    [InlineData(JsonType.Null, "null", "null")]
+    [InlineData(JsonType.Null, "\"null\"", "null")]
+    public async Task A_value_that_is_plainly_of_the_declared_type_is_taken_for_it(JsonType type, string given, string sent)
+    {
+        await StoreAsync(new ProcedureInput { Name = "x", Type = type });
+
+        var result = await Memory.ReplayAsync("p", Given.With(("x", given)), _executor);
+
+        Assert.Equal(ReplayOutcome.Completed, result.Outcome);
+        Assert.Equal($$"""{"x":{{sent}}}""", Assert.Single(_executor.Calls).Arguments.GetRawText());
+    }
+
+    [Theory]
+    [InlineData(JsonType.String, "[1]", "array")]
+    [InlineData(JsonType.String, "{}", "object")]
+    [InlineData(JsonType.Integer, "7.5", "number")]
+    [InlineData(JsonType.Integer, "\"seven\"", "string")]
+    [InlineData(JsonType.Integer, "\"\"", "string")]
+    [InlineData(JsonType.Integer, "\"7 8\"", "string")]
+    [InlineData(JsonType.Integer, "\"0x7\"", "string")]
+    [InlineData(JsonType.Integer, "\"\\\"7\\\"\"", "string")]
+    [InlineData(JsonType.Integer, "true", "boolean")]
+    [InlineData(JsonType.Number, "\"NaN\"", "string")]
+    [InlineData(JsonType.Number, "false", "boolean")]
+    [InlineData(JsonType.Boolean, "1", "integer")]
+    [InlineData(JsonType.Boolean, "\"yes\"", "string")]
+    [InlineData(JsonType.Object, "[]", "array")]
+    [InlineData(JsonType.Object, "\"[]\"", "string")]
+    [InlineData(JsonType.Object, "\"{\\\"a\\\":1,\\\"a\\\":2}\"", "string")]
+    [InlineData(JsonType.Array, "\"a,b\"", "string")]
+    [InlineData(JsonType.Null, "0", "integer")]
+    public async Task A_value_of_another_type_is_refused_with_both_types_named(JsonType type, string given, string named)
+    {
+        await StoreAsync(new ProcedureInput { Name = "x", Type = type });
+
+        var result = await Memory.ReplayAsync("p", Given.With(("x", given)), _executor);
+
+        var problem = Assert.Single(result.Problems);
+        Assert.Equal((ReplayOutcome.Refused, ReplayProblemCodes.InvalidInput, "x"), (result.Outcome, problem.Code, problem.InputName));
+        Assert.Contains($"must be of type {JsonNamingPolicy.CamelCase.ConvertName(type.ToString())}; {named} was given", problem.Message, StringComparison.Ordinal);
+        Assert.Empty(_executor.Calls);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("null")]
+    public async Task A_required_input_that_is_missing_is_refused_and_described(string? given)
+    {
+        await StoreAsync(new ProcedureInput { Name = "x", Type = JsonType.String, Description = "The order to cancel" });
+
+        var result = await Memory.ReplayAsync("p", given is null ? Given.With() : Given.With(("x", given)), _executor);
+
+        var problem = Assert.Single(result.Problems);
+        Assert.Equal((ReplayProblemCodes.MissingInput, "x"), (problem.Code, problem.InputName));
+        Assert.Contains("'p' needs the input 'x' (string): The order to cancel", problem.Message, StringComparison.Ordinal);
+        Assert.Empty(_executor.Calls);
+    }
+
+    [Fact]
+    public async Task Everything_that_is_missing_is_said_at_once()
+    {
+        await StoreAsync(Given.Input("x"), Given.Input("y", JsonType.Integer), Given.Input("z"));
+
+        var result = await Memory.ReplayAsync("p", Given.With(("y", "\"no\"")), _executor);
+
+        Assert.Equal([("missing_input", "x"), ("invalid_input", "y"), ("missing_input", "z")], result.Problems.Select(p => (p.Code, p.InputName!)));
+    }
+
+    [Theory]
+    [InlineData(null, "5")]
+    [InlineData("null", "5")]
+    [InlineData("6", "6")]
+    public async Task A_default_stands_in_for_what_is_not_given(string? given, string sent)
+    {
+        await StoreAsync(new ProcedureInput { Name = "x", Type = JsonType.Integer, Default = Given.Value("5") });
+
+        await Memory.ReplayAsync("p", given is null ? Given.With() : Given.With(("x", given)), _executor);
+
+        Given.JsonEqual($$"""{"x":{{sent}}}""", Assert.Single(_executor.Calls).Arguments);
+    }
+
+    [Fact]
+    public async Task An_optional_input_that_is_absent_leaves_its_argument_out()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"whole":"$inputs.x","part":"$inputs.x#/id","text":"<{$inputs.x}>","inner":{"x":"$inputs.x"},"other":1}"""))
+            .Taking(new ProcedureInput { Name = "x", Required = false }));
+
+        var result = await Memory.ReplayAsync("p", Given.With(), _executor);
+
+        Given.JsonEqual("""{"text":"<>","inner":{"x":null},"other":1}""", Assert.Single(_executor.Calls).Arguments);
+        Assert.DoesNotContain("whole", result.Steps[0].ArgumentOrigins.Keys);
+    }
+
+    [Fact]
+    public async Task Names_of_inputs_differ_by_case()
+    {
+        await StoreAsync(Given.Input("x"));
+
+        Assert.Equal(ReplayProblemCodes.MissingInput, Assert.Single((await Memory.ReplayAsync("p", Given.With(("X", "1")), _executor)).Problems).Code);
+    }
+
+    [Fact]
+    public async Task A_value_that_is_too_large_is_refused_and_the_limit_is_named()
+    {
+        using var test = TestMemory.InMemory(o => o.MaxValueBytes = 1024);
+        await test.Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(Given.Input("x")));
+
+        var result = await test.Memory.ReplayAsync("p", new ReplayRequest { Inputs = new Dictionary<string, JsonElement> { ["x"] = Given.Text(new string('x', 1023)) } }, _executor);
+
+        Assert.Equal((ReplayProblemCodes.InvalidInput, "x"), (result.Problems.Single().Code, result.Problems.Single().InputName));
+        Assert.Contains("MaxValueBytes (1024", result.Message, StringComparison.Ordinal);
+    }
+
+    public static TheoryData<string> Unkeepable => new(Given.Deep(33), Given.Deep(90), """["\ud800"]""", """{"\udc00":1}""");
+
+    [Theory]
+    [MemberData(nameof(Unkeepable))]
+    public async Task An_input_that_cannot_be_kept_is_refused_like_any_other_that_is_not_valid(string json)
+    {
+        await StoreAsync(Given.Input("x"));
+
+        var result = await Memory.ReplayAsync("p", RequestWith(json), _executor);
+
+        Assert.Equal((ReplayOutcome.Refused, ReplayProblemCodes.InvalidInput), (result.Outcome, result.Problems.Single().Code));
+        Assert.Empty(_executor.Calls);
+    }
+
+    [Theory]
+    [MemberData(nameof(Unkeepable))]
+    public async Task An_adapted_parameter_that_cannot_be_kept_is_refused_or_sent_but_never_leaves_the_replay_hanging(string json)
+    {
+        await StoreAsync(new ProcedureInput { Name = "x", Required = false });
+
+        var result = await Memory.ReplayAsync("p", Given.With() with { StepOverrides = new Dictionary<string, JsonElement> { ["a"] = Parse($$"""{"x":{{json}}}""") } }, _executor);
+
+        Assert.NotEqual(ReplayOutcome.Running, result.Outcome);
+        Assert.DoesNotContain(await Memory.ListExecutionsAsync(), e => e.Outcome is ReplayOutcome.Running);
+    }
+
+    [Theory]
+    [MemberData(nameof(Unkeepable))]
+    public async Task A_result_that_cannot_be_kept_never_leaves_the_replay_hanging(string json)
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs"}""")));
+        _executor.On("t.a", (_, _) => new StepCallResult { Result = Parse(json) });
+
+        var result = await Memory.ReplayAsync("p", Given.With(), _executor);
+
+        Assert.NotEqual(ReplayOutcome.Running, result.Outcome);
+        Assert.Equal(StepStatus.Success, result.Steps[0].Status);
+        var logged = (await Memory.GetExecutionAsync(result.ExecutionId!.Value))!.Steps[0];
+        Assert.Null(logged.Result);
+        Assert.StartsWith("result: ", logged.Omitted, StringComparison.Ordinal);
+        Assert.DoesNotContain(await Memory.ListExecutionsAsync(), e => e.Outcome is ReplayOutcome.Running);
+    }
+
+    [Theory]
+    [MemberData(nameof(Unkeepable))]
+    public async Task The_results_of_a_replay_can_be_read_whatever_the_calls_gave(string json)
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        _executor.On("t.a", (_, _) => new StepCallResult { Result = Parse(json) });
+
+        var result = await Memory.ReplayAsync("p", Given.With(), _executor);
+
+        Assert.Equal(JsonValueKind.Object, result.Result.ValueKind);
+    }
+
+    private Task<Procedure> StoreAsync(params IReadOnlyList<ProcedureInput> inputs) => Memory.StoreAsync(
+        Given.Definition("p", Given.Step("t.a", $"{{{string.Join(',', inputs.Select(i => $"\"{i.Name}\":\"$inputs.{i.Name}\""))}}}")).Taking(inputs));
+
+    private static ReplayRequest RequestWith(string json) => new() { Inputs = new Dictionary<string, JsonElement> { ["x"] = Parse(json) } };
+
+    private static JsonElement Parse(string json) => JsonElement.Parse(json, new JsonDocumentOptions { MaxDepth = 1000 });
+}

@@ -1,0 +1,135 @@
+using System.Text.Json;
+using ProceduralMemory.Replay;
+
+namespace ProceduralMemory.Tests.Revise;
+
+public sealed class MergeTests : IDisposable
+{
+    private readonly TestMemory _test = TestMemory.OnFile();
+
+    private ProcedureMemory Memory => _test.Memory;
+
+    public void Dispose() => _test.Dispose();
+
+    [Fact]
+    public async Task The_most_efficient_is_kept_the_others_retire_and_tags_are_united()
+    {
+        await StoreAsync("reliable", "a", "B");
+        await StoreAsync("quick", "b", "c");
+        await StoreAsync("flaky", "d");
+        await ReplayAsync("reliable", 100, true, true);
+        await ReplayAsync("quick", 50, true, true);
+        await ReplayAsync("flaky", 1, true, false);
+        var versions = JsonSerializer.Serialize(await Memory.ListVersionsAsync("flaky"));
+
+        var result = await Memory.MergeAsync(["flaky", "RELIABLE", "quick"]);
+
+        Assert.Equal("quick", result.Kept.Name);
+        Assert.Equal(["reliable", "flaky"], result.Merged);
+        Assert.Equal(["b", "c", "a", "d"], result.Kept.Tags);
+        Assert.Equal(["quick"], (await Memory.ListAsync()).Select(p => p.Name));
+        Assert.All((await Memory.ListAsync(includeRetired: true)).Where(p => p.Name != "quick"), p => Assert.Equal((true, result.Kept.Id), (p.IsRetired, p.MergedInto)));
+        Assert.Equal(versions, JsonSerializer.Serialize(await Memory.ListVersionsAsync("flaky")));
+    }
+
+    [Fact]
+    public async Task A_better_rate_beats_a_shorter_time_and_what_ran_beats_what_never_did()
+    {
+        await StoreAsync("fast_but_flaky");
+        await StoreAsync("slow_but_sure");
+        await StoreAsync("never_ran");
+        await ReplayAsync("fast_but_flaky", 1, true, false);
+        await ReplayAsync("slow_but_sure", 9000, true);
+
+        Assert.Equal("slow_but_sure", (await Memory.MergeAsync(["never_ran", "fast_but_flaky", "slow_but_sure"])).Kept.Name);
+    }
+
+    [Fact]
+    public async Task A_merged_procedure_comes_back_when_a_version_of_it_is_activated()
+    {
+        await StoreAsync("one");
+        await StoreAsync("two");
+        var merged = (await Memory.MergeAsync(["one", "two"])).Merged.Single();
+
+        var back = await Memory.ActivateVersionAsync(merged, 1);
+
+        Assert.Equal((false, (Guid?)null), (back.IsRetired, back.MergedInto));
+        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync(merged, Given.With(), new ScriptedExecutor())).Outcome);
+        Assert.Equal(2, (await Memory.ListAsync()).Count);
+    }
+
+    [Theory]
+    [InlineData("one")]
+    [InlineData("one", "ONE")]
+    [InlineData]
+    public async Task A_merge_of_fewer_than_two_is_refused(params string[] names)
+    {
+        await StoreAsync("one");
+
+        Assert.Contains("at least two", (await _test.RefusesAsync<ArgumentException>(() => Memory.MergeAsync(names))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_is_unknown_retired_or_a_draft_is_not_merged_and_nothing_else_is_either()
+    {
+        foreach (var name in new[] { "one", "two", "kept", "retired" })
+        {
+            await StoreAsync(name);
+        }
+
+        await ReplayAsync("kept", 1, true);
+        await Memory.MergeAsync(["kept", "retired"]);
+        await Memory.ImportAsync("""{"format":1,"name":"draft","steps":[{"action":"t.a"}]}""");
+
+        await _test.RefusesAsync<ProcedureNotFoundException>(() => Memory.MergeAsync(["one", "two", "unknown"]));
+        Assert.Contains("retired", (await _test.RefusesAsync<ProcedureConflictException>(() => Memory.MergeAsync(["one", "two", "retired"]))).Message, StringComparison.Ordinal);
+        Assert.Contains("draft", (await _test.RefusesAsync<ProcedureConflictException>(() => Memory.MergeAsync(["one", "two", "draft"]))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Similar_procedures_have_the_same_actions_in_order_and_mostly_the_same_words()
+    {
+        await DescribeAsync("deploy_web", "Deploys the web service", "t.build", "t.push");
+        await DescribeAsync("web_deploy", "Deploys a web service", "t.build", "t.push");
+        await DescribeAsync("deploy_web_reversed", "Deploys the web service", "t.push", "t.build");
+        await DescribeAsync("refund", "Pays money back", "t.build", "t.push");
+        await DescribeAsync("deploy_web_more", "Deploys the web service", "t.build", "t.push", "t.check");
+        await ReplayAsync("web_deploy", 1, true);
+
+        Assert.Equal([["web_deploy", "deploy_web"]], (await Memory.ListSimilarAsync()).Select(g => g.Select(p => p.Name)));
+        Assert.Equal([["web_deploy", "deploy_web", "refund"]], (await Memory.ListSimilarAsync(0)).Select(g => g.Select(p => p.Name)));
+    }
+
+    [Fact]
+    public async Task Drafts_and_retired_procedures_are_similar_to_nothing()
+    {
+        await StoreAsync("deploy web one");
+        await StoreAsync("deploy web two");
+        await Memory.MergeAsync(["deploy web one", "deploy web two"]);
+        await Memory.ImportAsync("""{"format":1,"name":"deploy web three","steps":[{"action":"t.a"}]}""");
+
+        Assert.Empty(await Memory.ListSimilarAsync(0));
+    }
+
+    [Theory]
+    [InlineData(-0.01)]
+    [InlineData(1.01)]
+    [InlineData(double.NaN)]
+    public async Task A_similarity_that_is_no_share_is_refused(double similarity) => await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => Memory.ListSimilarAsync(similarity));
+
+    private Task<Procedure> StoreAsync(string name, params IReadOnlyList<string> tags) => Memory.StoreAsync(Given.Definition(name, Given.Step("t.a")) with { Tags = tags });
+
+    private Task<Procedure> DescribeAsync(string name, string description, params IReadOnlyList<string> actions) => Memory.StoreAsync(Given.Definition(name, [.. actions.Select(a => Given.Step(a))]) with { Description = description });
+
+    private async Task ReplayAsync(string name, int ms, params IReadOnlyList<bool> successes)
+    {
+        foreach (var success in successes)
+        {
+            await Memory.ReplayAsync(name, Given.With(), new ScriptedExecutor().On("t.a", (_, _) =>
+            {
+                _test.Time.Advance(TimeSpan.FromMilliseconds(ms));
+                return new StepCallResult { Failure = success ? null : new StepFailure("E", "m") };
+            }));
+        }
+    }
+}

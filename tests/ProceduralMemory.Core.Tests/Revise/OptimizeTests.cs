@@ -1,0 +1,227 @@
+using System.Text.Json;
+using ProceduralMemory.Replay;
+using ProceduralMemory.Revise;
+
+namespace ProceduralMemory.Tests.Revise;
+
+public sealed class OptimizeTests : IDisposable
+{
+    private readonly TestMemory _test = TestMemory.OnFile();
+
+    private ProcedureMemory Memory => _test.Memory;
+
+    public void Dispose() => _test.Dispose();
+
+    [Fact]
+    public async Task Nothing_changes_before_there_is_enough_to_go_by()
+    {
+        await StoreAsync(Given.Step("t.a"), Given.Step("t.b"));
+        await ReplayAsync(2, "t.a");
+
+        var before = _test.Dump();
+        var result = await Memory.OptimizeAsync("p");
+
+        Assert.Empty(result.Changes);
+        Assert.Contains("2 executions; 3 are needed", result.Message, StringComparison.Ordinal);
+        Assert.Equal(1, result.Procedure.Version.Number);
+        Assert.Equal(before, _test.Dump());
+    }
+
+    [Fact]
+    public async Task How_much_is_enough_is_the_hosts_to_say()
+    {
+        using var test = TestMemory.InMemory(o => o.MinimumExecutionsToOptimize = 1);
+        await test.Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b")));
+        await test.Memory.ReplayAsync("p", Given.With(), new ScriptedExecutor().Fails("t.b"));
+
+        Assert.Equal(StepChangeKind.Removed, Assert.Single((await test.Memory.OptimizeAsync("p")).Changes).Kind);
+    }
+
+    [Fact]
+    public async Task A_step_that_fails_more_than_it_succeeds_and_is_not_needed_goes_and_the_earlier_version_stays()
+    {
+        await Memory.StoreAsync(
+            Given.Definition("p", Given.Step("t.a", """{"x":"$inputs.used"}"""), Given.Step("t.bad", """{"x":"$inputs.gone","y":"$steps.a.outputs"}"""), Given.Step("t.c"))
+            .Taking(Given.Input("used"), Given.Input("gone")) with { Description = "d", Tags = ["t"], Notes = "n" });
+        await ReplayAsync(2, "t.bad");
+        await ReplayAsync(1);
+        var earlier = await Memory.GetAsync("p");
+        _test.Time.Advance(TimeSpan.FromMinutes(1));
+
+        var result = await Memory.OptimizeAsync("p");
+        var now = await Memory.GetAsync("p");
+
+        var change = Assert.Single(result.Changes);
+        Assert.Equal(("bad", StepChangeKind.Removed), (change.StepId, change.Kind));
+        Assert.Contains("failed in 2 of 3 runs", change.Reason, StringComparison.Ordinal);
+        Assert.Contains("version 2", result.Message, StringComparison.Ordinal);
+        Assert.Equal(JsonSerializer.Serialize(now), JsonSerializer.Serialize(result.Procedure));
+        Assert.Equal((2, 1, VersionReason.Optimized, VersionState.Active, ProcedureOrigin.User), (now.ActiveVersion, now.Version.Parent, now.Version.Reason, now.Version.State, now.Version.Origin));
+        Assert.Equal(["a", "c"], now.Version.Steps.Select(s => s.Id));
+        Assert.Equal(["used"], now.Version.Inputs.Select(i => i.Name));
+        Assert.Equal(("d", "n"), (now.Description, now.Notes));
+        Assert.Equal(0, now.Version.Statistics.Executions);
+        Assert.Equal(
+            JsonSerializer.Serialize(earlier.Version with { State = VersionState.Retired }),
+            JsonSerializer.Serialize((await Memory.ListVersionsAsync("p"))[0]));
+        Assert.Equal(1, (await Memory.ActivateVersionAsync("p", 1)).Version.Number);
+    }
+
+    [Fact]
+    public async Task A_step_that_fails_as_often_as_it_succeeds_stays()
+    {
+        await StoreAsync(Given.Step("t.a"), Given.Step("t.b"));
+        await ReplayAsync(2, "t.b");
+        await ReplayAsync(2);
+
+        var result = await Memory.OptimizeAsync("p");
+
+        Assert.Empty(result.Changes);
+        Assert.Contains("no change", result.Message, StringComparison.Ordinal);
+        Assert.Single(await Memory.ListVersionsAsync("p"));
+    }
+
+    [Fact]
+    public async Task A_failing_step_whose_result_is_needed_is_flagged_and_only_once()
+    {
+        await StoreAsync(Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs"}"""));
+        await ReplayAsync(3, "t.a");
+
+        var first = await Memory.OptimizeAsync("p");
+        await ReplayAsync(3, "t.a");
+        var second = await Memory.OptimizeAsync("p");
+
+        Assert.Equal(("a", StepChangeKind.Flagged), (Assert.Single(first.Changes).StepId, first.Changes[0].Kind));
+        Assert.Contains("b need its result", first.Changes[0].Reason, StringComparison.Ordinal);
+        Assert.Equal(["failing"], first.Procedure.Version.Steps[0].Flags);
+        Assert.Empty(second.Changes);
+        Assert.Equal(2, second.Procedure.Version.Number);
+    }
+
+    [Fact]
+    public async Task The_only_step_is_flagged_however_it_fails()
+    {
+        await StoreAsync(Given.Step("t.a"));
+        await ReplayAsync(3, "t.a");
+
+        Assert.Equal(StepChangeKind.Flagged, Assert.Single((await Memory.OptimizeAsync("p")).Changes).Kind);
+    }
+
+    [Fact]
+    public async Task A_failing_step_that_only_a_failing_step_needs_goes_with_it()
+    {
+        await StoreAsync(Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs"}"""), Given.Step("t.c"));
+        await ReplayAsync(1, "t.b");
+        await ReplayAsync(1, "t.b");
+        await ReplayAsync(1, "t.a");
+        await ReplayAsync(1, "t.a");
+        await ReplayAsync(1, "t.a");
+
+        var result = await Memory.OptimizeAsync("p");
+
+        Assert.Equal([("a", StepChangeKind.Removed), ("b", StepChangeKind.Removed)], result.Changes.Select(c => (c.StepId, c.Kind)));
+        Assert.Equal(["c"], result.Procedure.Version.Steps.Select(s => s.Id));
+    }
+
+    [Fact]
+    public async Task A_failing_step_is_replaced_under_its_id_where_a_replacement_is_given()
+    {
+        await StoreAsync(Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs"}"""));
+        await ReplayAsync(3, "t.a");
+
+        var result = await Memory.OptimizeAsync("p", new Dictionary<string, ProcedureStep> { ["a"] = Given.Step("t.better", """{"y":1}""", "other"), ["b"] = Given.Step("t.unused") });
+
+        var change = Assert.Single(result.Changes);
+        Assert.Equal(("a", StepChangeKind.Replaced), (change.StepId, change.Kind));
+        Assert.Contains("t.better takes its place", change.Reason, StringComparison.Ordinal);
+        Assert.Equal([("a", "t.better"), ("b", "t.b")], result.Procedure.Version.Steps.Select(s => (s.Id, s.Action)));
+    }
+
+    [Fact]
+    public async Task A_replacement_that_is_no_valid_step_is_refused()
+    {
+        await StoreAsync(Given.Step("t.a"), Given.Step("t.b"));
+        await ReplayAsync(3, "t.a");
+
+        var error = await _test.RefusesAsync<ProcedureFormatException>(() => Memory.OptimizeAsync("p", new Dictionary<string, ProcedureStep> { ["a"] = Given.Step("t.x", """{"y":"$steps.b.outputs"}""") }));
+
+        Assert.Contains("no earlier step", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(5000, true)]
+    [InlineData(4999, false)]
+    public async Task A_slow_step_is_flagged_from_the_threshold_on_and_only_once(int ms, bool flagged)
+    {
+        await StoreAsync(Given.Step("t.fast"), Given.Step("t.slow"));
+
+        async Task<OptimizeResult> RunAsync()
+        {
+            for (var i = 0; i < 3; i++)
+            {
+                await Memory.ReplayAsync("p", Given.With(), new ScriptedExecutor().On("t.slow", (_, _) =>
+                {
+                    _test.Time.Advance(TimeSpan.FromMilliseconds(ms));
+                    return new StepCallResult();
+                }));
+            }
+
+            return await Memory.OptimizeAsync("p");
+        }
+
+        var first = await RunAsync();
+        var second = await RunAsync();
+
+        Assert.Equal(flagged ? ["slow"] : [], first.Changes.Select(c => c.StepId));
+        Assert.Equal(flagged ? ["slow"] : [], first.Procedure.Version.Steps[1].Flags);
+        Assert.Empty(second.Changes);
+    }
+
+    [Fact]
+    public async Task A_draft_cannot_be_optimised()
+    {
+        await Memory.ImportAsync("""{"format":1,"name":"draft","steps":[{"action":"t.a"}]}""");
+
+        Assert.Contains("Activate one first", (await _test.RefusesAsync<ProcedureConflictException>(() => Memory.OptimizeAsync("draft"))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Optimising_does_not_bring_a_retired_procedure_back_into_use()
+    {
+        await Memory.StoreAsync(Given.Definition("kept", Given.Step("t.a"), Given.Step("t.b")));
+        await Memory.ReplayAsync("kept", Given.With(), new ScriptedExecutor());
+        await StoreAsync(Given.Step("t.a"), Given.Step("t.b"));
+        await ReplayAsync(3, "t.b");
+        await Memory.MergeAsync(["kept", "p"]);
+
+        await Record.ExceptionAsync(() => Memory.OptimizeAsync("p"));
+
+        Assert.True((await Memory.GetAsync("p")).IsRetired);
+    }
+
+    [Fact]
+    public async Task Steps_with_secret_inputs_are_optimised_without_losing_them()
+    {
+        await Memory.StoreAsync(
+            Given.Definition("p", Given.Step("t.a", """{"connection":"Server=x;Password={$inputs.pw}"}"""), Given.Step("t.b"))
+            .Taking(new ProcedureInput { Name = "pw", Secret = true }));
+        await ReplayAsync(3, "t.b");
+
+        var result = await Memory.OptimizeAsync("p");
+
+        Assert.Equal(["pw"], result.Procedure.Version.Inputs.Select(i => i.Name));
+        Given.JsonEqual("""{"connection":"Server=x;Password={$inputs.pw}"}""", result.Procedure.Version.Steps[0].Arguments);
+    }
+
+    private Task<Procedure> StoreAsync(params IReadOnlyList<ProcedureStep> steps) => Memory.StoreAsync(Given.Definition("p", steps));
+
+    private async Task ReplayAsync(int times, string? failing = null)
+    {
+        for (var i = 0; i < times; i++)
+        {
+            var executor = failing is null ? new ScriptedExecutor() : new ScriptedExecutor().Fails(failing);
+            var result = await Memory.ReplayAsync("p", Given.With(("used", "1"), ("gone", "1"), ("pw", "\"pw\"")), executor);
+            Assert.Equal(failing is null ? ReplayOutcome.Completed : ReplayOutcome.Failed, result.Outcome);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using System.Runtime.ExceptionServices;
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.SemanticKernel;
+using ProceduralMemory.Capture;
+using ProceduralMemory.Persist;
+using ProceduralMemory.Replay;
+
+namespace ProceduralMemory.SemanticKernel.Tests;
+
+/// <summary>Short ways to say what a test starts from, and what it looks at.</summary>
+internal static class Given
+{
+    public const string ShopName = "shop";
+
+    public static ProcedureMemory Memory(Action<ProceduralMemoryOptions>? configure = null)
+    {
+        var options = new ProceduralMemoryOptions { DatabasePath = ":memory:" };
+        configure?.Invoke(options);
+        return new ProcedureMemory(options);
+    }
+
+    /// <summary>A kernel with these plugins that uses the memory.</summary>
+    public static Kernel Kernel(ProcedureMemory memory, params KernelPlugin[] plugins)
+    {
+        var kernel = new Kernel();
+        foreach (var plugin in plugins)
+        {
+            kernel.Plugins.Add(plugin);
+        }
+
+        return kernel.UseProceduralMemory(memory);
+    }
+
+    public static KernelPlugin Plugin(string name, params (string Name, Delegate Body)[] functions) =>
+        KernelPluginFactory.CreateFromFunctions(name, functions.Select(f => KernelFunctionFactory.CreateFromMethod(f.Body, f.Name)));
+
+    public static KernelPlugin Plugin(this Shop shop) => KernelPluginFactory.CreateFromObject(shop, ShopName);
+
+    public static JsonElement Value(string json) => JsonElement.Parse(json);
+
+    public static ProcedureStep Step(string action, string arguments = "{}", string id = "", StepEffect effect = StepEffect.Unknown) =>
+        new() { Id = id, Action = action, Arguments = Value(arguments), Effect = effect };
+
+    public static ProcedureInput Input(string name, JsonType type = JsonType.Any) => new() { Name = name, Type = type };
+
+    public static Task<Procedure> StoredAsync(this ProcedureMemory memory, string name, params ProcedureStep[] steps) =>
+        memory.StoreAsync(new ProcedureDefinition { Name = name, Description = $"The task {name}.", Inputs = InputsOf(steps), Steps = steps });
+
+    /// <summary>A replay request with inputs given as JSON.</summary>
+    public static ReplayRequest With(params (string Name, string Json)[] inputs) => new() { Inputs = inputs.ToDictionary(i => i.Name, i => Value(i.Json)) };
+
+    public static Task<FunctionResult> CallAsync(this Kernel kernel, string action, params (string Name, object? Value)[] arguments) =>
+        kernel.InvokeAsync(action.Split('.')[0], action.Split('.')[1], new KernelArguments(arguments.ToDictionary(a => a.Name, a => a.Value)));
+
+    /// <summary>A call of one of the memory's own functions by the host.</summary>
+    public static async Task<PluginReply> AskMemoryAsync(this Kernel kernel, string function, params (string Name, object? Value)[] arguments) =>
+        (await kernel.CallAsync($"procedures.{function}", arguments)).GetValue<PluginReply>()!;
+
+    public static Task<PluginReply> StartRecordingAsync(this Kernel kernel, string name = "learned_task") =>
+        kernel.AskMemoryAsync(ProceduralMemoryPlugin.StartRecording, ("name", name), ("description", "Does the task."));
+
+    public static async Task<ProcedureReply> FinalizeAsync(this Kernel kernel) => Assert.IsType<ProcedureReply>(await kernel.AskMemoryAsync(ProceduralMemoryPlugin.Finalize));
+
+    /// <summary>The latest trace with its steps.</summary>
+    public static async Task<Trace> LatestTraceAsync(this ProcedureMemory memory) =>
+        (await memory.GetTraceAsync((await memory.ListTracesAsync(limit: 1)).Single().Id))!;
+
+    /// <summary>Records what is done, and gives the trace.</summary>
+    public static async Task<Trace> RecordedAsync(this Kernel kernel, ProcedureMemory memory, Func<Task> act)
+    {
+        Assert.Equal(ReplyStatus.Recording, (await kernel.StartRecordingAsync()).Status);
+        await act();
+        await kernel.AskMemoryAsync(ProceduralMemoryPlugin.Finalize);
+        return await memory.LatestTraceAsync();
+    }
+
+    public static IEnumerable<string> Actions(this Trace trace) => trace.Steps.Select(s => s.Action);
+
+    public static IEnumerable<string> Actions(this Procedure procedure) => procedure.Version.Steps.Select(s => s.Action);
+
+    public static void JsonEqual(string expected, JsonElement? actual)
+    {
+        Assert.NotNull(actual);
+        Assert.True(JsonElement.DeepEquals(Value(expected), actual.Value), $"Expected {expected}\nActual   {actual.Value.GetRawText()}");
+    }
+
+    private static List<ProcedureInput> InputsOf(IEnumerable<ProcedureStep> steps) =>
+        [.. steps.SelectMany(s => ValueExpression.References(s.Arguments)).OfType<InputReference>().Select(r => r.Name).Distinct().Select(n => Input(n))];
+}
+
+/// <summary>What the agents of these tests work with. It remembers what was done to it.</summary>
+internal sealed class Shop
+{
+    private readonly ConcurrentQueue<string> _calls = new();
+
+    public IReadOnlyList<string> Calls => [.. _calls];
+
+    [KernelFunction("get_order")]
+    public Order GetOrder(string orderId)
+    {
+        _calls.Enqueue($"get_order {orderId}");
+        return new Order(orderId, "C-7788", 49.90m);
+    }
+
+    [KernelFunction("refund")]
+    public string Refund(string customerId, decimal amount, string? reason = null)
+    {
+        _calls.Enqueue(FormattableString.Invariant($"refund {customerId} {amount}{(reason is null ? "" : $" {reason}")}"));
+        return $"Receipt for {customerId}";
+    }
+
+    [KernelFunction("close")]
+    public string Close(string why)
+    {
+        _calls.Enqueue($"close {why}");
+        throw new InvalidOperationException("The shop never closes.");
+    }
+}
+
+internal sealed record Order(string Id, string CustomerId, decimal Total);
+
+/// <summary>A store some of whose operations fail.</summary>
+#pragma warning disable CA1852 // DispatchProxy derives from it.
+internal class FaultyStore : DispatchProxy
+{
+    private IProcedureStore _inner = null!;
+    private Func<string, Exception?> _fault = null!;
+#pragma warning restore CA1852
+
+    /// <param name="inner">The store that does what does not fail.</param>
+    /// <param name="fault">The operation's name to what it fails with.</param>
+    public static IProcedureStore Around(IProcedureStore inner, Func<string, Exception?> fault)
+    {
+        var store = Create<IProcedureStore, FaultyStore>();
+        (((FaultyStore)(object)store)._inner, ((FaultyStore)(object)store)._fault) = (inner, fault);
+        return store;
+    }
+
+    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+    {
+        if (_fault(targetMethod!.Name) is { } fault)
+        {
+            throw fault;
+        }
+
+        try
+        {
+            return targetMethod.Invoke(_inner, args);
+        }
+        catch (TargetInvocationException exception)
+        {
+            ExceptionDispatchInfo.Throw(exception.InnerException!);
+            throw;
+        }
+    }
+
+    /// <summary>What the SQLite store itself raises for a folder that is not there; its message names the folder.</summary>
+    public static async Task<(ProcedureStoreException Fault, string Folder)> FaultWithPathAsync()
+    {
+        var folder = Path.Combine(Path.GetTempPath(), $"no-such-folder-{Guid.CreateVersion7():N}");
+        using var memory = new ProcedureMemory(Path.Combine(folder, "procedures.db"));
+        var fault = await Assert.ThrowsAsync<ProcedureStoreException>(() => memory.ListAsync());
+        Assert.Contains(folder, fault.Message, StringComparison.Ordinal);
+        return (fault, folder);
+    }
+}
+
+/// <summary>Keeps what is logged.</summary>
+internal sealed class LogBook : ILoggerFactory
+{
+    private readonly ConcurrentQueue<LogEntry> _entries = new();
+
+    public IReadOnlyList<LogEntry> Entries => [.. _entries];
+
+    public IReadOnlyList<LogEntry> Errors => [.. _entries.Where(e => e.Level >= LogLevel.Error)];
+
+    public ILogger CreateLogger(string categoryName) => new Writer(this, categoryName);
+
+    public void AddProvider(ILoggerProvider provider)
+    {
+    }
+
+    public void Dispose()
+    {
+    }
+
+    public sealed record LogEntry(string Category, LogLevel Level, string Message, Exception? Exception);
+
+    private sealed class Writer(LogBook book, string category) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            book._entries.Enqueue(new LogEntry(category, logLevel, formatter(state, exception), exception));
+    }
+}

@@ -1,0 +1,175 @@
+using System.Collections.Concurrent;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using AgentDemo.Model;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.SemanticKernel;
+using Microsoft.SemanticKernel.ChatCompletion;
+using Microsoft.SemanticKernel.Connectors.OpenAI;
+
+namespace ProceduralMemory.SemanticKernel.Tests;
+
+/// <summary>
+/// An agent as a host would build it: a kernel with a memory and Semantic Kernel's own OpenAI connector, which talks over HTTP to a model on the
+/// loopback interface. The model follows the script of the conversation that a request belongs to, so that conversations may overlap.
+/// </summary>
+internal sealed class TestAgent : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<string, ModelTurn[]> _scripts = new();
+    private readonly ChatCompletionsServer _server;
+
+    private TestAgent() => _server = new ChatCompletionsServer(Decide);
+
+    public Kernel Kernel { get; private set; } = null!;
+
+    public ProcedureMemory Memory => Kernel.Services.GetRequiredService<ProcedureMemory>();
+
+    public IReadOnlyList<JsonObject> Requests => _server.Requests;
+
+    public int RefusedRequests => _server.RefusedCount;
+
+    /// <summary>Whether the model's answers are streamed.</summary>
+    public bool Streaming { get; init; }
+
+    /// <summary>How the connector makes the calls that the model asks for.</summary>
+    public FunctionChoiceBehaviorOptions? FunctionChoice { get; init; }
+
+    /// <summary>Starts the model, and builds the kernel.</summary>
+    /// <param name="agent">The agent's settings.</param>
+    /// <param name="configure">Adds to the kernel before the memory is added.</param>
+    /// <param name="options">The memory's options; its database is in memory.</param>
+    /// <param name="afterwards">Adds to the kernel after the memory.</param>
+    public static async Task<TestAgent> StartAsync(
+        Action<IKernelBuilder>? configure = null,
+        Action<ProceduralMemoryKernelOptions>? options = null,
+        Action<IKernelBuilder>? afterwards = null,
+        bool streaming = false,
+        FunctionChoiceBehaviorOptions? functionChoice = null)
+    {
+        var agent = new TestAgent { Streaming = streaming, FunctionChoice = functionChoice };
+        await agent._server.StartAsync();
+        var builder = Kernel.CreateBuilder();
+        builder.AddOpenAIChatCompletion("scripted", agent._server.Endpoint, apiKey: null);
+        configure?.Invoke(builder);
+        builder.AddProceduralMemory(o =>
+        {
+            o.DatabasePath = ":memory:";
+            options?.Invoke(o);
+        });
+        afterwards?.Invoke(builder);
+        agent.Kernel = builder.Build();
+        return agent;
+    }
+
+    public static Task<TestAgent> StartAsync(KernelPlugin plugin, bool streaming = false, FunctionChoiceBehaviorOptions? functionChoice = null) =>
+        StartAsync(b => b.Plugins.Add(plugin), streaming: streaming, functionChoice: functionChoice);
+
+    /// <summary>Holds a conversation: the user asks, the model answers with these turns and then says that it is done.</summary>
+    public async Task<Conversation> AskAsync(string request, params ModelTurn[] turns)
+    {
+        _scripts[request] = turns;
+        var history = new ChatHistory();
+        history.AddUserMessage(request);
+        return await GoOnAsync(history, request);
+    }
+
+    /// <summary>The model calls one function, and this is what it is told.</summary>
+    public async Task<ToolReply> ModelCallsAsync(string tool, string arguments = "{}") =>
+        (await AskAsync($"Please call {tool}.", Model.Calls(tool, arguments))).Replies.Single();
+
+    /// <summary>Holds a conversation as the prompt of a function that belongs to no plugin.</summary>
+    public async Task<string?> PromptAsync(string request, params ModelTurn[] turns)
+    {
+        _scripts[request] = turns;
+        return (await Kernel.InvokePromptAsync(request, new KernelArguments(Settings()))).GetValue<string>();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        if (Kernel?.Services is IAsyncDisposable services)
+        {
+            await services.DisposeAsync();
+        }
+    }
+
+    private async Task<Conversation> GoOnAsync(ChatHistory history, string request)
+    {
+        var chat = Kernel.GetRequiredService<IChatCompletionService>();
+        var answer = new StringBuilder();
+        if (Streaming)
+        {
+            await foreach (var piece in chat.GetStreamingChatMessageContentsAsync(history, Settings(), Kernel))
+            {
+                answer.Append(piece.Content);
+            }
+        }
+        else
+        {
+            answer.Append((await chat.GetChatMessageContentAsync(history, Settings(), Kernel)).Content);
+        }
+
+        var last = Requests.Where(r => UserText(r) == request).MaxBy(r => r["messages"]!.AsArray().Count)!;
+        return new Conversation(answer.ToString(), ToolReply.AllIn(last));
+    }
+
+    private OpenAIPromptExecutionSettings Settings() => new() { FunctionChoiceBehavior = FunctionChoiceBehavior.Auto(options: FunctionChoice) };
+
+    private ModelTurn Decide(JsonObject request)
+    {
+        var script = _scripts.GetValueOrDefault(UserText(request)) ?? [];
+        var turn = request["messages"]!.AsArray().Count(m => (string?)m!["role"] == "assistant");
+        return turn < script.Length ? script[turn] : ModelTurn.Say("Done.");
+    }
+
+    private static string UserText(JsonObject request) => (string)request["messages"]!.AsArray().Last(m => (string?)m!["role"] == "user")!["content"]!;
+}
+
+/// <summary>What came of a conversation.</summary>
+/// <param name="Answer">The model's last words.</param>
+/// <param name="Replies">What the model was told by each call that it made, in order.</param>
+internal sealed record Conversation(string Answer, IReadOnlyList<ToolReply> Replies);
+
+/// <summary>What a model was told by a call, as it went over the wire.</summary>
+internal sealed record ToolReply(string Tool, string Text)
+{
+    public JsonElement Json => JsonElement.Parse(Text);
+
+    public string Status => Json.GetProperty("status").GetString()!;
+
+    public string Message => Json.GetProperty("message").GetString()!;
+
+    public string? Next => Json.TryGetProperty("next", out var next) ? next.GetString() : null;
+
+    public JsonElement this[string name] => Json.GetProperty(name);
+
+    public bool Has(string name) => Json.TryGetProperty(name, out _);
+
+    public static IReadOnlyList<ToolReply> AllIn(JsonObject request)
+    {
+        var messages = request["messages"]!.AsArray();
+        var names = messages
+            .SelectMany(m => m!["tool_calls"] as JsonArray ?? [])
+            .ToDictionary(c => (string)c!["id"]!, c => (string)c!["function"]!["name"]!);
+        return [.. messages
+            .Where(m => (string?)m!["role"] == "tool")
+            .Select(m => new ToolReply(names[(string)m!["tool_call_id"]!], (string)m["content"]!))];
+    }
+}
+
+/// <summary>The turns of a model.</summary>
+internal static class Model
+{
+    public static ModelTurn Calls(string tool, string arguments = "{}") => ModelTurn.Call(new ModelToolCall(tool, arguments));
+
+    public static ModelTurn Calls(params (string Tool, string Arguments)[] calls) => ModelTurn.Call([.. calls.Select(c => new ModelToolCall(c.Tool, c.Arguments))]);
+
+    public static ModelTurn StartsRecording(string name = "learned_task", string description = "Does the task.") =>
+        Calls("procedures-start_recording", new JsonObject { ["name"] = name, ["description"] = description }.ToJsonString());
+
+    public static ModelTurn Finalizes() => Calls("procedures-finalize");
+
+    public static ModelTurn Replays(string name, string inputs = "{}") =>
+        Calls("procedures-replay_procedure", new JsonObject { ["name"] = name, ["inputs"] = JsonNode.Parse(inputs) }.ToJsonString());
+}

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -60,31 +61,43 @@ internal static class Json
         return true;
     }
 
-    /// <summary>Writes a number in one spelling, so that 2.0 and 2, 1e2 and 100 are the same text; what no decimal can hold exactly keeps its own.</summary>
+    /// <summary>Writes a number in one spelling, so that 2.0 and 2, 1e2 and 100 are the same text. The value never changes: what would be long written out keeps its own spelling.</summary>
     public static void WriteNumber(Utf8JsonWriter writer, JsonElement number)
     {
         if (number.TryGetInt64(out var integer))
         {
             writer.WriteNumberValue(integer);
-            return;
         }
-
-        var text = number.GetRawText();
-        if (text.Length <= 28 && number.TryGetDecimal(out var value)
-            && (double)value == number.GetDouble() && !(value == 0 && text.AsSpan().ContainsAnyInRange('1', '9')))
+        else
         {
-            // Dividing by a one with 28 zeros strips trailing zeros from the decimal's scale.
-            writer.WriteRawValue((value / 1.0000000000000000000000000000m).ToString(CultureInfo.InvariantCulture));
-            return;
+            var text = number.GetRawText();
+            writer.WriteRawValue(Plain(text) ?? text);
         }
-
-        writer.WriteRawValue(text);
     }
+
+    /// <summary>Why a value cannot be kept as it is, or <see langword="null"/>: it nests too deep, or holds text (a name or a string) that is not valid UTF-16.</summary>
+    public static string? Fault(JsonElement value, int maxDepth)
+    {
+        try
+        {
+            return IsWithinDepth(value, maxDepth)
+                ? null
+                : string.Create(CultureInfo.InvariantCulture, $"it nests deeper than {maxDepth} levels; see {nameof(ProceduralMemoryOptions.MaxValueDepth)}");
+        }
+        catch (InvalidOperationException)
+        {
+            // What System.Text.Json raises for an escaped lone surrogate.
+            return "it holds text that is not valid UTF-16";
+        }
+    }
+
+    /// <summary>The length of a value in bytes of UTF-8, as it came.</summary>
+    public static int LengthOf(JsonElement value) => value.ValueKind is JsonValueKind.Undefined ? 0 : JsonMarshal.GetRawUtf8Value(value).Length;
 
     public static JsonType TypeOf(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.String => JsonType.String,
-        JsonValueKind.Number => value.TryGetInt64(out _) || !value.GetRawText().AsSpan().ContainsAny('.', 'e', 'E') ? JsonType.Integer : JsonType.Number,
+        JsonValueKind.Number => value.TryGetInt64(out _) || !(Plain(value.GetRawText()) ?? value.GetRawText()).AsSpan().ContainsAny('.', 'e', 'E') ? JsonType.Integer : JsonType.Number,
         JsonValueKind.True or JsonValueKind.False => JsonType.Boolean,
         JsonValueKind.Object => JsonType.Object,
         JsonValueKind.Array => JsonType.Array,
@@ -94,6 +107,55 @@ internal static class Json
 
     /// <summary>The word for a type as JSON Schema spells it.</summary>
     public static string Word(JsonType type) => JsonNamingPolicy.CamelCase.ConvertName(type.ToString());
+
+    private static bool IsWithinDepth(JsonElement value, int depthLeft) => value.ValueKind switch
+    {
+        JsonValueKind.Object => depthLeft > 0 && value.EnumerateObject().All(m => m.Name is not null && IsWithinDepth(m.Value, depthLeft - 1)),
+        JsonValueKind.Array => depthLeft > 0 && value.EnumerateArray().All(i => IsWithinDepth(i, depthLeft - 1)),
+        JsonValueKind.String => value.GetString() is not null,
+        _ => true,
+    };
+
+    /// <summary>A JSON number without exponent, leading or trailing zeros, or <see langword="null"/> where that would be long. Done on the digits: any numeric type would round.</summary>
+    private static string? Plain(string number)
+    {
+        const int longest = 32;
+        var negative = number[0] == '-';
+        var mantissa = negative ? number[1..] : number;
+        var exponent = 0;
+        if (mantissa.AsSpan().IndexOfAny('e', 'E') is >= 0 and var at)
+        {
+            if (!int.TryParse(mantissa.AsSpan(at + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out exponent))
+            {
+                exponent = int.MaxValue / 2;
+            }
+
+            mantissa = mantissa[..at];
+        }
+
+        var point = mantissa.IndexOf('.', StringComparison.Ordinal);
+        var digits = point < 0 ? mantissa : mantissa.Remove(point, 1);
+        long scale = exponent - (point < 0 ? 0L : mantissa.Length - point - 1);
+        digits = digits.TrimStart('0');
+        var significant = digits.TrimEnd('0');
+        scale += digits.Length - significant.Length;
+        if (significant.Length == 0)
+        {
+            return "0";
+        }
+
+        if (significant.Length + Math.Abs(scale) > longest)
+        {
+            return null;
+        }
+
+        var plain = scale >= 0
+            ? significant + new string('0', (int)scale)
+            : -scale < significant.Length
+                ? significant.Insert(significant.Length + (int)scale, ".")
+                : "0." + new string('0', (int)-scale - significant.Length) + significant;
+        return negative ? "-" + plain : plain;
+    }
 
     private static JsonSerializerOptions Create(JsonUnmappedMemberHandling unmapped, bool indented)
     {
@@ -112,4 +174,14 @@ internal static class Json
         options.MakeReadOnly(populateMissingResolver: true);
         return options;
     }
+}
+
+/// <summary>Reads an optional JSON value so that <c>null</c> is a value, and only an absent member is none.</summary>
+internal sealed class PresentValueConverter : JsonConverter<JsonElement?>
+{
+    public override bool HandleNull => true;
+
+    public override JsonElement? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => JsonElement.ParseValue(ref reader);
+
+    public override void Write(Utf8JsonWriter writer, JsonElement? value, JsonSerializerOptions options) => (value ?? Json.Null).WriteTo(writer);
 }

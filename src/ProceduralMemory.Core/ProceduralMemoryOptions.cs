@@ -76,12 +76,17 @@ public class ProceduralMemoryOptions
 
     /// <summary>Checks every value.</summary>
     /// <exception cref="ValidationException">Some are out of range; the message lists all of them.</exception>
-    public virtual void Validate()
+    public void Validate()
     {
         var results = new List<ValidationResult>();
-        if (!Validator.TryValidateObject(this, new ValidationContext(this), results, validateAllProperties: true))
+        Validator.TryValidateObject(this, new ValidationContext(this), results, validateAllProperties: true);
+        var faults = results.Select(r => r.ErrorMessage).Concat(FurtherFaults()).ToList();
+        if (faults.Count > 0)
         {
-            throw new ValidationException($"The options of the procedural memory are not valid: {string.Join(" ", results.Select(r => r.ErrorMessage))}");
+            throw new ValidationException($"The options of the procedural memory are not valid: {string.Join(" ", faults)}");
         }
     }
+
+    /// <summary>What is wrong with the options that a derived class adds, beside what their attributes say.</summary>
+    protected virtual IEnumerable<string> FurtherFaults() => [];
 }

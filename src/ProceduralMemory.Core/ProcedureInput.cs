@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace ProceduralMemory;
 
@@ -18,6 +19,7 @@ public sealed record ProcedureInput
     public bool Required { get; init; } = true;
 
     /// <summary>The value taken when none is given; <see langword="null"/> for none. Never a secret.</summary>
+    [JsonConverter(typeof(PresentValueConverter))]
     public JsonElement? Default { get; init; }
 
     /// <summary>Values seen in recordings, redacted; for people, not for matching.</summary>

@@ -81,9 +81,9 @@ public sealed class ProcedureMemory : IDisposable
     {
         ArgumentNullException.ThrowIfNull(details);
         cancellationToken.ThrowIfCancellationRequested();
-        ProcedureValidator.Check(details, Options);
         session ??= CurrentSession;
         var request = details.Request ?? session?.Request;
+        ProcedureValidator.Check(details with { Request = request }, Options);
         var now = Time.GetUtcNow();
         var trace = new Trace
         {
@@ -159,7 +159,7 @@ public sealed class ProcedureMemory : IDisposable
     /// <exception cref="ProcedureConflictException">The name is in use.</exception>
     public Task<Procedure> StoreAsync(ProcedureDefinition definition, bool asNewVersion = false, ProcedureOrigin origin = ProcedureOrigin.User, CancellationToken cancellationToken = default)
     {
-        var valid = Redacted(ProcedureValidator.Check(definition, Options));
+        var valid = SecretConstants.Remove(ProcedureValidator.Check(definition, Options), Options);
         return Store.SaveVersionAsync(
             new NewVersion
             {
@@ -274,7 +274,7 @@ public sealed class ProcedureMemory : IDisposable
             new NewVersion
             {
                 Scope = CurrentScope().Write,
-                Definition = Redacted(definition),
+                Definition = SecretConstants.Remove(definition, Options),
                 Reason = VersionReason.Imported,
                 Origin = ProcedureOrigin.Import,
                 Activate = false,
@@ -393,7 +393,6 @@ public sealed class ProcedureMemory : IDisposable
             {
                 Name = procedure.Name,
                 Description = procedure.Description,
-                Tags = procedure.Tags,
                 Notes = procedure.Notes,
                 Inputs = ProcedureOptimizer.UsedInputs(procedure.Version.Inputs, steps),
                 Steps = steps,
@@ -403,7 +402,7 @@ public sealed class ProcedureMemory : IDisposable
             new NewVersion
             {
                 Scope = procedure.Scope,
-                Definition = Redacted(definition),
+                Definition = SecretConstants.Remove(definition, Options),
                 Reason = VersionReason.Optimized,
                 Origin = procedure.Version.Origin,
                 Activate = true,
@@ -435,7 +434,7 @@ public sealed class ProcedureMemory : IDisposable
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <exception cref="ArgumentException">There are fewer than two.</exception>
     /// <exception cref="ProcedureNotFoundException">One does not exist.</exception>
-    /// <exception cref="ProcedureConflictException">One is retired or has no active version.</exception>
+    /// <exception cref="ProcedureConflictException">One is retired or has no active version, or together they have too many tags.</exception>
     public async Task<MergeResult> MergeAsync(IReadOnlyList<string> names, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(names);
@@ -460,7 +459,12 @@ public sealed class ProcedureMemory : IDisposable
         }
 
         var ordered = ProcedureMerger.ByEfficiency(procedures);
-        var tags = ordered.SelectMany(p => p.Tags).Distinct(StringComparer.OrdinalIgnoreCase).Take(ProcedureValidator.MaxTags).ToList();
+        var tags = ordered.SelectMany(p => p.Tags).Distinct(StringComparer.OrdinalIgnoreCase).ToList();
+        if (tags.Count > ProcedureValidator.MaxTags)
+        {
+            throw new ProcedureConflictException(ordered[0].Name, string.Create(CultureInfo.InvariantCulture, $"Together these procedures have {tags.Count} tags; {ProcedureValidator.MaxTags} are the most. Merge fewer at a time."));
+        }
+
         await Store.MergeAsync(ordered[0].Id, [.. ordered.Skip(1).Select(p => p.Id)], tags, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
         return new MergeResult(await GetWritableAsync(ordered[0].Name, version: null, cancellationToken).ConfigureAwait(false), [.. ordered.Skip(1).Select(p => p.Name)]);
     }
@@ -519,8 +523,8 @@ public sealed class ProcedureMemory : IDisposable
             return procedure;
         }
 
-        var names = (await Store.ListProceduresAsync(scope.Read, includeRetired: false, cancellationToken).ConfigureAwait(false)).Select(p => p.Name).Distinct().ToList();
-        var exists = names.Contains(name.Trim(), StringComparer.OrdinalIgnoreCase);
+        var names = (await Store.ListProceduresAsync(scope.Read, includeRetired: true, cancellationToken).ConfigureAwait(false)).Select(p => p.Name).Distinct().ToList();
+        var exists = names.Exists(n => NameKey(n) == NameKey(name.Trim()));
         throw new ProcedureNotFoundException(name, exists ? [] : NearNames.Of(name, names), exists ? version : null);
     }
 
@@ -533,15 +537,19 @@ public sealed class ProcedureMemory : IDisposable
         var all = await Store.ListProceduresAsync(scope.Read, includeRetired, cancellationToken).ConfigureAwait(false);
         return scope.Read.Count == 1
             ? all
-            : [.. all.GroupBy(p => p.Name, StringComparer.OrdinalIgnoreCase).Select(g => g.MinBy(p => scope.Read.TakeWhile(s => s != p.Scope).Count())!)];
+            : [.. all.GroupBy(p => NameKey(p.Name), StringComparer.Ordinal).Select(g => g.MinBy(p => scope.Read.TakeWhile(s => s != p.Scope).Count())!)];
     }
+
+    /// <summary>A name as stores compare it: regardless of ASCII case, and of that only.</summary>
+    private static string NameKey(string name) => string.Concat(name.Select(c => char.IsAsciiLetterUpper(c) ? char.ToLowerInvariant(c) : c));
 
     private static bool HasTags(Procedure procedure, IReadOnlyList<string> tags) => tags.All(t => procedure.Tags.Contains(t, StringComparer.OrdinalIgnoreCase));
 
     private static void RequireKnownFormat(string json)
     {
         using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = Json.Exchanged.MaxDepth });
-        if (document.RootElement.ValueKind is not JsonValueKind.Object || !document.RootElement.TryGetProperty("format", out var format) || !format.TryGetInt32(out var number))
+        if (document.RootElement.ValueKind is not JsonValueKind.Object || !document.RootElement.TryGetProperty("format", out var format)
+            || format.ValueKind is not JsonValueKind.Number || !format.TryGetInt32(out var number))
         {
             throw new ProcedureFormatException("format", "The document has no number 'format'. Give a document that ExportAsync wrote.");
         }
@@ -550,26 +558,5 @@ public sealed class ProcedureMemory : IDisposable
         {
             throw new ProcedureFormatException("format", string.Create(CultureInfo.InvariantCulture, $"The document has format {number}; this library reads 1 to {VersionDocument.CurrentFormat}. Update the ProceduralMemory packages."));
         }
-    }
-
-    /// <summary>Takes secrets out of what a person or a document brings: a secret constant becomes an input that every replay must be given.</summary>
-    private ProcedureDefinition Redacted(ProcedureDefinition definition)
-    {
-        var capture = new ValueCapture(Options);
-        string? Text(string? text) => text is null ? null : Options.Redactor.Redact(text);
-        var steps = definition.Steps.Select(s => s with
-        {
-            Arguments = SecretConstants.Remove(s, Options.Redactor),
-            Notes = Text(s.Notes),
-            Expectation = s.Expectation is { } expectation ? expectation with { Value = capture.Result(s.Action, expectation.Value, out _) ?? Json.Null, Description = Text(expectation.Description) } : null,
-        }).ToList();
-        var inputs = definition.Inputs.Select(i => i with
-        {
-            Default = i.Default is { } value && Options.Redactor.IsSecret("", i.Name) ? null : i.Default,
-            Secret = i.Secret || Options.Redactor.IsSecret("", i.Name),
-            Examples = i.Secret || Options.Redactor.IsSecret("", i.Name) ? [] : i.Examples,
-        }).ToList();
-        inputs.AddRange(SecretConstants.MissingInputs(steps, inputs));
-        return definition with { Description = Options.Redactor.Redact(definition.Description), Notes = Text(definition.Notes), Inputs = inputs, Steps = steps };
     }
 }

@@ -52,18 +52,39 @@ internal sealed class ProcedureValidator
             throw new ProcedureFormatException("action", "The step names no action. Give the function as plugin.function, or say in words what was done.");
         }
 
-        foreach (var text in new[] { step.Action, step.Outcome, step.Notes, step.Failure?.Message })
+        CheckWords(step.Action, step.Outcome, step.Notes, step.Failure?.Message);
+        var arguments = Json.OrEmptyObject(step.Arguments);
+        if (arguments.ValueKind is not JsonValueKind.Object)
+        {
+            throw new ProcedureFormatException("arguments", $"The arguments are {Article(Json.TypeOf(arguments))}, not a JSON object. Give them by name, such as {{\"order_id\": \"W123\"}}.");
+        }
+
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        try
+        {
+            if (arguments.EnumerateObject().Select(a => a.Name).FirstOrDefault(n => !names.Add(n)) is { } twice)
+            {
+                throw new ProcedureFormatException("arguments", $"The argument '{twice}' stands there twice.");
+            }
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new ProcedureFormatException("arguments", "The name of an argument is not valid UTF-16.", exception);
+        }
+
+        return arguments;
+    }
+
+    /// <exception cref="ProcedureFormatException">A text is too long, or not valid UTF-16.</exception>
+    public static void CheckWords(params ReadOnlySpan<string?> texts)
+    {
+        foreach (var text in texts)
         {
             if (text is not null && (text.Length > MaxTextLength || !Json.IsWellFormed(text)))
             {
                 throw new ProcedureFormatException("", Invariant($"A text of the step is longer than {MaxTextLength} characters, or not valid UTF-16."));
             }
         }
-
-        var arguments = Json.OrEmptyObject(step.Arguments);
-        return arguments.ValueKind is JsonValueKind.Object
-            ? arguments
-            : throw new ProcedureFormatException("arguments", $"The arguments are {Article(Json.TypeOf(arguments))}, not a JSON object. Give them by name, such as {{\"order_id\": \"W123\"}}.");
     }
 
     /// <summary>A step id made from an action that no earlier step has: <c>orders.get_order</c> gives <c>get_order</c>, then <c>get_order_2</c>.</summary>
@@ -156,6 +177,11 @@ internal sealed class ProcedureValidator
 
                 Value($"{path}.default", value);
             }
+
+            foreach (var example in input.Examples ?? [])
+            {
+                Value($"{path}.examples", example);
+            }
         }
     }
 
@@ -191,6 +217,11 @@ internal sealed class ProcedureValidator
             step = step with { Arguments = arguments, Id = string.IsNullOrEmpty(step.Id) ? MakeStepId(step.Action, given) : step.Id };
             Text($"{path}.action", step.Action);
             Text($"{path}.notes", step.Notes);
+            foreach (var flag in step.Flags ?? [])
+            {
+                Text($"{path}.flags", flag);
+            }
+
             if (!ValueExpression.IsName(step.Id))
             {
                 Add($"{path}.id", $"'{step.Id}' is no id for a step: a letter or _, then letters, digits, _ and -.");

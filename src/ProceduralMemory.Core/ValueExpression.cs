@@ -155,7 +155,7 @@ public abstract record ValueExpression
         var pointer = hash < 0 ? "" : Uri.UnescapeDataString(reference[(hash + 1)..]);
         if (!JsonPointer.IsValid(pointer))
         {
-            throw Malformed(template, $"'{pointer}' is no JSON Pointer (RFC 6901), such as /customer/id");
+            throw Malformed(template, $"'{Shown(pointer)}' is no JSON Pointer (RFC 6901), such as /customer/id");
         }
 
         if (head.StartsWith(InputPrefix, StringComparison.Ordinal) && IsName(head[InputPrefix.Length..]))
@@ -169,14 +169,15 @@ public abstract record ValueExpression
             return new StepReference(head[StepPrefix.Length..^Outputs.Length], pointer);
         }
 
-        throw Malformed(template, $"'{head}' is neither $inputs.<name> nor $steps.<id>.outputs");
+        throw Malformed(template, $"'{Shown(head)}' is neither $inputs.<name> nor $steps.<id>.outputs");
     }
 
     private static ProcedureFormatException Malformed(string template, string why)
     {
-        var shown = template.Length <= 80 ? template : template[..80] + "…";
-        return new ProcedureFormatException("", $"The expression \"{shown}\" is malformed: {why}. To mean the text itself, write $$ before it.");
+        return new ProcedureFormatException("", $"The expression \"{Shown(template)}\" is malformed: {why}. To mean the text itself, write $$ before it.");
     }
+
+    private static string Shown(string text) => text.Length <= 80 ? text : text[..80] + "…";
 
     /// <summary>Encodes a pointer for use in an expression.</summary>
     private protected static string Fragment(string pointer) =>

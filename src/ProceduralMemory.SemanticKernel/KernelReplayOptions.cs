@@ -25,12 +25,16 @@ public sealed class KernelReplayOptions
 
     internal bool Allows(string action) => !DeniedFunctions.Any(p => Covers(p, action)) && (AllowedFunctions is null || AllowedFunctions.Any(p => Covers(p, action)));
 
+    internal IEnumerable<string> Faults() => (DeniedFunctions ?? []).Concat(AllowedFunctions ?? [])
+        .Where(p => !Regex.IsMatch(p ?? "", @"^[0-9A-Za-z_]+\.(\*|[0-9A-Za-z_-]+)$", RegexOptions.CultureInvariant))
+        .Select(p => $"'{p}' names no functions. Write plugin.function, or plugin.* for all of a plugin.");
+
     internal void Validate()
     {
-        var bad = DeniedFunctions.Concat(AllowedFunctions ?? []).FirstOrDefault(p => !Regex.IsMatch(p ?? "", @"^[0-9A-Za-z_]+\.(\*|[0-9A-Za-z_-]+)$", RegexOptions.CultureInvariant));
-        if (bad is not null)
+        var faults = Faults().ToList();
+        if (faults.Count > 0)
         {
-            throw new ValidationException($"'{bad}' names no functions. Write plugin.function, or plugin.* for all of a plugin.");
+            throw new ValidationException(string.Join(" ", faults));
         }
     }
 
@@ -59,9 +63,5 @@ public sealed class ProceduralMemoryKernelOptions : ProceduralMemoryOptions
     public KernelReplayOptions Replay { get; set; } = new();
 
     /// <inheritdoc/>
-    public override void Validate()
-    {
-        base.Validate();
-        Replay.Validate();
-    }
+    protected override IEnumerable<string> FurtherFaults() => Replay?.Faults() ?? [];
 }

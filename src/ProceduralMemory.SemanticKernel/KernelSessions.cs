@@ -41,15 +41,33 @@ internal static class KernelSessions
 /// <summary>Where in a tree of calls the current code runs. Set before a call goes on and restored after it; it flows into what the call awaits.</summary>
 internal static class CallFrames
 {
-    private static readonly AsyncLocal<bool> InsideRecorded = new();
+    private static readonly AsyncLocal<Frame?> Frames = new();
     private static readonly AsyncLocal<ModelCall?> Current = new();
 
-    /// <summary>Whether a call above this one is recorded (or is a replay): what it calls belongs to it.</summary>
-    public static bool IsInsideRecordedCall
+    /// <summary>Whether a call above this one is recorded by a memory, or is part of a replay: what it calls belongs to it.</summary>
+    public static bool IsInside(ProcedureMemory memory)
     {
-        get => InsideRecorded.Value;
-        set => InsideRecorded.Value = value;
+        for (var frame = Frames.Value; frame is not null; frame = frame.Outer)
+        {
+            if (frame.Memory is null || frame.Memory == memory)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
+
+    /// <summary>Enters a call that a memory records, or a call of a replay (<see langword="null"/>), which no memory records.</summary>
+    /// <returns>What <see cref="Leave"/> takes.</returns>
+    public static Frame? Enter(ProcedureMemory? memory)
+    {
+        var outer = Frames.Value;
+        Frames.Value = new Frame(memory, outer);
+        return outer;
+    }
+
+    public static void Leave(Frame? outer) => Frames.Value = outer;
 
     /// <summary>The model's tool call that is being served.</summary>
     public static ModelCall? CurrentModelCall
@@ -58,6 +76,9 @@ internal static class CallFrames
         set => Current.Value = value;
     }
 }
+
+/// <summary>A call that others are made inside of.</summary>
+internal sealed record Frame(ProcedureMemory? Memory, Frame? Outer);
 
 /// <summary>A tool call that a model asked for, as an auto-function-invocation filter sees it.</summary>
 internal sealed class ModelCall(AutoFunctionInvocationContext context)

@@ -73,15 +73,16 @@ public sealed class KernelStepExecutor : IStepExecutor
             return new StepCallResult { Failure = new StepFailure("invalid_argument", $"An argument of {call.Action} has another type than the function takes: {exception.Message}") };
         }
 
-        var inside = CallFrames.IsInsideRecordedCall;
         var probe = new Probe();
-        CallFrames.IsInsideRecordedCall = true;
+        var outer = CallFrames.Enter(memory: null);
         Probe.Current.Value = probe;
         try
         {
             var context = AutoContext(function, arguments, call, cancellationToken);
-            await InvokeAutoFiltersAsync(context, index: 0).ConfigureAwait(false);
-            return Result(call, function, context, probe);
+            await InvokeAutoFiltersAsync(context, probe, index: 0).ConfigureAwait(false);
+            var value = context.Result.GetValue<object>();
+            var result = await StreamTap.DrainAsync(value, cancellationToken).ConfigureAwait(false) ?? KernelJson.CaptureResult(value, function, out _);
+            return Judge(call, context, probe, result);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -95,7 +96,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         }
         finally
         {
-            CallFrames.IsInsideRecordedCall = inside;
+            CallFrames.Leave(outer);
             Probe.Current.Value = null;
             CarryDataOver();
         }
@@ -103,14 +104,12 @@ public sealed class KernelStepExecutor : IStepExecutor
 
     private static StepCallResult Refused(string message) => new() { Refused = true, Failure = new StepFailure(FailureTypes.Refused, message) };
 
-    private static StepCallResult Result(StepCall call, KernelFunction function, AutoFunctionInvocationContext context, Probe probe)
+    private static StepCallResult Judge(StepCall call, AutoFunctionInvocationContext context, Probe probe, JsonElement? result)
     {
-        var value = context.Result.GetValue<object>();
-        var result = KernelJson.CaptureResult(value, function, out _);
         if (!probe.Reached)
         {
             // A filter answered in the function's place. For a read that may be a cache; a write whose function did not run has not happened.
-            return call.Effect is StepEffect.Read && value is not null
+            return call.Effect is StepEffect.Read && result is not null
                 ? new StepCallResult { Result = result, StopRequested = context.Terminate }
                 : Refused($"A filter answered in place of {call.Action}, and the function was not run{(result is { ValueKind: JsonValueKind.String } words ? $": {words.GetString()}" : ".")}");
         }
@@ -163,14 +162,15 @@ public sealed class KernelStepExecutor : IStepExecutor
         };
     }
 
-    private async Task InvokeAutoFiltersAsync(AutoFunctionInvocationContext context, int index)
+    private async Task InvokeAutoFiltersAsync(AutoFunctionInvocationContext context, Probe probe, int index)
     {
         if (index < _autoFilters.Count)
         {
-            await _autoFilters[index].OnAutoFunctionInvocationAsync(context, next => InvokeAutoFiltersAsync(next, index + 1)).ConfigureAwait(false);
+            await _autoFilters[index].OnAutoFunctionInvocationAsync(context, next => InvokeAutoFiltersAsync(next, probe, index + 1)).ConfigureAwait(false);
             return;
         }
 
+        (probe.Function, probe.Arguments) = (context.Function, context.Arguments);
         context.Result = await context.Function.InvokeAsync(_gated, context.Arguments, context.CancellationToken).ConfigureAwait(false);
     }
 
@@ -184,6 +184,12 @@ public sealed class KernelStepExecutor : IStepExecutor
                 _carriedData[key] = _kernel.Data[key] = value;
             }
         }
+
+        foreach (var key in _carriedData.Keys.Where(k => !_gated.Data.ContainsKey(k)).ToList())
+        {
+            _carriedData.Remove(key);
+            _kernel.Data.Remove(key);
+        }
     }
 
     /// <summary>Tells whether a call came through all filters to its function.</summary>
@@ -195,16 +201,19 @@ public sealed class KernelStepExecutor : IStepExecutor
 
         public bool Reached { get; private set; }
 
+        /// <summary>The function of the call, and below its arguments: by both it is told from calls that filters and functions make in its course.</summary>
+        public KernelFunction? Function { get; set; }
+
+        /// <summary>The arguments of the call, the very instance.</summary>
+        public KernelArguments? Arguments { get; set; }
+
         private sealed class ProbeFilter : IFunctionInvocationFilter
         {
             public Task OnFunctionInvocationAsync(FunctionInvocationContext context, Func<FunctionInvocationContext, Task> next)
             {
-                if (Current.Value is { } probe)
+                if (Current.Value is { } probe && probe.Function == context.Function && ReferenceEquals(probe.Arguments, context.Arguments))
                 {
                     probe.Reached = true;
-
-                    // Calls that the function makes in its turn pass here as well, and say nothing about this one.
-                    Current.Value = null;
                 }
 
                 return next(context);

@@ -90,14 +90,16 @@ internal static class ModelArgument
                     return default;
                 }
 
-                if (trimmed[0] is not ('{' or '['))
+                if (trimmed[0] is not ('{' or '[' or '"'))
                 {
                     return JsonSerializer.SerializeToElement(text);
                 }
 
                 try
                 {
-                    return JsonElement.Parse(trimmed, new JsonDocumentOptions { AllowDuplicateProperties = false });
+                    // Text may be encoded twice: a string that holds the JSON.
+                    var parsed = JsonElement.Parse(trimmed, new JsonDocumentOptions { AllowDuplicateProperties = false });
+                    return parsed.ValueKind is JsonValueKind.String ? Element(parsed.GetString()) : parsed;
                 }
                 catch (JsonException exception)
                 {

@@ -246,7 +246,7 @@ public sealed class ProceduralMemoryPlugin
                     return NoRecording();
                 }
 
-                if (CallFrames.IsInsideRecordedCall)
+                if (CallFrames.IsInside(_memory))
                 {
                     // It would wait for the call that it is inside of.
                     return new PluginReply { Status = ReplyStatus.Conflict, Message = "A recorded function cannot finalize the recording that it is part of. Finalize after it has returned." };
@@ -255,6 +255,13 @@ public sealed class ProceduralMemoryPlugin
                 if (CallFrames.CurrentModelCall?.Usage is { } usage)
                 {
                     recorder.ReportUsage(usage.ModelCalls, usage.InputTokens, usage.OutputTokens);
+                }
+
+                if (recorder.IsIncomplete)
+                {
+                    // Nobody but the model is there to give it up, and a model cannot.
+                    await recorder.AbandonAsync(cancellationToken).ConfigureAwait(false);
+                    return new PluginReply { Status = ReplyStatus.Conflict, Message = $"The recording '{recorder.Name}' is incomplete, because a step could not be stored. It is given up, and nothing is stored.", Next = $"Answer the user. To record such a task again, call {StartRecording} before its first step." };
                 }
 
                 var result = await recorder.FinalizeAsync(notes, cancellationToken: cancellationToken).ConfigureAwait(false);

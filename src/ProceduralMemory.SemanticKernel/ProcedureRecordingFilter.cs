@@ -58,7 +58,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         ArgumentNullException.ThrowIfNull(next);
 
         // The way of nearly every call: one read of a counter, and no state machine.
-        return _memory.HasActiveRecordings && !CallFrames.IsInsideRecordedCall ? RecordAsync(context, next) : next(context);
+        return _memory.HasActiveRecordings && !CallFrames.IsInside(_memory) ? RecordAsync(context, next) : next(context);
     }
 
     private async Task RecordAsync(FunctionInvocationContext context, Func<FunctionInvocationContext, Task> next)
@@ -69,7 +69,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             return;
         }
 
-        CallFrames.IsInsideRecordedCall = true;
+        var outer = CallFrames.Enter(_memory);
         try
         {
             await next(context).ConfigureAwait(false);
@@ -81,10 +81,10 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         }
         finally
         {
-            CallFrames.IsInsideRecordedCall = false;
+            CallFrames.Leave(outer);
         }
 
-        if (context.IsStreaming && StreamTap.TryWrap(context, (items, failure) => CompleteAsync(recorder, call, () => (StreamTap.ToJson(items), null), failure)))
+        if (context.IsStreaming && StreamTap.TryWrap(context, _memory, (items, failure) => CompleteAsync(recorder, call, () => (StreamTap.ToJson(items), null), failure)))
         {
             // Nobody may ever read it: the recording does not wait for that.
             recorder.DetachStep(call);
@@ -191,22 +191,33 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
 /// <summary>Watches a streamed result go by: the caller enumerates it as ever, and what it took is recorded when it stops.</summary>
 internal static class StreamTap
 {
+    private static readonly MethodInfo ReadMethod = typeof(StreamTap).GetMethod(nameof(Read), BindingFlags.NonPublic | BindingFlags.Static)!;
     private static readonly MethodInfo WrapMethod = typeof(StreamTap).GetMethod(nameof(Wrap), BindingFlags.NonPublic | BindingFlags.Static)!;
 
-    public static bool TryWrap(FunctionInvocationContext context, Func<IReadOnlyList<object?>, StepFailure?, Task> completed)
+    public static bool TryWrap(FunctionInvocationContext context, ProcedureMemory memory, Func<IReadOnlyList<object?>, StepFailure?, Task> completed)
     {
         var stream = context.Result.GetValue<object>();
-        var element = stream?.GetType().GetInterfaces()
-            .FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IAsyncEnumerable<>))?.GetGenericArguments()[0];
-        if (element is null)
+        if (ElementOf(stream) is not { } element)
         {
             return false;
         }
 
         // The element type is known only now.
-        var wrapped = WrapMethod.MakeGenericMethod(element).Invoke(null, [stream, completed, CancellationToken.None]);
+        var wrapped = WrapMethod.MakeGenericMethod(element).Invoke(null, [stream, memory, completed, CancellationToken.None]);
         context.Result = new FunctionResult(context.Result, wrapped);
         return true;
+    }
+
+    /// <summary>Reads a streamed result to its end, so that what streams has run.</summary>
+    /// <returns>The items as one value, or <see langword="null"/> when the result is no stream.</returns>
+    public static async Task<JsonElement?> DrainAsync(object? result, CancellationToken cancellationToken)
+    {
+        if (ElementOf(result) is not { } element)
+        {
+            return null;
+        }
+
+        return ToJson(await ((Task<List<object?>>)ReadMethod.MakeGenericMethod(element).Invoke(null, [result, cancellationToken])!).ConfigureAwait(false));
     }
 
     /// <summary>The items as one value: texts and chunks of content run together, anything else is an array.</summary>
@@ -214,8 +225,22 @@ internal static class StreamTap
         ? JsonSerializer.SerializeToElement(string.Concat(items))
         : JsonSerializer.SerializeToElement(items);
 
+    private static Type? ElementOf(object? stream) => stream?.GetType().GetInterfaces()
+        .FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IAsyncEnumerable<>))?.GetGenericArguments()[0];
+
+    private static async Task<List<object?>> Read<T>(IAsyncEnumerable<T> stream, CancellationToken cancellationToken)
+    {
+        var items = new List<object?>();
+        await foreach (var item in stream.WithCancellation(cancellationToken).ConfigureAwait(false))
+        {
+            items.Add(item);
+        }
+
+        return items;
+    }
+
     private static async IAsyncEnumerable<T> Wrap<T>(
-        IAsyncEnumerable<T> stream, Func<IReadOnlyList<object?>, StepFailure?, Task> completed, [EnumeratorCancellation] CancellationToken cancellationToken)
+        IAsyncEnumerable<T> stream, ProcedureMemory memory, Func<IReadOnlyList<object?>, StepFailure?, Task> completed, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var seen = new List<object?>();
         var failure = new StepFailure("incomplete_stream", "The caller stopped before the end of the stream.");
@@ -228,7 +253,7 @@ internal static class StreamTap
                 {
                     bool more;
                     // The body of a streamed function runs here, not in the call: what it calls belongs to it.
-                    CallFrames.IsInsideRecordedCall = true;
+                    var outer = CallFrames.Enter(memory);
                     try
                     {
                         more = await enumerator.MoveNextAsync().ConfigureAwait(false);
@@ -240,7 +265,7 @@ internal static class StreamTap
                     }
                     finally
                     {
-                        CallFrames.IsInsideRecordedCall = false;
+                        CallFrames.Leave(outer);
                     }
 
                     if (!more)

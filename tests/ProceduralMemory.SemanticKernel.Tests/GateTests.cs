@@ -521,6 +521,40 @@ public sealed class GateTests
     }
 
     [Theory]
+    [InlineData(true, ReplayOutcome.Completed)]
+    [InlineData(false, ReplayOutcome.Refused)]
+    public async Task A_filter_that_cannot_work_outside_a_live_turn_is_left_out_where_the_host_says_so_and_refuses_otherwise(bool liveOnly, ReplayOutcome outcome)
+    {
+        var shop = new Shop();
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, shop.Plugin());
+        kernel.AutoFunctionInvocationFilters.Add(new NeedsLiveTurn());
+        await memory.StoredAsync("p", Given.Step("shop.get_order", Order));
+
+        var replay = await memory.ReplayAsync(kernel, "p", options: new() { LiveOnlyFilters = liveOnly ? [typeof(NeedsLiveTurn)] : [] });
+
+        Assert.Equal(outcome, replay.Outcome);
+        Assert.Equal(liveOnly ? ["get_order W-1"] : [], shop.Calls);
+        Assert.Equal(!liveOnly, replay.Message.Contains(nameof(KernelReplayOptions.LiveOnlyFilters), StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Leaving_out_one_filter_leaves_the_others_in_place()
+    {
+        var shop = new Shop();
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, shop.Plugin());
+        kernel.AutoFunctionInvocationFilters.Add(new NeedsLiveTurn());
+        kernel.AutoFunctionInvocationFilters.Add(Gate(Refusal.AutoFilterAnswers));
+        await memory.StoredAsync("p", Given.Step("shop.refund", Refund));
+
+        var replay = await memory.ReplayAsync(kernel, "p", options: new() { LiveOnlyFilters = [typeof(NeedsLiveTurn)] });
+
+        Assert.Equal(ReplayOutcome.Refused, replay.Outcome);
+        Assert.Empty(shop.Calls);
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("shop")]
     [InlineData("shop.")]
@@ -551,6 +585,16 @@ public sealed class GateTests
 
         Assert.Equal((ReplayOutcome.Refused, ReplayProblemCodes.NotAllowed), (replay.Outcome, Assert.Single(replay.Problems).Code));
         Assert.Empty(await agent.Memory.ListExecutionsAsync());
+    }
+
+    /// <summary>A filter that reads what only a live turn has.</summary>
+    private sealed class NeedsLiveTurn : IAutoFunctionInvocationFilter
+    {
+        public Task OnAutoFunctionInvocationAsync(AutoFunctionInvocationContext context, Func<AutoFunctionInvocationContext, Task> next)
+        {
+            Assert.NotNull(context.ChatHistory.First(m => m.Role == AuthorRole.User).Content);
+            return next(context);
+        }
     }
 
     private static Task<TestAgent> AgentAsync(Shop shop, Filters gate, bool registeredAfterOurs) => TestAgent.StartAsync(

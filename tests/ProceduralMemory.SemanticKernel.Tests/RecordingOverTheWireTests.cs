@@ -22,20 +22,20 @@ public sealed class RecordingOverTheWireTests
             Request,
             Model.StartsRecording("refund_order", "Refunds an order."),
             Model.Calls("shop-get_order", """{"orderId":"W-1234"}"""),
-            Model.Calls("shop-refund", """{"customerId":"C-7788","amount":49.90}"""),
+            Model.Calls("shop-refund", """{"customerId":"C-7788","amount":1249.90}"""),
             Model.Finalizes());
 
         Assert.Equal("Done.", conversation.Answer);
         Assert.Equal([ReplyStatus.Recording, ReplyStatus.Stored], [conversation.Replies[0].Status, conversation.Replies[^1].Status]);
-        Assert.Equal(["get_order W-1234", "refund C-7788 49.90"], shop.Calls);
+        Assert.Equal(["get_order W-1234", "refund C-7788 1249.90"], shop.Calls);
 
         var trace = await agent.Memory.LatestTraceAsync();
         Assert.Equal(TraceStatus.Completed, trace.Status);
         Assert.Equal(["shop.get_order", "shop.refund"], trace.Actions());
         Assert.All(trace.Steps, s => Assert.Equal(StepStatus.Success, s.Status));
         Assert.Equal("""{"orderId":"W-1234"}""", trace.Steps[0].Arguments.GetRawText());
-        Assert.Equal("""{"customerId":"C-7788","amount":49.9}""", trace.Steps[1].Arguments.GetRawText());
-        Given.JsonEqual("""{"Id":"W-1234","CustomerId":"C-7788","Total":49.90}""", trace.Steps[0].Result);
+        Assert.Equal("""{"customerId":"C-7788","amount":1249.9}""", trace.Steps[1].Arguments.GetRawText());
+        Given.JsonEqual("""{"Id":"W-1234","CustomerId":"C-7788","Total":1249.90}""", trace.Steps[0].Result);
         Given.JsonEqual("\"Receipt for C-7788\"", trace.Steps[1].Result);
 
         // What the user named is an input, what an earlier call returned is bound to it.

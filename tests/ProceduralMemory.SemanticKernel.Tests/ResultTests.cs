@@ -195,6 +195,27 @@ public sealed class ResultTests
     }
 
     [Fact]
+    public async Task A_stream_that_nobody_reads_does_not_keep_the_recording_from_its_end()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, Given.Plugin("t", ("tell", () => Stream("Once ", "upon ")), ("other", () => "other")));
+
+        var trace = await kernel.RecordedAsync(memory, async () =>
+        {
+            await using var unread = kernel.InvokeStreamingAsync<string>("t", "tell").GetAsyncEnumerator();
+            Assert.True(await unread.MoveNextAsync());
+            await kernel.CallAsync("t.other");
+            Assert.Equal(["t.other"], (await kernel.FinalizeAsync()).Steps!.Select(s => s.Action));
+
+            // Whoever reads on after the end still gets it all.
+            Assert.True(await unread.MoveNextAsync());
+            Assert.Equal("upon ", unread.Current);
+        });
+
+        Assert.Equal(["t.other"], trace.Actions());
+    }
+
+    [Fact]
     public async Task A_stream_that_breaks_gives_its_items_and_its_error_and_is_recorded_as_failed()
     {
         using var memory = Given.Memory();

@@ -34,6 +34,9 @@ public sealed class ProcedureRecorder
         TraceId = trace.Id;
         Name = trace.Name;
         Scope = trace.Scope;
+        _annotatable.AddRange(trace.Steps
+            .Where(s => s.Kind is not StepKind.Manual)
+            .Select(s => new AnnotatableCall(s.Ordinal, s.Action, s.Arguments) { HasWords = s.Outcome is not null || s.Notes is not null }));
     }
 
     private enum RecorderState
@@ -64,6 +67,18 @@ public sealed class ProcedureRecorder
         }
     }
 
+    /// <summary>Whether a call could not be recorded. Such a recording cannot be finalized, only abandoned.</summary>
+    public bool IsIncomplete
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _fault is not null;
+            }
+        }
+    }
+
     /// <summary>Takes the next place in the order of calls, before the call is made. Complete it with <see cref="CompleteStepAsync"/> whatever happens.</summary>
     /// <param name="action">What is called.</param>
     /// <param name="arguments">The arguments as they are before the call: a function may change what it is given.</param>
@@ -75,6 +90,12 @@ public sealed class ProcedureRecorder
     public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(action);
+        arguments = Json.OrEmptyObject(arguments);
+        if (arguments.ValueKind is not JsonValueKind.Object)
+        {
+            throw new ArgumentException($"The arguments of {action} are no JSON object. Give them by name, such as {{\"order_id\": \"W123\"}}.", nameof(arguments));
+        }
+
         int ordinal;
         lock (_gate)
         {
@@ -89,7 +110,7 @@ public sealed class ProcedureRecorder
 
         try
         {
-            var captured = _capture.Arguments(action, Json.OrEmptyObject(arguments), out var notKept);
+            var captured = _capture.Arguments(action, arguments, out var notKept);
             return new RecordedCall(new TraceStep
             {
                 Ordinal = ordinal,
@@ -118,6 +139,11 @@ public sealed class ProcedureRecorder
     public async Task CompleteStepAsync(RecordedCall call, JsonElement? result, StepFailure? failure = null, string? omitted = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(call);
+        if (!call.TryComplete())
+        {
+            throw new InvalidOperationException($"The call of {call.Step.Action} was completed already.");
+        }
+
         if (call.IsDetached && !Reenter())
         {
             return;
@@ -237,12 +263,14 @@ public sealed class ProcedureRecorder
     /// <param name="failure">Why the agent judges that the call failed, although it returned; <see langword="null"/> when it does not. A failed call does not become a step.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <returns>Whether there was such a call.</returns>
+    /// <exception cref="ProcedureFormatException">The words are too long, or not valid UTF-16.</exception>
     /// <exception cref="RecordingStateException">The recording has ended.</exception>
     public async Task<bool> AnnotateStepAsync(
         string action, JsonElement? arguments, string? outcome, string? notes, StepFailure? failure = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(action);
         cancellationToken.ThrowIfCancellationRequested();
+        ProcedureValidator.CheckWords(outcome, notes, failure?.Message);
         var wanted = arguments is { ValueKind: JsonValueKind.Object } given ? _capture.Arguments(action, given, out _) : (JsonElement?)null;
         AnnotatableCall? call;
         lock (_gate)
@@ -438,6 +466,8 @@ public sealed class ProcedureRecorder
 /// <summary>A call that has begun and is not written yet.</summary>
 public sealed class RecordedCall
 {
+    private int _completed;
+
     internal RecordedCall(TraceStep step, long startTimestamp)
     {
         Step = step;
@@ -449,6 +479,8 @@ public sealed class RecordedCall
     internal long StartTimestamp { get; }
 
     internal bool IsDetached { get; set; }
+
+    internal bool TryComplete() => Interlocked.Exchange(ref _completed, 1) == 0;
 }
 
 /// <summary>What a recorded task cost.</summary>

@@ -1,25 +1,63 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace ProceduralMemory.Capture;
 
-/// <summary>Turns secrets that stand in a written or imported procedure into inputs: a procedure never holds a secret.</summary>
-internal static class SecretConstants
+/// <summary>Takes secrets out of a written or imported procedure: each becomes an input that every replay must be given.</summary>
+internal sealed class SecretConstants
 {
-    /// <summary>The step's argument templates, with <c>$inputs.name</c> in place of every literal under a secret name.</summary>
-    public static JsonElement Remove(ProcedureStep step, IRedactor redactor) => Json.Build(writer => Write(writer, step, redactor, step.Arguments, "value"));
+    private readonly IRedactor _redactor;
+    private readonly List<(string Name, string Secret)> _inputs = [];
+    private readonly HashSet<string> _taken;
 
-    /// <summary>The inputs that <see cref="Remove"/> made necessary.</summary>
-    public static IEnumerable<ProcedureInput> MissingInputs(IReadOnlyList<ProcedureStep> steps, IReadOnlyList<ProcedureInput> declared) => steps
-        .SelectMany(s => ValueExpression.References(s.Arguments))
-        .OfType<InputReference>()
-        .Select(r => r.Name)
-        .Distinct(StringComparer.Ordinal)
-        .Where(name => !declared.Any(i => i.Name == name))
-        .Select(name => new ProcedureInput { Name = name, Secret = true, Description = "A secret that stood in the procedure as a constant." })
-        .ToList();
-
-    private static void Write(Utf8JsonWriter writer, ProcedureStep step, IRedactor redactor, JsonElement template, string name)
+    private SecretConstants(IRedactor redactor, IReadOnlyList<ProcedureInput> declared)
     {
+        _redactor = redactor;
+        _taken = declared.Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
+    }
+
+    /// <summary>The definition without secrets.</summary>
+    public static ProcedureDefinition Remove(ProcedureDefinition definition, ProceduralMemoryOptions options)
+    {
+        var redactor = options.Redactor;
+        var capture = new ValueCapture(options);
+        var constants = new SecretConstants(redactor, definition.Inputs);
+        var steps = definition.Steps.Select(s => s with
+        {
+            Arguments = Json.Build(writer => constants.Write(writer, s, s.Arguments, "value", underSecretName: false)),
+            Action = s.Kind is StepKind.Manual ? redactor.Redact(s.Action) : s.Action,
+            Notes = TextOf(s.Notes),
+            Expectation = s.Expectation is { } expectation ? WithoutSecrets(s.Action, expectation) : null,
+        }).ToList();
+        var inputs = definition.Inputs.Select(i => redactor.IsSecret("", i.Name) || i.Secret
+            ? i with { Secret = true, Description = TextOf(i.Description), Default = null, Examples = [] }
+            : i with
+            {
+                Description = TextOf(i.Description),
+                Default = i.Default is { } value ? capture.Result("", value, out _) : null,
+                Examples = [.. (i.Examples ?? []).Select(e => capture.Result("", e, out _) ?? Json.Null)],
+            }).ToList();
+        inputs.AddRange(constants._inputs.Select(i => new ProcedureInput { Name = i.Name, Secret = true, Description = "A secret that stood in the procedure as a constant." }));
+        return definition with { Description = redactor.Redact(definition.Description), Notes = TextOf(definition.Notes), Inputs = inputs, Steps = steps };
+
+        string? TextOf(string? text) => text is null ? null : redactor.Redact(text);
+
+        // A shape holds names and types, and no values.
+        Expectation WithoutSecrets(string action, Expectation expectation) => expectation with
+        {
+            Value = expectation.Kind is ExpectationKind.Shape ? expectation.Value : capture.Result(action, expectation.Value, out _) ?? Json.Null,
+            Description = TextOf(expectation.Description),
+        };
+    }
+
+    private void Write(Utf8JsonWriter writer, ProcedureStep step, JsonElement template, string name, bool underSecretName)
+    {
+        if (underSecretName && IsValue(template) && !ValueExpression.References(template).Any())
+        {
+            writer.WriteStringValue(InputFor(name, template).ToString());
+            return;
+        }
+
         switch (template.ValueKind)
         {
             case JsonValueKind.Object:
@@ -27,14 +65,7 @@ internal static class SecretConstants
                 foreach (var member in template.EnumerateObject())
                 {
                     writer.WritePropertyName(member.Name);
-                    if (IsLiteral(member.Value) && redactor.IsSecret(step.Action, member.Name))
-                    {
-                        writer.WriteStringValue(InputFor(member.Name).ToString());
-                    }
-                    else
-                    {
-                        Write(writer, step, redactor, member.Value, member.Name);
-                    }
+                    Write(writer, step, member.Value, member.Name, underSecretName || _redactor.IsSecret(step.Action, member.Name));
                 }
 
                 writer.WriteEndObject();
@@ -43,21 +74,30 @@ internal static class SecretConstants
                 writer.WriteStartArray();
                 foreach (var item in template.EnumerateArray())
                 {
-                    Write(writer, step, redactor, item, name);
+                    Write(writer, step, item, name, underSecretName);
                 }
 
                 writer.WriteEndArray();
                 break;
             case JsonValueKind.String:
                 // A secret within a text: the text as a whole must be given. What stands in for a value ({$inputs.key}) is none.
-                var holdsSecret = Literals(ValueExpression.Parse(template.GetString()!)).Any(text => redactor.Redact(text) != text);
-                writer.WriteStringValue(holdsSecret ? InputFor(name).ToString() : template.GetString());
+                var holdsSecret = Literals(ValueExpression.Parse(template.GetString()!)).Any(text => _redactor.Redact(text) != text);
+                writer.WriteStringValue(holdsSecret ? InputFor(name, template).ToString() : template.GetString());
                 break;
             default:
                 template.WriteTo(writer);
                 break;
         }
     }
+
+    private static bool IsValue(JsonElement template) => template.ValueKind switch
+    {
+        JsonValueKind.String => template.GetString()!.Length > 0,
+        JsonValueKind.Object => template.EnumerateObject().Any(),
+        JsonValueKind.Array => template.GetArrayLength() > 0,
+        JsonValueKind.Number => true,
+        _ => false,
+    };
 
     private static IEnumerable<string> Literals(ValueExpression expression) => expression switch
     {
@@ -66,16 +106,24 @@ internal static class SecretConstants
         _ => [],
     };
 
-    private static InputReference InputFor(string member)
+    /// <summary>The input for a secret: the same for the same secret, another for another one of the same name.</summary>
+    private InputReference InputFor(string member, JsonElement secret)
     {
-        var name = string.Concat(member.Select(c => char.IsLetterOrDigit(c) ? c : '_'));
-        return new InputReference(ValueExpression.IsName(name) ? name : "secret_" + name);
-    }
+        var text = secret.GetRawText();
+        var stem = string.Concat(member.Select(c => char.IsLetterOrDigit(c) ? c : '_'));
+        stem = ValueExpression.IsName(stem) ? stem : "secret_" + stem;
+        if (_inputs.Find(i => i.Secret == text) is { Name: { } known })
+        {
+            return new InputReference(known);
+        }
 
-    private static bool IsLiteral(JsonElement template) => template.ValueKind switch
-    {
-        JsonValueKind.String => template.GetString() is { Length: > 0 } text && ValueExpression.Parse(text) is LiteralText,
-        JsonValueKind.Number => true,
-        _ => false,
-    };
+        var name = stem;
+        for (var n = 2; !_taken.Add(name); n++)
+        {
+            name = string.Create(CultureInfo.InvariantCulture, $"{stem}_{n}");
+        }
+
+        _inputs.Add((name, text));
+        return new InputReference(name);
+    }
 }

@@ -53,7 +53,13 @@ public sealed partial class SecretRedactor : IRedactor
     {
         ArgumentNullException.ThrowIfNull(text);
         // Most strings are ids and words: they hold none of the characters that a secret needs before it.
-        return text.AsSpan().ContainsAny(':', '=', ' ') ? Assignment().Replace(text, m => m.Groups["head"].Value + Marker) : text;
+        if (!text.AsSpan().ContainsAny(':', '=', ' '))
+        {
+            return text;
+        }
+
+        var redacted = Assignment().Replace(text, m => m.Groups["name"] is { Success: true } name && !IsSecret("", name.Value) ? m.Value : m.Groups["head"].Value + Marker);
+        return redacted == text ? text : redacted;
     }
 
     // Words of a name in camelCase, PascalCase, snake_case, kebab-case or with blanks: HTTPToken is HTTP and Token.
@@ -64,9 +70,11 @@ public sealed partial class SecretRedactor : IRedactor
     [GeneratedRegex(
         """
         (?<head>
-            \b (?: \w* (?: password | passwd | passphrase | passcode | secret | api[_\-\ ]?key | access[_\-]?key | account[_\-]?key | private[_\-]?key | connection[_\-\ ]?string )
-                 | (?: \w+[_\-] )? (?: token | pwd | authorization | cookie ) )
-            ["'\\]* \s* [:=] \s* ["'\\]* (?: bearer \s+ | basic \s+ )?
+            \b (?<name>
+                  \w* (?: password | passwd | passphrase | passcode | secret | api[_\-\ ]?key | access[_\-]?key | account[_\-]?key | private[_\-]?key | connection[_\-\ ]?string )
+                | (?: \w+[_\-] )? (?: token | pwd | authorization | cookie )
+            )
+            ["'\\]* \s* [:=] \s* ["'\\]* (?> (?: (?: bearer | basic ) (?: \s+ | $ ) )? )
           | \b bearer \s+ (?= [A-Za-z0-9_\-.~+/]{12,} )
         )
         (?! \[redacted\] )

@@ -24,11 +24,11 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     /// <param name="omitted">What was left out and why, or <see langword="null"/>.</param>
     public JsonElement Arguments(string action, JsonElement arguments, out string? omitted)
     {
-        List<string>? faults = null;
+        var faults = new List<string>();
         var captured = Json.Build(writer =>
         {
             writer.WriteStartObject();
-            foreach (var argument in arguments.EnumerateObject())
+            foreach (var argument in Members(arguments, faults))
             {
                 writer.WritePropertyName(argument.Name);
                 if (IsSecret(action, argument))
@@ -38,7 +38,7 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
                 else if (Fault(argument.Value) is { } fault)
                 {
                     writer.WriteStringValue(TraceStep.OmittedMarker);
-                    (faults ??= []).Add($"argument '{argument.Name}': {fault}");
+                    faults.Add($"argument '{argument.Name}': {fault}");
                 }
                 else
                 {
@@ -48,8 +48,27 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
 
             writer.WriteEndObject();
         });
-        omitted = faults is null ? null : string.Join("; ", faults);
+        omitted = faults.Count == 0 ? null : string.Join("; ", faults);
         return captured;
+    }
+
+    /// <summary>The members of an object: of a name that stands there twice the last, as JSON readers take it, and none whose name is no valid text.</summary>
+    private static List<JsonProperty> Members(JsonElement value, List<string> faults)
+    {
+        var members = new OrderedDictionary<string, JsonProperty>(StringComparer.Ordinal);
+        foreach (var member in value.EnumerateObject())
+        {
+            try
+            {
+                members[member.Name] = member;
+            }
+            catch (InvalidOperationException)
+            {
+                faults.Add("an argument whose name is not valid UTF-16");
+            }
+        }
+
+        return [.. members.Values];
     }
 
     /// <summary>Captures a result.</summary>
@@ -98,32 +117,10 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     private string? Fault(JsonElement value)
     {
         // The raw text of what was parsed is at hand: a giant is not walked to find that it is one.
-        if (RawLength(value) is var length && length > options.MaxValueBytes)
-        {
-            return Invariant($"{length} bytes are more than {nameof(options.MaxValueBytes)} ({options.MaxValueBytes}) allows");
-        }
-
-        try
-        {
-            return IsWithinDepth(value, options.MaxValueDepth) ? null : Invariant($"it nests deeper than {nameof(options.MaxValueDepth)} ({options.MaxValueDepth}) allows");
-        }
-        catch (InvalidOperationException)
-        {
-            // What System.Text.Json raises for an escaped lone surrogate.
-            return "it holds text that is not valid UTF-16";
-        }
+        return Json.LengthOf(value) is var length && length > options.MaxValueBytes
+            ? FormattableString.Invariant($"{length} bytes are more than {nameof(options.MaxValueBytes)} ({options.MaxValueBytes}) allows")
+            : Json.Fault(value, options.MaxValueDepth);
     }
-
-    private static bool IsWithinDepth(JsonElement value, int depthLeft) => value.ValueKind switch
-    {
-        JsonValueKind.Object => depthLeft > 0 && value.EnumerateObject().All(m => m.Name is not null && IsWithinDepth(m.Value, depthLeft - 1)),
-        JsonValueKind.Array => depthLeft > 0 && value.EnumerateArray().All(i => IsWithinDepth(i, depthLeft - 1)),
-        JsonValueKind.String => value.GetString() is not null,
-        _ => true,
-    };
-
-    private static int RawLength(JsonElement value) =>
-        value.ValueKind is JsonValueKind.Undefined ? 0 : System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(value).Length;
 
     private bool IsSecret(string action, JsonProperty member)
     {
@@ -142,12 +139,10 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
         switch (secret.ValueKind)
         {
             case JsonValueKind.String when secret.GetString() is { Length: >= MinimumTrackedLength } text && text != SecretRedactor.Marker:
-                lock (_gate)
-                {
-                    _seenSecrets.Add(text);
-                    _hasSecrets = true;
-                }
-
+                AddSecret(text);
+                break;
+            case JsonValueKind.Number when secret.GetRawText() is { Length: >= MinimumTrackedLength } number:
+                AddSecret(number);
                 break;
             case JsonValueKind.Object:
                 foreach (var member in secret.EnumerateObject())
@@ -163,6 +158,15 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
                 }
 
                 break;
+        }
+    }
+
+    private void AddSecret(string secret)
+    {
+        lock (_gate)
+        {
+            _seenSecrets.Add(secret);
+            _hasSecrets = true;
         }
     }
 
@@ -210,6 +214,4 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
                 break;
         }
     }
-
-    private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }

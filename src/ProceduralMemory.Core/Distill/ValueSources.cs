@@ -1,22 +1,23 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace ProceduralMemory.Distill;
 
 /// <summary>The inputs found so far: one value seen twice is one input, and names are unique.</summary>
 internal sealed class InputCollector
 {
-    private readonly List<(JsonElement Value, bool Secret, string Argument, ProcedureInput Input)> _found = [];
+    private readonly List<(JsonElement Value, bool Secret, string Place, ProcedureInput Input)> _found = [];
 
     public IReadOnlyList<ProcedureInput> Inputs => [.. _found.Select(f => f.Input)];
 
     public InputReference Add(string argument, JsonElement value, string description, bool secret)
     {
-        // A withheld value cannot be compared; there the name of the argument tells.
-        var withheld = secret || value.ValueEquals(TraceStep.OmittedMarker);
-        foreach (var (otherValue, otherSecret, otherArgument, other) in _found)
+        // A withheld value cannot be compared; there the argument of the action tells.
+        var withheld = secret || (value.ValueKind is JsonValueKind.String && value.ValueEquals(TraceStep.OmittedMarker));
+        foreach (var (otherValue, otherSecret, otherPlace, other) in _found)
         {
-            if (otherSecret == secret && JsonElement.DeepEquals(otherValue, value) && (!withheld || otherArgument == argument))
+            if (otherSecret == secret && JsonElement.DeepEquals(otherValue, value) && (!withheld || otherPlace == description))
             {
                 return new InputReference(other.Name);
             }
@@ -30,7 +31,7 @@ internal sealed class InputCollector
             name = string.Create(CultureInfo.InvariantCulture, $"{stem}_{n}");
         }
 
-        _found.Add((value, secret, argument, new ProcedureInput
+        _found.Add((value, secret, description, new ProcedureInput
         {
             Name = name,
             Type = withheld ? JsonType.Any : Json.TypeOf(value),
@@ -103,18 +104,22 @@ internal sealed class ResultIndex
 }
 
 /// <summary>The user's request as a source of values.</summary>
-internal static class RequestText
+internal static partial class RequestText
 {
     /// <summary>Whether a text names a value: as a whole word, not as part of one. <c>1.4.0</c> is not named by <c>11.4.0</c>, nor <c>12</c> by <c>2012</c>.</summary>
     public static bool Mentions(string? request, JsonElement value)
     {
-        var text = value.ValueKind switch
+        if (string.IsNullOrEmpty(request))
         {
-            JsonValueKind.String => value.GetString(),
-            JsonValueKind.Number => value.GetRawText(),
-            _ => null,
-        };
-        if (string.IsNullOrEmpty(request) || string.IsNullOrWhiteSpace(text))
+            return false;
+        }
+
+        if (value.ValueKind is JsonValueKind.Number)
+        {
+            return Number().Matches(request).Any(m => JsonElement.DeepEquals(value, JsonElement.Parse(m.Value.Replace(",", "", StringComparison.Ordinal))));
+        }
+
+        if (value.ValueKind is not JsonValueKind.String || value.GetString() is not { } text || string.IsNullOrWhiteSpace(text))
         {
             return false;
         }
@@ -148,4 +153,8 @@ internal static class RequestText
         return c is not ('.' or '-' or ',') || beyond < 0 || beyond >= request.Length || !char.IsLetterOrDigit(request[beyond])
             || (c is ',' && !char.IsDigit(request[beyond]));
     }
+
+    // Whole numbers and decimals, with or without thousands' commas, that are not part of a word, a version or a longer number.
+    [GeneratedRegex(@"(?<![\p{L}\p{N}_.,-]|[\p{L}\p{N}]-)-?(?:0|[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d*)(?:\.\d+)?(?![\p{L}\p{N}_]|[.,-][\p{L}\p{N}])", RegexOptions.CultureInvariant)]
+    private static partial Regex Number();
 }

@@ -161,7 +161,7 @@ internal static class OutcomeComparer
             // The values stay out of the message: it may be shown and stored, and they may be secret or long.
             Report(differences, pointer, expected.ValueKind is JsonValueKind.Array && actual.ValueKind is JsonValueKind.Array
                 ? FormattableString.Invariant($"has {actual.GetArrayLength()} elements, not {expected.GetArrayLength()}")
-                : expected.ValueKind == actual.ValueKind ? "has another value" : $"is {TypeWord(actual)}, not {TypeWord(expected)}");
+                : TypeWord(expected) == TypeWord(actual) ? "has another value" : $"is {TypeWord(actual)}, not {TypeWord(expected)}");
         }
     }
 

@@ -30,7 +30,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         var plan = await ReplayPlan.CreateAsync(procedure, scope.Read, _store, _options, problems, cancellationToken).ConfigureAwait(false);
         problems.RemoveAll(p => p.StepId is { } path && request.Skip.Contains(path.Split('/')[0]));
         var inputs = InputBinder.Bind(procedure.Name, procedure.Version.Inputs, request.Inputs, _options, problems);
-        problems.AddRange(plan.Problems(request));
+        problems.AddRange(plan.Problems(request, _options));
         problems.AddRange(await _executor.CheckAsync([.. plan.Calls(request)], cancellationToken).ConfigureAwait(false));
         if (problems.Count > 0)
         {
@@ -69,6 +69,9 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         public async Task<ReplayResult> ExecuteAsync(CancellationToken cancellationToken)
         {
             var started = replayer._time.GetTimestamp();
+
+            // First, since it learns which values are secret: the request may name them.
+            var journalledInputs = CaptureInputs();
             await replayer._store.BeginExecutionAsync(
                 new Execution
                 {
@@ -81,7 +84,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
                     ParentStep = parent?.StepId,
                     Outcome = ReplayOutcome.Running,
                     Request = request.Request is null ? null : _capture.Text(request.Request),
-                    Inputs = CaptureInputs(),
+                    Inputs = journalledInputs,
                     StartedAt = replayer._time.GetUtcNow(),
                 },
                 cancellationToken).ConfigureAwait(false);
@@ -93,6 +96,12 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
                 await EndAsync(ReplayOutcome.Cancelled, "The replay was cancelled.", replayer._time.GetElapsedTime(started), CancellationToken.None).ConfigureAwait(false);
+                throw;
+            }
+            catch (Exception exception) when (exception is not ProcedureStoreException)
+            {
+                // A fault of what the host put in (a progress listener, say), not of the procedure: it does not count, and it is the host's to see.
+                await EndAsync(ReplayOutcome.Cancelled, $"The replay broke off: {exception.GetType().Name}.", replayer._time.GetElapsedTime(started), CancellationToken.None).ConfigureAwait(false);
                 throw;
             }
         }
@@ -237,6 +246,13 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
 
         private static StepOutcome Judge(ProcedureStep step, StepCallResult called, StepOutcome outcome)
         {
+            if (called.Result is { } result && Json.Fault(result, Json.MaxDepth - 8) is { } fault)
+            {
+                // The call was made and may well have succeeded, but what it gave can be neither compared nor passed on.
+                called = called with { Result = null };
+                outcome = outcome with { Omitted = $"result: {fault}" };
+            }
+
             if (called.Failure is { } failure || called.Refused)
             {
                 return outcome with { Status = StepStatus.Failed, Result = called.Result, Failure = called.Failure ?? new StepFailure(FailureTypes.Refused, "A filter of the host did not let the call through.") };
@@ -300,7 +316,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
 
         private Task WriteStepAsync(int index, StepOutcome outcome, DateTimeOffset? startedAt, JsonElement? arguments, TimeSpan? duration, CancellationToken cancellationToken)
         {
-            string? omitted = null;
+            var omitted = outcome.Omitted;
             var kept = outcome.Result is { } result ? _capture.Result(outcome.Action, result, out omitted) : null;
             return replayer._store.WriteExecutionStepAsync(
                 _id,

@@ -80,7 +80,7 @@ internal sealed class ReplayPlan
     }
 
     /// <summary>What is wrong with the request itself, and what of the plan cannot be replayed as it is.</summary>
-    public IEnumerable<ReplayProblem> Problems(ReplayRequest request)
+    public IEnumerable<ReplayProblem> Problems(ReplayRequest request, ProceduralMemoryOptions options)
     {
         var steps = Procedure.Version.Steps;
         var ids = string.Join(", ", steps.Select(s => s.Id));
@@ -98,6 +98,12 @@ internal sealed class ReplayPlan
         foreach (var (name, _) in request.StepOverrides.Concat(request.ActionOverrides).Where(o => o.Value.ValueKind is not JsonValueKind.Object))
         {
             yield return new ReplayProblem(ReplayProblemCodes.InvalidInput, null, $"The adapted parameters for '{name}' are no JSON object. Give the arguments by name.");
+        }
+
+        // One level more than a value has: this is the object that holds the values.
+        foreach (var (name, fault) in request.StepOverrides.Concat(request.ActionOverrides).Select(o => (o.Key, Json.Fault(o.Value, options.MaxValueDepth + 1))).Where(o => o.Item2 is not null))
+        {
+            yield return new ReplayProblem(ReplayProblemCodes.InvalidInput, null, $"The adapted parameters for '{name}' cannot be used: {fault}.");
         }
 
         foreach (var problem in StepProblems(request, ""))

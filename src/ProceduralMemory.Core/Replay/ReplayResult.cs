@@ -80,6 +80,9 @@ public sealed record StepOutcome
     /// <summary>What it returned; <see langword="null"/> when it returned nothing.</summary>
     public JsonElement? Result { get; init; }
 
+    /// <summary>Why what it returned is not there, or <see langword="null"/>.</summary>
+    public string? Omitted { get; init; }
+
     /// <summary>How the result compares with the expectation; <see langword="null"/> when there is none, or no result came.</summary>
     public OutcomeMatch? Match { get; init; }
 

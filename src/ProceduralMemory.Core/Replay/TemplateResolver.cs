@@ -185,9 +185,13 @@ internal static class InputBinder
                 continue;
             }
 
-            if (System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(value).Length > options.MaxValueBytes)
+            if (Json.LengthOf(value) > options.MaxValueBytes)
             {
                 problems.Add(new ReplayProblem(ReplayProblemCodes.InvalidInput, null, string.Create(CultureInfo.InvariantCulture, $"The input '{input.Name}' is larger than {nameof(options.MaxValueBytes)} ({options.MaxValueBytes} bytes) allows."), input.Name));
+            }
+            else if (Json.Fault(value, options.MaxValueDepth) is { } fault)
+            {
+                problems.Add(new ReplayProblem(ReplayProblemCodes.InvalidInput, null, $"The input '{input.Name}' cannot be used: {fault}.", input.Name));
             }
             else if (Convert(value, input.Type) is { } converted)
             {
@@ -206,6 +210,12 @@ internal static class InputBinder
     private static JsonElement? Convert(JsonElement value, JsonType type)
     {
         var actual = Json.TypeOf(value);
+        if (type is JsonType.Integer && actual is JsonType.Integer)
+        {
+            // 7.0 is the integer 7, and a function that takes one wants it written so.
+            return Json.Build(writer => Json.WriteNumber(writer, value));
+        }
+
         if (type is JsonType.Any || actual == type || (type is JsonType.Number && actual is JsonType.Integer))
         {
             return value;
@@ -214,13 +224,6 @@ internal static class InputBinder
         if (type is JsonType.String)
         {
             return actual is JsonType.Integer or JsonType.Number or JsonType.Boolean ? Json.String(value.GetRawText()) : null;
-        }
-
-        if (type is JsonType.Integer && actual is JsonType.Number)
-        {
-            // 7.0 is the integer 7.
-            var normal = Json.Build(writer => Json.WriteNumber(writer, value));
-            return Json.TypeOf(normal) is JsonType.Integer ? normal : null;
         }
 
         if (actual is not JsonType.String)

@@ -182,8 +182,9 @@ public sealed class ProcedureStoreTests : IDisposable
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")) with { Tags = Many("a") });
 
         var second = await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")) with { Tags = Many("A") }, asNewVersion: true);
-        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")) with { Tags = Many("b") }, asNewVersion: true);
+        var error = await Assert.ThrowsAsync<ProcedureFormatException>(() => Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")) with { Tags = Many("b") }, asNewVersion: true));
 
+        Assert.Contains("80 tags", error.Message, StringComparison.Ordinal);
         Assert.Equal(40, second.Tags.Count);
         Assert.Equal("p", (await Memory.ImportAsync(await Memory.ExportAsync("p"))).Name);
     }

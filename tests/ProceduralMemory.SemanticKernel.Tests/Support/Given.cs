@@ -103,7 +103,7 @@ internal sealed class Shop
     public Order GetOrder(string orderId)
     {
         _calls.Enqueue($"get_order {orderId}");
-        return new Order(orderId, "C-7788", 49.90m);
+        return new Order(orderId, "C-7788", 1249.90m);
     }
 
     [KernelFunction("refund")]

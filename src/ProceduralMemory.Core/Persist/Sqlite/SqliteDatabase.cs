@@ -45,7 +45,9 @@ internal sealed class SqliteDatabase : IDisposable
             DefaultTimeout = (int)Math.Ceiling(options.BusyTimeout.TotalSeconds),
         };
         _connectionString = builder.ConnectionString;
-        _openingPragmas = options.FlushEveryCommit ? "pragma synchronous = full" : "pragma synchronous = normal";
+        // SQLite's own waiting looks for the lock every few milliseconds; the provider's, which comes after it, every 150.
+        _openingPragmas = string.Create(
+            CultureInfo.InvariantCulture, $"pragma busy_timeout = {(long)options.BusyTimeout.TotalMilliseconds}; pragma synchronous = {(options.FlushEveryCommit ? "full" : "normal")}");
         if (InMemory)
         {
             // The database lives as long as a connection to it is open.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
@@ -19,6 +20,24 @@ public sealed partial class SqliteProcedureStore
                trace_id as TraceId, document as Document, created_at as CreatedAt, executions as Executions, successes as Successes, failures as Failures,
                completed as Completed, total_duration_us as TotalDurationUs, last_duration_us as LastDurationUs, last_executed_at as LastExecutedAt
         from procedure_versions
+        """;
+
+    // Of every version but the one that is shown only the counts are wanted: the documents may be many and large.
+    private const string SelectVersionCounts =
+        """
+        select procedure_id as ProcedureId, executions as Executions, successes as Successes, failures as Failures,
+               completed as Completed, total_duration_us as TotalDurationUs, last_duration_us as LastDurationUs, last_executed_at as LastExecutedAt
+        from procedure_versions
+        where procedure_id in @Ids
+        order by version
+        """;
+
+    private const string WhereShown =
+        """
+        where (procedure_id, version) in (
+            select p.id, coalesce(@Version, p.active_version, (select max(v.version) from procedure_versions v where v.procedure_id = p.id))
+            from procedures p
+            where p.id in @Ids)
         """;
 
     private const string SelectStepStatistics =
@@ -167,11 +186,17 @@ public sealed partial class SqliteProcedureStore
         {
             // A draft describes nothing anew until it is activated by a person, who sees both.
             var describes = version.Activate;
+            var tags = describes ? ToTags(existing.Tags).Union(definition.Tags, StringComparer.OrdinalIgnoreCase).ToList() : ToTags(existing.Tags);
+            if (tags.Count > ProcedureValidator.MaxTags)
+            {
+                throw new ProcedureFormatException("tags", string.Create(CultureInfo.InvariantCulture, $"With those it has, '{existing.Name}' would have {tags.Count} tags; {ProcedureValidator.MaxTags} are the most. Give fewer."));
+            }
+
             connection.Execute(UpdateProcedure, new
             {
                 existing.Id,
                 Description = describes && definition.Description.Length > 0 ? definition.Description : existing.Description,
-                Tags = describes ? Text([.. ToTags(existing.Tags).Union(definition.Tags, StringComparer.OrdinalIgnoreCase).Take(ProcedureValidator.MaxTags)]) : existing.Tags,
+                Tags = Text(tags),
                 Notes = describes ? definition.Notes ?? existing.Notes : existing.Notes,
                 ActiveVersion = active,
                 Retired = version.Activate ? 0 : existing.Retired,
@@ -229,25 +254,23 @@ public sealed partial class SqliteProcedureStore
         }
     }
 
-    /// <summary>Reads what belongs to some procedures in two more queries, however many they are.</summary>
+    /// <summary>Reads what belongs to some procedures in three more queries, however many they are.</summary>
     private static List<Procedure> Assemble(SqliteConnection connection, List<ProcedureRow> rows, int? version)
     {
         var result = new List<Procedure>(rows.Count);
+
         // SQLite takes some 32,000 parameters; a batch stays far below.
         foreach (var batch in rows.Chunk(5000))
         {
-            var ids = new { Ids = batch.Select(r => r.Id) };
-            var versions = connection.Query<VersionRow>($"{SelectVersions} where procedure_id in @Ids order by version", ids).ToLookup(r => r.ProcedureId);
-            var steps = connection.Query<StepStatisticsRow>($"{SelectStepStatistics} where procedure_id in @Ids", ids).ToLookup(r => (r.ProcedureId, r.Version));
-            foreach (var row in batch)
-            {
-                var all = versions[row.Id].ToList();
-                var shown = version is { } number ? all.Find(v => v.Version == number) : all.Find(v => v.Version == row.ActiveVersion) ?? all[^1];
-                if (shown is not null)
-                {
-                    result.Add(row.ToProcedure(shown.ToVersion(steps[(row.Id, shown.Version)]), all.Aggregate(ExecutionStatistics.None, (sum, v) => sum.Combine(v.ToStatistics()))));
-                }
-            }
+            var parameters = new { Ids = batch.Select(r => r.Id), Version = version };
+            var shown = connection.Query<VersionRow>($"{SelectVersions} {WhereShown}", parameters).ToDictionary(v => v.ProcedureId);
+            var steps = connection.Query<StepStatisticsRow>($"{SelectStepStatistics} {WhereShown}", parameters).ToLookup(r => r.ProcedureId);
+            var counts = connection.Query<CountsRow>(SelectVersionCounts, parameters).ToLookup(r => r.ProcedureId);
+            result.AddRange(batch
+                .Where(r => shown.ContainsKey(r.Id))
+                .Select(r => r.ToProcedure(
+                    shown[r.Id].ToVersion(steps[r.Id]),
+                    counts[r.Id].Aggregate(ExecutionStatistics.None, (sum, c) => sum.Combine(c.ToStatistics())))));
         }
 
         return result;
@@ -287,18 +310,9 @@ public sealed partial class SqliteProcedureStore
         };
     }
 
-    private sealed class VersionRow
+    private class CountsRow
     {
         public required string ProcedureId { get; init; }
-        public long Version { get; init; }
-        public long? Parent { get; init; }
-        public required string Reason { get; init; }
-        public required string State { get; init; }
-        public required string Origin { get; init; }
-        public string? Request { get; init; }
-        public string? TraceId { get; init; }
-        public required string Document { get; init; }
-        public required string CreatedAt { get; init; }
         public long Executions { get; init; }
         public long Successes { get; init; }
         public long Failures { get; init; }
@@ -317,6 +331,19 @@ public sealed partial class SqliteProcedureStore
             LastDuration = ToDurationOrNull(LastDurationUs),
             LastExecutedAt = ToTimeOrNull(LastExecutedAt),
         };
+    }
+
+    private sealed class VersionRow : CountsRow
+    {
+        public long Version { get; init; }
+        public long? Parent { get; init; }
+        public required string Reason { get; init; }
+        public required string State { get; init; }
+        public required string Origin { get; init; }
+        public string? Request { get; init; }
+        public string? TraceId { get; init; }
+        public required string Document { get; init; }
+        public required string CreatedAt { get; init; }
 
         public ProcedureVersion ToVersion(IEnumerable<StepStatisticsRow> steps)
         {

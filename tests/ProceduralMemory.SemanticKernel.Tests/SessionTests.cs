@@ -1,0 +1,221 @@
+using Microsoft.SemanticKernel;
+using ProceduralMemory.Capture;
+
+namespace ProceduralMemory.SemanticKernel.Tests;
+
+/// <summary>Whose recording a call belongs to.</summary>
+public sealed class SessionTests
+{
+    [Fact]
+    public async Task Conversations_at_once_on_one_kernel_do_not_mix_when_each_has_a_session()
+    {
+        var meeting = new Meeting(3);
+        await using var agent = await TestAgent.StartAsync(Given.Plugin("t", ("meet", async (string name) =>
+        {
+            // No conversation gets past here before all are in the middle of their recordings.
+            await meeting.WaitAsync();
+            return name;
+        })));
+
+        await Task.WhenAll(new[] { "one", "two", "three" }.Select(async name =>
+        {
+            using var session = agent.Memory.BeginSession();
+            await agent.AskAsync($"Do {name}.", Model.StartsRecording(name), Model.Calls("t-meet", $$"""{"name":"{{name}}-1"}"""), Model.Calls("t-meet", $$"""{"name":"{{name}}-2"}"""), Model.Finalizes());
+        }));
+
+        foreach (var name in new[] { "one", "two", "three" })
+        {
+            var version = (await agent.Memory.GetAsync(name)).Version;
+            var trace = await agent.Memory.GetTraceAsync(version.TraceId!.Value);
+            Assert.Equal([$"{name}-1", $"{name}-2"], trace!.Steps.Select(s => s.Arguments.GetProperty("name").GetString()));
+            Assert.Equal($"Do {name}.", trace.Request);
+        }
+
+        Assert.False(agent.Memory.HasActiveRecordings);
+    }
+
+    [Fact]
+    public async Task A_call_outside_of_the_session_that_records_is_not_recorded()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        using (memory.BeginSession())
+        {
+            await kernel.StartRecordingAsync();
+            using (memory.BeginSession())
+            {
+                await kernel.CallAsync("shop.get_order", ("orderId", "inner"));
+            }
+
+            await kernel.CallAsync("shop.get_order", ("orderId", "outer"));
+            await kernel.FinalizeAsync();
+        }
+
+        Assert.Equal("""{"orderId":"outer"}""", (await memory.LatestTraceAsync()).Steps.Single().Arguments.GetRawText());
+    }
+
+    [Fact]
+    public async Task Without_a_session_a_kernel_holds_one_recording()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+
+        Assert.Equal(ReplyStatus.Recording, (await kernel.StartRecordingAsync("first")).Status);
+        Assert.Equal(ReplyStatus.Conflict, (await kernel.StartRecordingAsync("second")).Status);
+        await kernel.CallAsync("shop.get_order", ("orderId", "W-1"));
+        Assert.Equal("first", (await kernel.FinalizeAsync()).Name);
+        Assert.Equal(ReplyStatus.Recording, (await kernel.StartRecordingAsync("second")).Status);
+    }
+
+    [Fact]
+    public async Task A_session_may_record_while_the_kernel_itself_does()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+
+        await kernel.StartRecordingAsync("of_the_kernel");
+        await kernel.CallAsync("shop.get_order", ("orderId", "kernel"));
+        using (memory.BeginSession())
+        {
+            await kernel.StartRecordingAsync("of_the_session");
+            await kernel.CallAsync("shop.get_order", ("orderId", "session"));
+            Assert.Equal("of_the_session", (await kernel.FinalizeAsync()).Name);
+        }
+
+        Assert.Equal("of_the_kernel", (await kernel.FinalizeAsync()).Name);
+        Assert.Equal("kernel", (await memory.GetAsync("of_the_kernel")).Version.Steps.Single().Arguments.GetProperty("orderId").GetString());
+        Assert.Equal("session", (await memory.GetAsync("of_the_session")).Version.Steps.Single().Arguments.GetProperty("orderId").GetString());
+    }
+
+    [Fact]
+    public async Task Another_kernel_on_the_same_memory_does_not_take_part()
+    {
+        using var memory = Given.Memory();
+        var recording = Given.Kernel(memory, new Shop().Plugin());
+        var other = Given.Kernel(memory, new Shop().Plugin());
+
+        var trace = await recording.RecordedAsync(memory, async () =>
+        {
+            await other.CallAsync("shop.get_order", ("orderId", "other"));
+            await recording.CallAsync("shop.get_order", ("orderId", "recording"));
+            Assert.Equal(ReplyStatus.Conflict, (await other.AskMemoryAsync("finalize")).Status);
+        });
+
+        Assert.Equal("""{"orderId":"recording"}""", trace.Steps.Single().Arguments.GetRawText());
+    }
+
+    [Fact]
+    public async Task Clones_made_after_the_start_share_the_recording_and_those_made_before_do_not()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        var before = kernel.Clone();
+        await kernel.StartRecordingAsync();
+        var after = kernel.Clone();
+
+        await before.CallAsync("shop.get_order", ("orderId", "before"));
+        await after.CallAsync("shop.get_order", ("orderId", "after"));
+        await kernel.CallAsync("shop.get_order", ("orderId", "itself"));
+        Assert.Equal(ReplyStatus.Conflict, (await before.AskMemoryAsync("finalize")).Status);
+        await after.FinalizeAsync();
+
+        Assert.Equal(["after", "itself"], (await memory.LatestTraceAsync()).Steps.Select(s => s.Arguments.GetProperty("orderId").GetString()));
+        Assert.Equal(ReplyStatus.Recording, (await kernel.StartRecordingAsync("next")).Status);
+    }
+
+    [Fact]
+    public async Task Two_memories_on_one_kernel_record_apart()
+    {
+        using var one = Given.Memory();
+        using var two = Given.Memory();
+        var kernel = Given.Kernel(one, new Shop().Plugin()).UseProceduralMemory(two, "others");
+
+        await kernel.StartRecordingAsync();
+        await kernel.CallAsync("shop.get_order", ("orderId", "first"));
+        await kernel.CallAsync("others.start_recording", ("name", "x"), ("description", "x"));
+        await kernel.CallAsync("shop.get_order", ("orderId", "both"));
+        await kernel.FinalizeAsync();
+        await kernel.CallAsync("shop.get_order", ("orderId", "last"));
+        await kernel.CallAsync("others.finalize");
+
+        Assert.Equal(["first", "both"], (await one.LatestTraceAsync()).Steps.Select(s => s.Arguments.GetProperty("orderId").GetString()));
+        Assert.Equal(["both", "last"], (await two.LatestTraceAsync()).Steps.Select(s => s.Arguments.GetProperty("orderId").GetString()));
+    }
+
+    [Fact]
+    public async Task A_session_brings_its_scope_and_its_request()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+
+        using (memory.BeginSession(new MemoryScope("team-a"), "Look at order W-77."))
+        {
+            await kernel.RecordedAsync(memory, () => kernel.CallAsync("shop.get_order", ("orderId", "W-77")));
+            Assert.Equal("Look at order W-77.", (await memory.LatestTraceAsync()).Request);
+            Assert.Equal("orderId", (await memory.GetAsync("learned_task")).Version.Inputs.Single().Name);
+            Assert.Equal(ReplyStatus.MissingInputs, (await kernel.AskMemoryAsync("replay_procedure", ("name", "learned_task"))).Status);
+        }
+
+        Assert.Empty(await memory.ListAsync());
+        Assert.Equal(ReplyStatus.NotFound, (await kernel.AskMemoryAsync("replay_procedure", ("name", "learned_task"))).Status);
+        Assert.Equal(ReplyStatus.NothingFits, (await kernel.AskMemoryAsync("find_similar_procedure", ("request", "learned task"))).Status);
+    }
+
+    [Fact]
+    public async Task A_recording_whose_session_was_closed_is_kept_and_can_be_gone_on_with_in_another()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        using (memory.BeginSession())
+        {
+            await kernel.StartRecordingAsync();
+            await kernel.CallAsync("shop.get_order", ("orderId", "first"));
+        }
+
+        Assert.False(memory.HasActiveRecordings);
+        await kernel.CallAsync("shop.get_order", ("orderId", "between"));
+        var left = Assert.Single(await memory.ListTracesAsync(TraceStatus.Recording));
+        using (memory.BeginSession())
+        {
+            await memory.ResumeRecordingAsync(left.Id);
+            await kernel.CallAsync("shop.get_order", ("orderId", "last"));
+            await kernel.FinalizeAsync();
+        }
+
+        Assert.Equal(["first", "last"], (await memory.LatestTraceAsync()).Steps.Select(s => s.Arguments.GetProperty("orderId").GetString()));
+    }
+
+    [Fact]
+    public async Task The_host_may_record_without_any_model()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+
+        using (memory.BeginSession(request: "Look at order W-1."))
+        {
+            var recorder = await memory.StartRecordingAsync(new RecordingDetails { Name = "by_hand" });
+            await kernel.CallAsync("shop.get_order", ("orderId", "W-1"));
+            var recorded = await recorder.FinalizeAsync();
+            Assert.Equal(["shop.get_order"], recorded.Procedure!.Actions());
+        }
+
+        Assert.Null((await memory.LatestTraceAsync()).ModelCalls);
+    }
+
+    /// <summary>Lets nobody on before that many have come.</summary>
+    private sealed class Meeting(int size)
+    {
+        private readonly TaskCompletionSource _complete = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _present;
+
+        public Task WaitAsync()
+        {
+            if (Interlocked.Increment(ref _present) == size)
+            {
+                _complete.SetResult();
+            }
+
+            return _complete.Task;
+        }
+    }
+}

@@ -82,7 +82,7 @@ internal static class Json
         {
             return IsWithinDepth(value, maxDepth)
                 ? null
-                : string.Create(CultureInfo.InvariantCulture, $"it nests deeper than {maxDepth} levels; see {nameof(ProceduralMemoryOptions.MaxValueDepth)}");
+                : string.Create(CultureInfo.InvariantCulture, $"it nests deeper than {nameof(ProceduralMemoryOptions.MaxValueDepth)} ({maxDepth}) allows");
         }
         catch (InvalidOperationException)
         {

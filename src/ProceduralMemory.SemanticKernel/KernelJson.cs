@@ -170,8 +170,8 @@ internal static class KernelJson
     /// <summary>The value as its type writes it (dates, enum names, members in order), where nothing of it gets lost on the way.</summary>
     private static JsonElement Normalise(JsonElement value, Type? type, JsonSerializerOptions options)
     {
-        // What is a number or a flag already has one spelling, or gets it when it is stored.
-        if (Underlying(type) is not { } known || known == typeof(object) || known.IsPrimitive || known == typeof(decimal) || known == typeof(JsonElement) || typeof(JsonNode).IsAssignableFrom(known))
+        // Whole numbers, decimals and flags already have one spelling, or get it when they are stored; of a binary fraction there are many.
+        if (Underlying(type) is not { } known || known == typeof(object) || (known.IsPrimitive && known != typeof(double) && known != typeof(float)) || known == typeof(decimal) || known == typeof(JsonElement) || typeof(JsonNode).IsAssignableFrom(known))
         {
             return value;
         }

@@ -246,11 +246,11 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
 
         private static StepOutcome Judge(ProcedureStep step, StepCallResult called, StepOutcome outcome)
         {
-            if (called.Result is { } result && Json.Fault(result, Json.MaxDepth - 8) is { } fault)
+            if (called.Result is { } result && Json.Fault(result, Json.MaxDepth - 8) is not null)
             {
                 // The call was made and may well have succeeded, but what it gave can be neither compared nor passed on.
                 called = called with { Result = null };
-                outcome = outcome with { Omitted = $"result: {fault}" };
+                outcome = outcome with { Omitted = "result: it nests too deep, or holds text that is not valid UTF-16" };
             }
 
             if (called.Failure is { } failure || called.Refused)

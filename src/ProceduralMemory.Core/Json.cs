@@ -24,17 +24,34 @@ internal static class Json
     /// <summary>For documents that people write and edit: a misspelt member is an error, not a silence.</summary>
     public static readonly JsonSerializerOptions Exchanged = Create(JsonUnmappedMemberHandling.Disallow, indented: true);
 
+    // Values are built on every recorded call and every replayed step.
+    [ThreadStatic]
+    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? t_writer;
+
     private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static JsonElement Build(Action<Utf8JsonWriter> write)
     {
-        var buffer = new ArrayBufferWriter<byte>(256);
-        using (var writer = new Utf8JsonWriter(buffer, WriterOptions))
+        // Taken out while it is used: a value may be built in the course of building another.
+        var (buffer, writer) = t_writer ?? NewWriter();
+        t_writer = null;
+        write(writer);
+        writer.Flush();
+        var built = JsonElement.Parse(buffer.WrittenSpan, new JsonDocumentOptions { MaxDepth = MaxDepth + 8 });
+        if (buffer.Capacity <= 64 * 1024)
         {
-            write(writer);
+            buffer.ResetWrittenCount();
+            writer.Reset();
+            t_writer = (buffer, writer);
         }
 
-        return JsonElement.Parse(buffer.WrittenSpan, new JsonDocumentOptions { MaxDepth = MaxDepth + 8 });
+        return built;
+    }
+
+    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer) NewWriter()
+    {
+        var buffer = new ArrayBufferWriter<byte>(512);
+        return (buffer, new Utf8JsonWriter(buffer, WriterOptions));
     }
 
     public static JsonElement String(string value) => JsonSerializer.SerializeToElement(value, Stored);

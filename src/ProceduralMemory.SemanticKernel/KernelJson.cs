@@ -18,6 +18,13 @@ internal static class KernelJson
     // Deeper than anything that is kept, so that depth is judged in one place.
     private const int MaxDepth = 512;
 
+    // Types that begin with a digit and are no numbers.
+    private static readonly HashSet<Type> WrittenAsText = [typeof(DateTime), typeof(DateTimeOffset), typeof(DateOnly), typeof(TimeOnly), typeof(TimeSpan), typeof(Guid), typeof(Version)];
+
+    private static readonly JsonElement True = JsonElement.Parse("true"u8);
+
+    private static readonly JsonElement False = JsonElement.Parse("false"u8);
+
     private static readonly JsonElement Null = JsonElement.Parse("null"u8);
 
     // A text that is not valid UTF-16 cannot be written as JSON unchanged; this stands for it, and is refused where values are kept.
@@ -149,8 +156,8 @@ internal static class KernelJson
             return Text(text);
         }
 
-        // "2", "True", {"a":1}: JSON in text, or nearly so.
-        var parsed = Parse(text) ?? (bool.TryParse(text, out var flag) ? JsonSerializer.SerializeToElement(flag) : null);
+        // "2", "True", {"a":1}: JSON in text, or nearly so. What cannot be JSON is not tried: finding out costs an exception.
+        var parsed = bool.TryParse(text, out var flag) ? (flag ? True : False) : LooksLikeJson(text, type) ? Parse(text) : null;
         if (type is null || type == typeof(object))
         {
             return parsed is { ValueKind: not JsonValueKind.String } structured && (type is null || structured.ValueKind is JsonValueKind.Object or JsonValueKind.Array)
@@ -248,6 +255,13 @@ internal static class KernelJson
             return false;
         }
     }
+
+    private static bool LooksLikeJson(string text, Type? type) => text.AsSpan().Trim() is [var first, ..] && first switch
+    {
+        '{' or '[' or '"' or 'n' => true,
+        '-' or (>= '0' and <= '9') => type is null || !WrittenAsText.Contains(type),
+        _ => false,
+    };
 
     private static JsonElement Text(string text)
     {

@@ -1,0 +1,89 @@
+using System.Text.Json;
+using ProceduralMemory.Capture;
+using ProceduralMemory.Replay;
+
+namespace ProceduralMemory.Evaluation;
+
+/// <summary>The system <c>ours</c>: the library, through its public API and nothing else.</summary>
+internal sealed class Library(bool redact) : IDisposable
+{
+    public const string Name = "ours";
+
+    private const string Procedure = "task";
+
+    private readonly ProcedureMemory _memory = new(new ProceduralMemoryOptions
+    {
+        DatabasePath = ":memory:",
+        Redactor = redact ? new SecretRedactor() : new NothingIsSecret(),
+    });
+
+    /// <summary>A task to learn from.</summary>
+    /// <param name="Request">What the user said.</param>
+    /// <param name="Steps">What was called.</param>
+    /// <param name="Inputs">The inputs that the caller knew by name; <see langword="null"/> where it knew none.</param>
+    public sealed record Lesson(string Request, IReadOnlyList<RecordedStep> Steps, JsonElement? Inputs = null);
+
+    /// <summary>What was learned, or why nothing was.</summary>
+    public sealed record Learned(ProcedureVersion? Procedure, string? Fault);
+
+    /// <summary>
+    /// Records each lesson under one name in a scope of its own, and reads what was learned. An exception of the library does not end the evaluation: it
+    /// counts as having learned nothing, so that all that depends on it is wrong.
+    /// </summary>
+    public async Task<Learned> LearnAsync(string scope, IEnumerable<Lesson> lessons, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return new Learned((await RecordAsync(scope, lessons, cancellationToken)).Version, null);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            return new Learned(null, $"learning threw {exception.GetType().Name}: {exception.Message}");
+        }
+    }
+
+    /// <summary>Replays what was learned in a scope on a tape.</summary>
+    public async Task<ReplayResult> ReplayAsync(string scope, IReadOnlyDictionary<string, JsonElement> inputs, Tape tape, CancellationToken cancellationToken)
+    {
+        using var session = _memory.BeginSession(new MemoryScope(scope));
+        // The one place of a replay's settings. Constants that the library marks as unconfirmed are to be confirmed here, once it marks them.
+        return await _memory.ReplayAsync(Procedure, new ReplayRequest { Inputs = inputs }, tape, cancellationToken);
+    }
+
+    public void Dispose() => _memory.Dispose();
+
+    private async Task<Procedure> RecordAsync(string scope, IEnumerable<Lesson> lessons, CancellationToken cancellationToken)
+    {
+        using var session = _memory.BeginSession(new MemoryScope(scope));
+        foreach (var lesson in lessons)
+        {
+            var recorder = await _memory.StartRecordingAsync(DetailsOf(lesson), cancellationToken: cancellationToken);
+            foreach (var step in lesson.Steps)
+            {
+                await recorder.RecordStepAsync(
+                    new TraceStep { Action = step.Function, Arguments = step.Arguments, Result = step.Result.ValueKind is JsonValueKind.Null ? null : step.Result },
+                    cancellationToken);
+            }
+
+            await recorder.FinalizeAsync(cancellationToken: cancellationToken);
+        }
+
+        return await _memory.GetAsync(Procedure, cancellationToken: cancellationToken);
+    }
+
+    /// <summary>The one place of a recording's settings.</summary>
+    private static RecordingDetails DetailsOf(Lesson lesson)
+    {
+        // RecordingDetails has no named inputs yet. When it has, lesson.Inputs (an object, name to value) goes there; until then 'named' learns without them.
+        _ = lesson.Inputs;
+        return new RecordingDetails { Name = Procedure, Request = lesson.Request };
+    }
+
+    /// <summary>The data are public and hold no real secrets; with redaction a token could not be followed from a result to an argument.</summary>
+    private sealed class NothingIsSecret : IRedactor
+    {
+        public bool IsSecret(string action, string name) => false;
+
+        public string Redact(string text) => text;
+    }
+}

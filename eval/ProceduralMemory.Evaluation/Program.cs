@@ -1,0 +1,90 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using ProceduralMemory.Evaluation;
+using Spectre.Console;
+
+CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+if (Console.IsOutputRedirected)
+{
+    // A file or a pipe has no width of its own; the tables are wide.
+    AnsiConsole.Profile.Width = 200;
+}
+
+var what = new Argument<string>("what") { Description = "What to measure: retrieval, dataflow, replay or all." };
+what.AcceptOnlyFromAmong("retrieval", "dataflow", "replay", "all");
+var data = new Option<DirectoryInfo?>("--data") { Description = "The folder of the evaluation data. The default is ../shared/data, seen from the current directory or from the repository.", HelpName = "DIR" };
+var json = new Option<bool>("--json") { Description = "Print nothing but one JSON object on standard output." };
+var errors = new Option<int>("--errors") { Description = "Then print the first N failures of ours for each source, with what was predicted and the truth. With --json they go to standard error.", HelpName = "N" };
+var check = new Option<bool>("--check") { Description = "Then compare the baselines with the figures that the README of the public data prints." };
+var redact = new Option<bool>("--redact") { Description = "Record with the library's default redactor. Without it nothing is redacted: the data hold no real secrets, and the flow of values is what is measured." };
+var command = new RootCommand("Measures the library and simple baselines on real traces.") { what, data, json, errors, check, redact };
+
+command.SetAction(async (parsed, cancellationToken) =>
+{
+    var asked = parsed.GetRequiredValue(what);
+    var asJson = parsed.GetValue(json);
+    var asides = asJson ? AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) }) : AnsiConsole.Console;
+    if (asked == "retrieval")
+    {
+        await Console.Error.WriteLineAsync("'retrieval' is not measured yet: it comes with a later issue. Ask for dataflow, replay or all (which runs these two).");
+        return 2;
+    }
+
+    if (asked == "all")
+    {
+        await Console.Error.WriteLineAsync("'all' runs dataflow and replay; retrieval is not measured yet, it comes with a later issue.");
+    }
+
+    try
+    {
+        var folder = DataFolder.Find(parsed.GetValue(data));
+        var failures = parsed.GetValue(errors);
+        var checks = new ReadmeCheck();
+        var report = new JsonObject();
+        if (asked is "dataflow" or "all")
+        {
+            var result = await new DataflowEvaluation(folder.LoadTraces(), parsed.GetValue(redact)).RunAsync(cancellationToken);
+            report["dataflow"] = DataflowReport.ToJson(result);
+            if (!asJson)
+            {
+                DataflowReport.Print(AnsiConsole.Console, result);
+            }
+
+            FailureReport.Print(asides, "dataflow", result.Failures, failures);
+            checks.Add(result);
+        }
+
+        if (asked is "replay" or "all")
+        {
+            var result = await new ReplayEvaluation(folder.LoadReplay(), parsed.GetValue(redact)).RunAsync(cancellationToken);
+            report["replay"] = ReplayReport.ToJson(result);
+            if (!asJson)
+            {
+                ReplayReport.Print(AnsiConsole.Console, result);
+            }
+
+            FailureReport.Print(asides, "replay", result.Failures, failures);
+            checks.Add(result);
+        }
+
+        if (asJson)
+        {
+            await Console.Out.WriteLineAsync(report.ToJsonString());
+        }
+
+        if (parsed.GetValue(check))
+        {
+            checks.Print(asides);
+        }
+
+        return 0;
+    }
+    catch (DataException exception)
+    {
+        await Console.Error.WriteLineAsync(exception.Message);
+        return 1;
+    }
+});
+
+return await command.Parse(args).InvokeAsync();

@@ -1,0 +1,119 @@
+using System.Globalization;
+using Spectre.Console;
+
+namespace ProceduralMemory.Evaluation;
+
+/// <summary>A wrong answer of ours.</summary>
+/// <param name="Group">The source, or the backend with mode and shots.</param>
+/// <param name="Where">The leaf or the pair.</param>
+/// <param name="Lines">What was predicted and what is true.</param>
+/// <param name="Threw">Whether the library threw while learning.</param>
+internal sealed record Failure(string Group, string Where, IReadOnlyList<string> Lines, bool Threw = false);
+
+/// <summary>How figures are written.</summary>
+internal static class Figure
+{
+    /// <summary>A rate with three places, without the zero before the point.</summary>
+    public static string Rate(double value) => value.ToString(value < 0.9995 ? ".000" : "0.000", CultureInfo.InvariantCulture);
+
+    public static string Ratio(double value) => value.ToString("0.00", CultureInfo.InvariantCulture);
+}
+
+/// <summary>Shows wrong answers of ours.</summary>
+internal static class FailureReport
+{
+    public static void Print(IAnsiConsole console, string evaluation, IReadOnlyList<Failure> failures, int count)
+    {
+        if (failures.Count(f => f.Threw) is > 0 and var threw)
+        {
+            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{evaluation}: {threw} of the {failures.Count} failures of {Library.Name} are exceptions of the library while learning, such as: {failures.First(f => f.Threw).Lines[0]}"));
+        }
+
+        if (count <= 0)
+        {
+            return;
+        }
+
+        foreach (var group in failures.GroupBy(f => f.Group, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
+        {
+            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{evaluation}, {group.Key}: {Math.Min(count, group.Count())} of {group.Count()} failures of {Library.Name}"));
+            foreach (var failure in group.Take(count))
+            {
+                console.WriteLine($"  {failure.Where}");
+                foreach (var line in failure.Lines)
+                {
+                    console.WriteLine($"    {line}");
+                }
+            }
+        }
+    }
+}
+
+/// <summary>Compares the baselines with the figures that the README of the public data prints. On other data, such as the sealed half, they differ, and that says nothing.</summary>
+internal sealed class ReadmeCheck
+{
+    private const double Tolerance = 0.005;
+
+    private readonly List<(string What, double Printed, double Found)> _figures = [];
+
+    public void Add(DataflowResult result)
+    {
+        Dataflow(DataflowBaselines.EqualityFirst, "nestful", (k, f) => f(result.Of(DataflowBaselines.EqualityFirst, "nestful", k)), .889, .966, .926, .982);
+        Dataflow(DataflowBaselines.TextFirst, "nestful", (k, f) => f(result.Of(DataflowBaselines.TextFirst, "nestful", k)), .970, .931, .950, .993);
+        Dataflow(DataflowBaselines.EqualityFirst, "all six", (k, f) => f(result.All(DataflowBaselines.EqualityFirst, k)), .870, .988, .925, .969);
+
+        void Dataflow(string system, string source, Func<string, Func<Score, double>, double> figure, double precision, double recall, double f1, double inputF1)
+        {
+            _figures.Add(($"dataflow, {source}: {system}, binding precision", precision, figure(Label.Binding, s => s.Precision)));
+            _figures.Add(($"dataflow, {source}: {system}, binding recall", recall, figure(Label.Binding, s => s.Recall)));
+            _figures.Add(($"dataflow, {source}: {system}, binding F1", f1, figure(Label.Binding, s => s.F1)));
+            _figures.Add(($"dataflow, {source}: {system}, input F1", inputF1, figure(Label.Input, s => s.F1)));
+        }
+    }
+
+    public void Add(ReplayEvaluationResult result)
+    {
+        Named(ReplayBaselines.Seed, .037, .021, .040, .047);
+        Named(ReplayBaselines.SeedAdapted, .534, .093, .538, .605);
+        Named(ReplayBaselines.Equality, .948, .958, .991, .997);
+        Named(ReplayBaselines.Oracle, 1, 1, 1, 1);
+        _figures.Add(($"replay, tau-retail named 1-shot: {ReplayBaselines.Equality}", .791, result.Of(ReplayBaselines.Equality, "tau-retail", ReplayEvaluation.Named, 1)?.Rate ?? 0));
+        TracesOnly(ReplayBaselines.Diff, 2, .746, .87);
+        TracesOnly(ReplayBaselines.Diff, 3, .879, .95);
+        TracesOnly(ReplayBaselines.AskEverything, 2, 1, 1.68);
+        TracesOnly(ReplayBaselines.AskEverything, 3, 1, null);
+        TracesOnly(ReplayBaselines.Oracle, 2, 1, 1);
+        TracesOnly(ReplayBaselines.Oracle, 3, 1, null);
+
+        void Named(string system, double one, double binding, double two, double three)
+        {
+            _figures.Add(($"replay, named 1-shot: {system}", one, Rate(system, ReplayEvaluation.Named, 1)));
+            _figures.Add(($"replay, named 1-shot, needing a binding: {system}", binding, Rate(system, ReplayEvaluation.NamedBinding, 1)));
+            _figures.Add(($"replay, named 2-shot: {system}", two, Rate(system, ReplayEvaluation.Named, 2)));
+            _figures.Add(($"replay, named 3-shot: {system}", three, Rate(system, ReplayEvaluation.Named, 3)));
+        }
+
+        void TracesOnly(string system, int shots, double rate, double? asked)
+        {
+            _figures.Add((string.Create(CultureInfo.InvariantCulture, $"replay, traces-only {shots}-shot: {system}"), rate, Rate(system, ReplayEvaluation.TracesOnly, shots)));
+            if (asked is { } ratio)
+            {
+                _figures.Add((string.Create(CultureInfo.InvariantCulture, $"replay, traces-only {shots}-shot, asked/slots: {system}"), ratio, result.All(system, ReplayEvaluation.TracesOnly, shots)?.AskedPerSlot ?? 0));
+            }
+        }
+
+        double Rate(string system, string mode, int shots) => result.All(system, mode, shots)?.Rate ?? 0;
+    }
+
+    public void Print(IAnsiConsole console)
+    {
+        var table = new Table().Title("baselines beside the README of the public data").AddColumn("figure").AddColumn("printed there").AddColumn("here").AddColumn("within 0.005");
+        foreach (var (what, printed, found) in _figures)
+        {
+            table.AddRow(Markup.Escape(what), Figure.Rate(printed), Figure.Rate(found), Math.Abs(printed - found) <= Tolerance ? "yes" : "NO");
+        }
+
+        console.Write(table);
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{_figures.Count(f => Math.Abs(f.Printed - f.Found) <= Tolerance)} of {_figures.Count} figures are as printed there."));
+    }
+}

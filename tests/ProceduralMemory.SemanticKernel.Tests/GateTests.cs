@@ -97,11 +97,14 @@ public sealed class GateTests
     public async Task A_filter_that_asks_to_end_the_turn_after_a_step_keeps_the_following_ones_from_running()
     {
         var shop = new Shop();
-        var gate = new Filters { OnAuto = async (context, next) =>
+        var gate = new Filters
         {
-            await next(context);
-            context.Terminate = context.Function.Name == "refund";
-        } };
+            OnAuto = async (context, next) =>
+            {
+                await next(context);
+                context.Terminate = context.Function.Name == "refund";
+            }
+        };
         await using var agent = await AgentAsync(shop, gate, registeredAfterOurs: false);
         await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", Order), Given.Step("shop.refund", Refund), Given.Step("shop.get_order", Order));
 
@@ -115,11 +118,14 @@ public sealed class GateTests
     [Fact]
     public async Task A_filter_that_asks_to_end_the_turn_after_the_last_step_has_nothing_to_stop()
     {
-        var gate = new Filters { OnAuto = async (context, next) =>
+        var gate = new Filters
         {
-            await next(context);
-            context.Terminate = true;
-        } };
+            OnAuto = async (context, next) =>
+            {
+                await next(context);
+                context.Terminate = true;
+            }
+        };
         await using var agent = await AgentAsync(new Shop(), gate, registeredAfterOurs: false);
         await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", Order));
 
@@ -168,15 +174,18 @@ public sealed class GateTests
     public async Task An_auto_filter_sees_a_replayed_call_as_if_the_model_had_just_asked_for_it()
     {
         var seen = new ConcurrentQueue<AutoFunctionInvocationContext>();
-        var gate = new Filters { OnAuto = (context, next) =>
+        var gate = new Filters
         {
-            if (context.Function.PluginName == "shop")
+            OnAuto = (context, next) =>
             {
-                seen.Enqueue(context);
-            }
+                if (context.Function.PluginName == "shop")
+                {
+                    seen.Enqueue(context);
+                }
 
-            return next(context);
-        } };
+                return next(context);
+            }
+        };
         await using var agent = await AgentAsync(new Shop(), gate, registeredAfterOurs: false);
         await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", Order), Given.Step("shop.refund", Refund));
 
@@ -201,17 +210,20 @@ public sealed class GateTests
     public async Task An_auto_filter_sees_the_conversation_that_a_replay_is_part_of_and_cannot_change_it()
     {
         var seen = new ConcurrentQueue<string>();
-        var gate = new Filters { OnAuto = (context, next) =>
+        var gate = new Filters
         {
-            if (context.Function.Name == "get_order")
+            OnAuto = (context, next) =>
             {
-                seen.Enqueue(string.Join(", ", context.ChatHistory.Select(m => m.Role.Label.ToLowerInvariant())));
-                seen.Enqueue(context.ChatHistory.First().Content!);
-                context.ChatHistory.Clear();
-            }
+                if (context.Function.Name == "get_order")
+                {
+                    seen.Enqueue(string.Join(", ", context.ChatHistory.Select(m => m.Role.Label.ToLowerInvariant())));
+                    seen.Enqueue(context.ChatHistory.First().Content!);
+                    context.ChatHistory.Clear();
+                }
 
-            return next(context);
-        } };
+                return next(context);
+            }
+        };
         await using var agent = await AgentAsync(new Shop(), gate, registeredAfterOurs: false);
         await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", Order));
 
@@ -229,16 +241,19 @@ public sealed class GateTests
     public async Task A_filter_may_answer_a_read_from_its_cache_but_a_write_that_did_not_run_has_not_happened(StepEffect effect, ReplayOutcome outcome)
     {
         var shop = new Shop();
-        var cache = new Filters { OnFunction = (context, next) =>
+        var cache = new Filters
         {
-            if (context.Function.Name != "get_order")
+            OnFunction = (context, next) =>
             {
-                return next(context);
-            }
+                if (context.Function.Name != "get_order")
+                {
+                    return next(context);
+                }
 
-            context.Result = new FunctionResult(context.Function, "{\"customer\":\"C-cached\"}");
-            return Task.CompletedTask;
-        } };
+                context.Result = new FunctionResult(context.Function, "{\"customer\":\"C-cached\"}");
+                return Task.CompletedTask;
+            }
+        };
         await using var agent = await AgentAsync(shop, cache, registeredAfterOurs: false);
         await agent.Memory.StoredAsync(
             "p",
@@ -288,17 +303,20 @@ public sealed class GateTests
     public async Task A_filter_may_try_a_function_again()
     {
         var tries = 0;
-        var gate = new Filters { OnFunction = async (context, next) =>
+        var gate = new Filters
         {
-            try
+            OnFunction = async (context, next) =>
             {
-                await next(context);
+                try
+                {
+                    await next(context);
+                }
+                catch (IOException)
+                {
+                    await next(context);
+                }
             }
-            catch (IOException)
-            {
-                await next(context);
-            }
-        } };
+        };
         await using var agent = await TestAgent.StartAsync(b =>
         {
             b.Plugins.Add(Given.Plugin("t", ("shaky", () => ++tries == 1 ? throw new IOException("Lost the line.") : "there")));
@@ -349,11 +367,14 @@ public sealed class GateTests
     public async Task A_call_that_a_replayed_function_makes_passes_the_filters_in_its_turn()
     {
         var seen = new ConcurrentQueue<string>();
-        var gate = new Filters { OnFunction = (context, next) =>
+        var gate = new Filters
         {
-            seen.Enqueue(context.Function.Name);
-            return context.Function.Name == "inner" ? throw new UnauthorizedAccessException("Not the inner one.") : next(context);
-        } };
+            OnFunction = (context, next) =>
+            {
+                seen.Enqueue(context.Function.Name);
+                return context.Function.Name == "inner" ? throw new UnauthorizedAccessException("Not the inner one.") : next(context);
+            }
+        };
         await using var agent = await TestAgent.StartAsync(b =>
         {
             b.Plugins.Add(Given.Plugin("t", ("inner", () => seen.Enqueue("inner runs")), ("outer", (Kernel kernel) => kernel.CallAsync("t.inner"))));
@@ -369,9 +390,11 @@ public sealed class GateTests
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_filter_that_asks_another_function_and_then_refuses_has_refused(bool auto)
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public async Task A_filter_that_asks_another_function_first_decides_as_it_does_live(bool auto, bool allows)
     {
         var shop = new Shop();
         var gate = new Filters();
@@ -405,16 +428,16 @@ public sealed class GateTests
         }
 
         using var memory = Given.Memory();
-        var kernel = Given.Kernel(memory, shop.Plugin(), Given.Plugin("policy", ("allows", (string function) => false)));
+        var kernel = Given.Kernel(memory, shop.Plugin(), Given.Plugin("policy", ("allows", (string function) => allows)));
         kernel.FunctionInvocationFilters.Add(gate);
         kernel.AutoFunctionInvocationFilters.Add(gate);
         await memory.StoredAsync("p", Given.Step("shop.refund", Refund), Given.Step("shop.get_order", Order));
 
         var replay = await memory.ReplayAsync(kernel, "p");
 
-        Assert.Empty(shop.Calls);
-        Assert.Equal(ReplayOutcome.Refused, replay.Outcome);
-        Assert.Contains("The policy forbids it.", replay.Message, StringComparison.Ordinal);
+        Assert.Equal(allows ? ["refund C-1 1", "get_order W-1"] : [], shop.Calls);
+        Assert.Equal(allows ? ReplayOutcome.Completed : ReplayOutcome.Refused, replay.Outcome);
+        Assert.Equal(!allows, replay.Message.Contains("The policy forbids it.", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -441,7 +464,8 @@ public sealed class GateTests
             {
                 k.Data["seen"] = "by the function";
                 k.Data["known"] = "changed";
-            }),
+            }
+        ),
             ("read", (Kernel k) => (string?)k.Data["seen"])));
         kernel.Data["known"] = "before";
         await memory.StoredAsync("p", Given.Step("t.write"), Given.Step("t.read"));

@@ -154,7 +154,8 @@ public sealed class RecordingFaultTests
         {
             await cancellation.CancelAsync();
             token.ThrowIfCancellationRequested();
-        })));
+        }
+        )));
 
         var trace = await kernel.RecordedAsync(memory, async () =>
         {

@@ -127,17 +127,20 @@ public sealed class RecordingOverTheWireTests
     {
         // A gate of the host lets the call that was asked for last go first.
         var relay = new Relay("x", "y", "z");
-        var gate = new Filters { OnAuto = async (context, next) =>
+        var gate = new Filters
         {
-            if (context.Function.Name == "mark")
+            OnAuto = async (context, next) =>
             {
-                await relay.RunAfterNextAsync((string)context.Arguments!["name"]!, () => next(context));
+                if (context.Function.Name == "mark")
+                {
+                    await relay.RunAfterNextAsync((string)context.Arguments!["name"]!, () => next(context));
+                }
+                else
+                {
+                    await next(context);
+                }
             }
-            else
-            {
-                await next(context);
-            }
-        } };
+        };
         await using var agent = await TestAgent.StartAsync(
             b =>
             {
@@ -163,27 +166,33 @@ public sealed class RecordingOverTheWireTests
     public async Task Finalize_asked_for_together_with_a_call_waits_for_it()
     {
         var finalizing = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var watch = new Filters { OnFunction = (context, next) =>
+        var watch = new Filters
         {
-            var call = next(context);
-            if (context.Function.Name == ProceduralMemoryPlugin.Finalize)
+            OnFunction = (context, next) =>
             {
-                // It has gone as far as it can without the other call.
-                finalizing.SetResult();
-            }
+                var call = next(context);
+                if (context.Function.Name == ProceduralMemoryPlugin.Finalize)
+                {
+                    // It has gone as far as it can without the other call.
+                    finalizing.SetResult();
+                }
 
-            return call;
-        } };
+                return call;
+            }
+        };
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var hold = new Filters { OnAuto = async (context, next) =>
+        var hold = new Filters
         {
-            if (context.Function.Name == ProceduralMemoryPlugin.Finalize)
+            OnAuto = async (context, next) =>
             {
-                await begun.Task;
-            }
+                if (context.Function.Name == ProceduralMemoryPlugin.Finalize)
+                {
+                    await begun.Task;
+                }
 
-            await next(context);
-        } };
+                await next(context);
+            }
+        };
         await using var agent = await TestAgent.StartAsync(
             b =>
             {
@@ -194,7 +203,8 @@ public sealed class RecordingOverTheWireTests
                     begun.SetResult();
                     await finalizing.Task;
                     return "worked";
-                })));
+                }
+                )));
             },
             functionChoice: new() { AllowConcurrentInvocation = true });
 
@@ -292,7 +302,8 @@ public sealed class RecordingOverTheWireTests
             {
                 await Assert.ThrowsAsync<InvalidOperationException>(() => kernel.CallAsync("t.inner"));
                 return (await kernel.CallAsync("t.other")).GetValue<string>();
-            })));
+            }
+        )));
 
         await agent.AskAsync("Go.", Model.StartsRecording(), Model.Calls("t-outer"), Model.Finalizes());
 

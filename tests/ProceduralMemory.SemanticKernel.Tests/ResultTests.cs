@@ -105,14 +105,17 @@ public sealed class ResultTests
     {
         using var memory = Given.Memory();
         var kernel = Given.Kernel(memory, Given.Plugin("t", ("give", () => "raw")));
-        kernel.FunctionInvocationFilters.Add(new Filters { OnFunction = async (context, next) =>
+        kernel.FunctionInvocationFilters.Add(new Filters
         {
-            await next(context);
-            if (context.Function.Name == "give")
+            OnFunction = async (context, next) =>
             {
-                context.Result = new FunctionResult(context.Result, "polished");
+                await next(context);
+                if (context.Function.Name == "give")
+                {
+                    context.Result = new FunctionResult(context.Result, "polished");
+                }
             }
-        } });
+        });
 
         var trace = await kernel.RecordedAsync(memory, () => kernel.CallAsync("t.give"));
 
@@ -283,6 +286,34 @@ public sealed class ResultTests
 
         Assert.Equal((ReplayOutcome.Completed, OutcomeMatch.Matched), (replay.Outcome, replay.Steps[0].Match));
         Given.JsonEqual(trace.Steps.Single().Result!.Value.GetRawText(), replay.Steps[0].Result);
+    }
+
+    [Fact]
+    public async Task A_stream_that_breaks_in_a_replay_fails_its_step_and_a_call_that_it_makes_passes_the_filters()
+    {
+        var seen = new List<string>();
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, Given.Plugin("t", ("inner", () => "inner"), ("tell", TellAsync), ("after", () => "after")));
+        kernel.FunctionInvocationFilters.Add(new Filters
+        {
+            OnFunction = (context, next) =>
+            {
+                seen.Add(context.Function.Name);
+                return next(context);
+            }
+        });
+        await memory.StoredAsync("p", Given.Step("t.tell"), Given.Step("t.after"));
+
+        var replay = await memory.ReplayAsync(kernel, "p");
+
+        Assert.Equal((ReplayOutcome.Failed, new StepFailure(nameof(InvalidOperationException), "The ink is dry.")), (replay.Outcome, replay.Steps[0].Failure));
+        Assert.Equal(["tell", "inner"], seen);
+
+        static async IAsyncEnumerable<string> TellAsync(Kernel kernel)
+        {
+            yield return (await kernel.CallAsync("t.inner")).GetValue<string>()!;
+            throw new InvalidOperationException("The ink is dry.");
+        }
     }
 
     private static async IAsyncEnumerable<T> Stream<T>(params T[] items)

@@ -15,7 +15,8 @@ public sealed class SessionTests
             // No conversation gets past here before all are in the middle of their recordings.
             await meeting.WaitAsync();
             return name;
-        })));
+        }
+        )));
 
         await Task.WhenAll(new[] { "one", "two", "three" }.Select(async name =>
         {

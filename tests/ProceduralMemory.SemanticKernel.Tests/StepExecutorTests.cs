@@ -196,7 +196,8 @@ public sealed class StepExecutorTests
         {
             await cancellation.CancelAsync();
             token.ThrowIfCancellationRequested();
-        })));
+        }
+        )));
         await memory.StoredAsync("p", Given.Step("t.wait"));
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => memory.ReplayAsync(kernel, "p", cancellationToken: cancellation.Token));
@@ -261,7 +262,8 @@ public sealed class StepExecutorTests
 
             await both.Task;
             return name;
-        })));
+        }
+        )));
         await memory.StoredAsync("p", Given.Step("t.meet", """{"name":"$inputs.name"}"""));
 
         var replays = await Task.WhenAll(new[] { "\"a\"", "\"b\"" }.Select(name => memory.ReplayAsync(kernel, "p", Given.With(("name", name)))));

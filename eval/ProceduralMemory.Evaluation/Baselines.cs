@@ -133,6 +133,11 @@ internal sealed record BaselineProcedure(IReadOnlyList<(string Function, Source.
 }
 
 /// <summary>The replay baselines: simple learners that know nothing of the library.</summary>
+/// <remarks>
+/// The README of the data names them and prints their figures, but does not define them: these definitions were reconstructed by trying variants against
+/// the printed figures of the public half. <see cref="Seed"/> and <see cref="Diff"/> do not come out as printed there; <c>--check</c> shows by how much.
+/// On the tape <see cref="Seed"/> can only give zero: a pair whose first recording equals the target is what the data call trivial.
+/// </remarks>
 internal static class ReplayBaselines
 {
     public const string Seed = "seed replay, recorded parameters";

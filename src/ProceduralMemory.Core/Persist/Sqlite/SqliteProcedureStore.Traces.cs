@@ -17,9 +17,17 @@ public sealed partial class SqliteProcedureStore
         """
         insert into trace_steps (trace_id, ordinal, kind, action, arguments, result, omitted, status, error_type, error, outcome, notes,
                                  call_group, call_index, started_at, duration_us)
-        select @TraceId, @Ordinal, @Kind, @Action, @Arguments, @Result, @Omitted, @Status, @ErrorType, @Error, @Outcome, @Notes,
+        select id, @Ordinal, @Kind, @Action, @Arguments, @Result, @Omitted, @Status, @ErrorType, @Error, @Outcome, @Notes,
                @CallGroup, @CallIndex, @StartedAt, @DurationUs
-        where exists (select 1 from traces where id = @TraceId and status = 'recording')
+        from traces where id = @TraceId and status = 'recording'
+        """;
+
+    // The same for nearly every step there is: each parameter costs half a microsecond, and a filter pays it on every call.
+    private const string AppendPlainTraceStep =
+        """
+        insert into trace_steps (trace_id, ordinal, kind, action, arguments, result, status, started_at, duration_us)
+        select id, @Ordinal, @Kind, @Action, @Arguments, @Result, @Status, @StartedAt, @DurationUs
+        from traces where id = @TraceId and status = 'recording'
         """;
 
     private const string AnnotateTraceStep =
@@ -80,28 +88,45 @@ public sealed partial class SqliteProcedureStore
     public async Task AppendTraceStepAsync(Guid traceId, TraceStep step, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(step);
-        var inserted = await _database.ExecuteAsync(
-            AppendTraceStep,
-            new
-            {
-                TraceId = Text(traceId),
-                step.Ordinal,
-                Kind = Text(step.Kind),
-                step.Action,
-                Arguments = step.Arguments.GetRawText(),
-                Result = Text(step.Result),
-                step.Omitted,
-                Status = Text(step.Status),
-                step.Failure?.ErrorType,
-                Error = step.Failure?.Message,
-                step.Outcome,
-                step.Notes,
-                step.CallGroup,
-                step.CallIndex,
-                StartedAt = Text(step.StartedAt),
-                DurationUs = Microseconds(step.Duration),
-            },
-            cancellationToken).ConfigureAwait(false);
+        var isPlain = step is { Omitted: null, Failure: null, Outcome: null, Notes: null, CallGroup: null, CallIndex: 0 };
+        var inserted = await (isPlain
+            ? _database.ExecuteAsync(
+                AppendPlainTraceStep,
+                new
+                {
+                    TraceId = Text(traceId),
+                    step.Ordinal,
+                    Kind = Text(step.Kind),
+                    step.Action,
+                    Arguments = step.Arguments.GetRawText(),
+                    Result = Text(step.Result),
+                    Status = Text(step.Status),
+                    StartedAt = Text(step.StartedAt),
+                    DurationUs = Microseconds(step.Duration),
+                },
+                cancellationToken)
+            : _database.ExecuteAsync(
+                AppendTraceStep,
+                new
+                {
+                    TraceId = Text(traceId),
+                    step.Ordinal,
+                    Kind = Text(step.Kind),
+                    step.Action,
+                    Arguments = step.Arguments.GetRawText(),
+                    Result = Text(step.Result),
+                    step.Omitted,
+                    Status = Text(step.Status),
+                    step.Failure?.ErrorType,
+                    Error = step.Failure?.Message,
+                    step.Outcome,
+                    step.Notes,
+                    step.CallGroup,
+                    step.CallIndex,
+                    StartedAt = Text(step.StartedAt),
+                    DurationUs = Microseconds(step.Duration),
+                },
+                cancellationToken)).ConfigureAwait(false);
         ThrowIfNotRecording(inserted, traceId);
     }
 

@@ -45,8 +45,14 @@ internal sealed class Demo : IAsyncDisposable
     {
         database = Path.GetFullPath(database);
         Directory.CreateDirectory(Path.GetDirectoryName(database)!);
-        if (fresh)
+        if (fresh && File.Exists(database))
         {
+            // Whatever the option names is deleted: so only what is a database.
+            if (!IsDatabase(database))
+            {
+                throw new InvalidOperationException($"'{database}' is no SQLite database, so --fresh does not delete it. Name another file with --database.");
+            }
+
             foreach (var suffix in (string[])["", "-wal", "-shm"])
             {
                 File.Delete(database + suffix);
@@ -157,6 +163,13 @@ internal sealed class Demo : IAsyncDisposable
         }
 
         Directory.Delete(_workFolder, recursive: true);
+    }
+
+    private static bool IsDatabase(string file)
+    {
+        using var stream = File.OpenRead(file);
+        Span<byte> header = stackalloc byte[16];
+        return stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) is 0 or 16 && (stream.Length == 0 || header.SequenceEqual("SQLite format 3\0"u8));
     }
 
     private DemoAgent CreateAgent(ReleaseWorld world, bool withMemory) => new(

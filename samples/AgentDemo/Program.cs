@@ -33,7 +33,7 @@ command.SetAction(async (parsed, cancellationToken) =>
 
         return parsed.GetValue(noMemory) ? await demo.RunWithoutMemoryAsync(cancellationToken) : await demo.RunAsync(cancellationToken);
     }
-    catch (ProceduralMemoryException exception)
+    catch (Exception exception) when (exception is ProceduralMemoryException or InvalidOperationException or IOException or UnauthorizedAccessException)
     {
         AnsiConsole.MarkupLineInterpolated(System.Globalization.CultureInfo.InvariantCulture, $"[red]{exception.Message}[/]");
         return 1;

@@ -26,15 +26,15 @@ internal static class Json
 
     // Values are built on every recorded call and every replayed step.
     [ThreadStatic]
-    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? t_writer;
+    private static (ArrayBufferWriter<byte> Buffer, Utf8JsonWriter Writer)? ThreadWriter;
 
     private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static JsonElement Build(Action<Utf8JsonWriter> write)
     {
         // Taken out while it is used: a value may be built in the course of building another.
-        var (buffer, writer) = t_writer ?? NewWriter();
-        t_writer = null;
+        var (buffer, writer) = ThreadWriter ?? NewWriter();
+        ThreadWriter = null;
         write(writer);
         writer.Flush();
         var built = JsonElement.Parse(buffer.WrittenSpan, new JsonDocumentOptions { MaxDepth = MaxDepth + 8 });
@@ -42,7 +42,7 @@ internal static class Json
         {
             buffer.ResetWrittenCount();
             writer.Reset();
-            t_writer = (buffer, writer);
+            ThreadWriter = (buffer, writer);
         }
 
         return built;

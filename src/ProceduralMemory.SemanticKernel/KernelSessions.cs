@@ -10,7 +10,7 @@ internal static class KernelSessions
 {
     // Kernel.Data is copied to clones, so a kernel and the clones made of it afterwards share a session. One key for each memory.
     private static readonly ConditionalWeakTable<ProcedureMemory, string> Keys = [];
-    private static int s_keyCount;
+    private static int KeyCount;
 
     public static MemorySession? Find(ProcedureMemory memory, Kernel kernel) => memory.CurrentSession ?? (kernel.Data.TryGetValue(KeyOf(memory), out var own) ? own as MemorySession : null);
 
@@ -35,7 +35,7 @@ internal static class KernelSessions
         }
     }
 
-    private static string KeyOf(ProcedureMemory memory) => Keys.GetValue(memory, static _ => $"ProceduralMemory.Session.{Interlocked.Increment(ref s_keyCount)}");
+    private static string KeyOf(ProcedureMemory memory) => Keys.GetValue(memory, static _ => $"ProceduralMemory.Session.{Interlocked.Increment(ref KeyCount)}");
 }
 
 /// <summary>Where in a tree of calls the current code runs. Set before a call goes on and restored after it; it flows into what the call awaits.</summary>

@@ -42,7 +42,8 @@ public sealed class ExchangeTests : IDisposable
                     Given.Step("t.a") with { Arguments = ValueExpression.Escape(constants), Notes = words, Expectation = new Expectation { Kind = ExpectationKind.Exact, Value = expected, Description = words } },
                     Given.Step("t.b", """{"x":"$steps.a.outputs#/x","y":"{$inputs.y}!"}"""))
                 .Taking(new ProcedureInput { Name = "y", Default = Given.Value("7"), Required = false, Description = words })
-                with { Description = words, Notes = words });
+                with
+                { Description = words, Notes = words });
 
             var second = await target.Memory.ImportAsync(await source.Memory.ExportAsync("p"));
 

@@ -20,7 +20,8 @@ public sealed class ProcedureStoreTests : IDisposable
             Given.Nested("notify", """{"text":"Refund of {$steps.get.outputs#/total}"}"""),
             Given.Step("Call the customer") with { Kind = StepKind.Manual, OnFailure = FailurePolicy.Continue, Flags = ["slow"], Expectation = new Expectation { Kind = ExpectationKind.Contains, Value = Given.Text("ok"), Strength = ExpectationStrength.Observed, Description = "fine" } })
             .Taking(new ProcedureInput { Name = "id", Type = JsonType.String, Description = "The order.", Examples = [Given.Text("W1")] }, new ProcedureInput { Name = "limit", Type = JsonType.Number, Required = false, Default = Given.Value("10.5") })
-            with { Description = "Refunds.", Tags = ["orders", "Money"], Notes = "careful" };
+            with
+        { Description = "Refunds.", Tags = ["orders", "Money"], Notes = "careful" };
 
         var stored = await Memory.StoreAsync(definition);
         var read = await _test.Open().GetAsync("refund");
@@ -234,7 +235,8 @@ public sealed class ProcedureStoreTests : IDisposable
                 Expectation = new Expectation { Kind = ExpectationKind.Exact, Value = Given.Value("""{"token":"sup3rs3cret"}"""), Description = "secret=sup3rs3cret" },
             })
             .Taking(new ProcedureInput { Name = "config", Description = "such as password=sup3rs3cret", Default = Given.Value("""{"password":"sup3rs3cret"}"""), Examples = [Given.Value("""{"password":"sup3rs3cret"}""")] })
-            with { Description = "api_key=sup3rs3cret", Notes = "token: sup3rs3cret" });
+            with
+            { Description = "api_key=sup3rs3cret", Notes = "token: sup3rs3cret" });
 
         Assert.DoesNotContain("sup3rs3cret", _test.Dump(), StringComparison.Ordinal);
     }

@@ -42,7 +42,8 @@ public sealed class OptimizeTests : IDisposable
     {
         await Memory.StoreAsync(
             Given.Definition("p", Given.Step("t.a", """{"x":"$inputs.used"}"""), Given.Step("t.bad", """{"x":"$inputs.gone","y":"$steps.a.outputs"}"""), Given.Step("t.c"))
-            .Taking(Given.Input("used"), Given.Input("gone")) with { Description = "d", Tags = ["t"], Notes = "n" });
+            .Taking(Given.Input("used"), Given.Input("gone")) with
+            { Description = "d", Tags = ["t"], Notes = "n" });
         await ReplayAsync(2, "t.bad");
         await ReplayAsync(1);
         var earlier = await Memory.GetAsync("p");

@@ -76,9 +76,10 @@ public sealed class KernelStepExecutor : IStepExecutor
         var probe = new Probe();
         var outer = CallFrames.Enter(memory: null);
         Probe.Current.Value = probe;
+        AutoFunctionInvocationContext? context = null;
         try
         {
-            var context = AutoContext(function, arguments, call, cancellationToken);
+            context = AutoContext(function, arguments, call, cancellationToken);
             await InvokeAutoFiltersAsync(context, probe, index: 0).ConfigureAwait(false);
             var value = context.Result.GetValue<object>();
             var result = await StreamTap.DrainAsync(value, cancellationToken).ConfigureAwait(false) ?? KernelJson.CaptureResult(value, function, out _);
@@ -91,7 +92,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         catch (Exception exception)
         {
             return probe.Reached
-                ? new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message) }
+                ? new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message), StopRequested = context?.Terminate is true }
                 : Refused($"A filter did not let {call.Action} through: {exception.Message} (A filter that guards nothing and cannot work outside a live turn is left out of replays by {nameof(KernelReplayOptions)}.{nameof(KernelReplayOptions.LiveOnlyFilters)}.)");
         }
         finally
@@ -109,7 +110,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         if (!probe.Reached)
         {
             // A filter answered in the function's place. For a read that may be a cache; a write whose function did not run has not happened.
-            return call.Effect is StepEffect.Read && result is not null
+            return call.Effect is StepEffect.Read && result is not null && !context.Terminate
                 ? new StepCallResult { Result = result, StopRequested = context.Terminate }
                 : Refused($"A filter answered in place of {call.Action}, and the function was not run{(result is { ValueKind: JsonValueKind.String } words ? $": {words.GetString()}" : ".")}");
         }
@@ -167,6 +168,12 @@ public sealed class KernelStepExecutor : IStepExecutor
         if (index < _autoFilters.Count)
         {
             await _autoFilters[index].OnAutoFunctionInvocationAsync(context, next => InvokeAutoFiltersAsync(next, probe, index + 1)).ConfigureAwait(false);
+            return;
+        }
+
+        // As Semantic Kernel does: a turn that a filter has ended before it went on calls nothing more.
+        if (context.Terminate)
+        {
             return;
         }
 

@@ -109,7 +109,9 @@ public sealed class ProcedureAdminPlugin
                     Name = name,
                     Description = description ?? "",
                     Inputs = Read<IReadOnlyList<ProcedureInput>>(inputs, "inputs") ?? [],
-                    Steps = Read<IReadOnlyList<ProcedureStep>>(steps, "steps") ?? [],
+
+                    // What a step does to the world is for the host to declare, not for a model.
+                    Steps = [.. (Read<IReadOnlyList<ProcedureStep>>(steps, "steps") ?? []).Select(s => s with { Effect = StepEffect.Unknown })],
                 };
                 var stored = await _memory.StoreAsync(definition, asNewVersion, ProcedureOrigin.Agent, cancellationToken).ConfigureAwait(false);
                 return Show(stored, ReplyStatus.Stored, string.Create(CultureInfo.InvariantCulture, $"'{stored.Name}' is stored as version {stored.Version.Number}."));

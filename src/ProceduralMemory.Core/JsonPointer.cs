@@ -31,6 +31,11 @@ internal static class JsonPointer
         return true;
     }
 
+    /// <summary>The names and indices that a pointer leads along.</summary>
+    public static IEnumerable<string> Tokens(string pointer) => pointer.Length == 0
+        ? []
+        : pointer[1..].Split('/').Select(t => t.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal));
+
     public static bool TryResolve(JsonElement root, string pointer, out JsonElement value)
     {
         value = root;
@@ -39,9 +44,8 @@ internal static class JsonPointer
             return true;
         }
 
-        foreach (var part in pointer[1..].Split('/'))
+        foreach (var token in Tokens(pointer))
         {
-            var token = part.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
             var found = value.ValueKind switch
             {
                 JsonValueKind.Object => value.TryGetProperty(token, out value),

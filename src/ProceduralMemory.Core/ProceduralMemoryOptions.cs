@@ -34,6 +34,16 @@ public class ProceduralMemoryOptions
     [Required]
     public IRedactor Redactor { get; set; } = new SecretRedactor();
 
+    /// <summary>What functions do to the world, by action (<c>plugin.function</c>, regardless of case). It decides whether a literal of one recording has to be confirmed, and is never learned.</summary>
+    /// <value>The default value is empty: a function that declares nothing counts as writing.</value>
+    [Required]
+    public IReadOnlyDictionary<string, StepEffect> Effects { get; set; } = new Dictionary<string, StepEffect>(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>How many recordings of a procedure are distilled together at most; of more, the latest.</summary>
+    /// <value>The default value is 20.</value>
+    [Range(1, 1000)]
+    public int MaxTracesPerProcedure { get; set; } = 20;
+
     /// <summary>The largest argument, result or input that is kept, in bytes of UTF-8 JSON. A larger one is refused, or left out of a recording and said so.</summary>
     /// <value>The default value is 1 MiB (1,048,576).</value>
     [Range(1024, 64 * 1024 * 1024)]

@@ -89,6 +89,9 @@ public sealed record ProcedureVersion
     /// <summary>What is done, in order.</summary>
     public required IReadOnlyList<ProcedureStep> Steps { get; init; }
 
+    /// <summary>For each argument of a distilled version, where its value comes from and why; empty where a person wrote the version.</summary>
+    public IReadOnlyList<ArgumentSource> Sources { get; init; } = [];
+
     /// <summary>Statistics of this version alone.</summary>
     public ExecutionStatistics Statistics { get; init; } = ExecutionStatistics.None;
 
@@ -113,6 +116,9 @@ public enum VersionReason
 
     /// <summary>Read from an exported document.</summary>
     Imported,
+
+    /// <summary>Corrected by a person.</summary>
+    Edited,
 }
 
 /// <summary>Where a version stands in its life.</summary>

@@ -22,6 +22,13 @@ public sealed record ProcedureInput
     [JsonConverter(typeof(PresentValueConverter))]
     public JsonElement? Default { get; init; }
 
+    /// <summary>
+    /// Whether this is an unconfirmed constant: a value of a writing step that stood neither in the request nor in an earlier result of the only recording. It may
+    /// well be an input, so a replay is refused until the value is given, or <see cref="Default"/>, the recorded one, is confirmed
+    /// (<c>ConfirmConstants</c>, <c>SetSourceAsync</c>). A further recording settles it too.
+    /// </summary>
+    public bool Unconfirmed { get; init; }
+
     /// <summary>Values seen in recordings, redacted; for people, not for matching.</summary>
     public IReadOnlyList<JsonElement> Examples { get; init; } = [];
 

@@ -18,6 +18,8 @@ namespace ProceduralMemory;
 /// </summary>
 public sealed class ProcedureMemory : IDisposable
 {
+    private const int MaxDistillAttempts = 100;
+
     private readonly ILogger _logger;
     private readonly SqliteProcedureStore? _ownedStore;
     private int _attachedRecordings;
@@ -85,6 +87,8 @@ public sealed class ProcedureMemory : IDisposable
         var request = details.Request ?? session?.Request;
         ProcedureValidator.Check(details with { Request = request }, Options);
         var now = Time.GetUtcNow();
+        // The recorder goes on with it: a secret among the inputs is one in the steps too.
+        var capture = new ValueCapture(Options);
         var trace = new Trace
         {
             Id = Guid.CreateVersion7(now),
@@ -92,12 +96,13 @@ public sealed class ProcedureMemory : IDisposable
             Name = details.Name.Trim(),
             Description = Options.Redactor.Redact(details.Description),
             Request = request is null ? null : Options.Redactor.Redact(request),
+            Inputs = capture.Arguments("", Json.Build(w => WriteObject(w, details.Inputs)), out _),
             Tags = details.Tags,
             Notes = details.Notes is null ? null : Options.Redactor.Redact(details.Notes),
             Status = TraceStatus.Recording,
             StartedAt = now,
         };
-        var recorder = new ProcedureRecorder(this, session, trace, nextOrdinal: 0);
+        var recorder = new ProcedureRecorder(this, session, trace, nextOrdinal: 0, capture);
         session?.Attach(recorder);
         try
         {
@@ -483,31 +488,62 @@ public sealed class ProcedureMemory : IDisposable
         var trace = await Store.GetTraceAsync([recorder.Scope], recorder.TraceId, cancellationToken).ConfigureAwait(false)
             ?? throw new RecordingStateException($"The trace of the recording '{recorder.Name}' is gone from the database.");
         trace = trace with { Notes = notes ?? trace.Notes, Tags = [.. trace.Tags.Union(tags ?? [], StringComparer.OrdinalIgnoreCase)] };
-        if (ProcedureDistiller.Distill(trace) is not { } distilled)
+        for (var attempt = 1; ; attempt++)
         {
-            await Store.EndTraceAsync(trace.Id, TraceStatus.Abandoned, Time.GetUtcNow(), usage, cancellationToken).ConfigureAwait(false);
-            Log.RecordingEmpty(_logger, trace.Name, trace.Id);
-            return new RecordingResult(trace.Id, null, trace.Steps.Count);
+            // What an earlier recording or a person made stands, unless nobody replays it any more.
+            var current = await Store.GetProcedureAsync([trace.Scope], trace.Name, version: null, cancellationToken).ConfigureAwait(false);
+            var standing = current is { IsRetired: false, ActiveVersion: not null } ? current : null;
+            var earlier = standing is null ? [] : await Store.ListVersionTracesAsync(standing.Id, standing.Version.Number, Options.MaxTracesPerProcedure - 1, cancellationToken).ConfigureAwait(false);
+            var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, standing?.Version, Options);
+            if (distilled is null)
+            {
+                await Store.EndTraceAsync(trace.Id, TraceStatus.Abandoned, Time.GetUtcNow(), usage, cancellationToken).ConfigureAwait(false);
+                Log.RecordingEmpty(_logger, trace.Name, trace.Id);
+                return new RecordingResult(trace.Id, null, trace.Steps.Count);
+            }
+
+            try
+            {
+                var procedure = await Store.SaveVersionAsync(
+                    new NewVersion
+                    {
+                        Scope = trace.Scope,
+                        Definition = ProcedureValidator.Check(distilled.Definition, Options),
+                        Reason = VersionReason.Recorded,
+                        Origin = ProcedureOrigin.Agent,
+                        Activate = true,
+                        MustBeNew = current is null,
+                        ExpectedActive = standing?.ActiveVersion,
+                        Request = trace.Request,
+                        TraceId = trace.Id,
+                        Traces = [.. earlier.Select(t => t.Id), trace.Id],
+                        Sources = distilled.Sources,
+                        Usage = usage,
+                        Statistics = distilled.Statistics,
+                        StepStatistics = distilled.StepStatistics,
+                        At = Time.GetUtcNow(),
+                    },
+                    cancellationToken).ConfigureAwait(false);
+                Log.RecordingFinalized(_logger, procedure.Name, procedure.Version.Number, procedure.Version.Steps.Count, trace.Id);
+                return new RecordingResult(trace.Id, procedure, distilled.DroppedSteps);
+            }
+            catch (ProcedureConflictException) when (attempt < MaxDistillAttempts)
+            {
+                // Another recording of the same name was finalized meanwhile: it is distilled as well.
+            }
+        }
+    }
+
+    private static void WriteObject(Utf8JsonWriter writer, IReadOnlyDictionary<string, JsonElement> members)
+    {
+        writer.WriteStartObject();
+        foreach (var (name, value) in members)
+        {
+            writer.WritePropertyName(name);
+            value.WriteTo(writer);
         }
 
-        var procedure = await Store.SaveVersionAsync(
-            new NewVersion
-            {
-                Scope = trace.Scope,
-                Definition = ProcedureValidator.Check(distilled.Definition, Options),
-                Reason = VersionReason.Recorded,
-                Origin = ProcedureOrigin.Agent,
-                Activate = true,
-                Request = trace.Request,
-                TraceId = trace.Id,
-                Usage = usage,
-                Statistics = distilled.Statistics,
-                StepStatistics = distilled.StepStatistics,
-                At = Time.GetUtcNow(),
-            },
-            cancellationToken).ConfigureAwait(false);
-        Log.RecordingFinalized(_logger, procedure.Name, procedure.Version.Number, procedure.Version.Steps.Count, trace.Id);
-        return new RecordingResult(trace.Id, procedure, distilled.DroppedSteps);
+        writer.WriteEndObject();
     }
 
     private MemoryScope CurrentScope() => ScopeOf(CurrentSession);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace ProceduralMemory;
 
@@ -22,6 +23,15 @@ public sealed record ProcedureStep
     /// For a step that replays a procedure these are that procedure's inputs.
     /// </summary>
     public JsonElement Arguments { get; init; } = Json.EmptyObject;
+
+    /// <summary>For a <see cref="StepKind.Loop"/>, the list whose elements it goes through: an expression, such as <c>$steps.get_order.outputs#/items</c>.</summary>
+    public string? ForEach { get; init; }
+
+    /// <summary>For a <see cref="StepKind.Loop"/>, the steps that are done for each element, which they refer to as <c>$item</c>. Ids are unique in the whole procedure.</summary>
+    public IReadOnlyList<ProcedureStep> Steps { get; init; } = [];
+
+    /// <summary>When the step is needed; <see langword="null"/> for always. Where it is not, the step is skipped, with those that need its result.</summary>
+    public StepCondition? Condition { get; init; }
 
     /// <summary>What is expected of the result; <see langword="null"/> for nothing.</summary>
     public Expectation? Expectation { get; init; }
@@ -50,6 +60,39 @@ public enum StepKind
 
     /// <summary>Something that no function does: a replay does not start until the step is listed as skipped, because somebody did it.</summary>
     Manual,
+
+    /// <summary>Other steps, once for each element of a list. Its result is a list with an object for each element: the results of the steps by step id.</summary>
+    Loop,
+}
+
+/// <summary>When a step is needed.</summary>
+public sealed record StepCondition
+{
+    /// <summary>The value that decides: an expression, such as <c>$inputs.gift_wrap</c> or <c>$steps.get_order.outputs#/status</c>.</summary>
+    public required string Value { get; init; }
+
+    /// <summary>How it decides.</summary>
+    public ConditionTest Test { get; init; }
+
+    /// <summary>What it is compared with, for <see cref="ConditionTest.Equal"/> and <see cref="ConditionTest.NotEqual"/>.</summary>
+    [JsonConverter(typeof(PresentValueConverter))]
+    public JsonElement? Operand { get; init; }
+}
+
+/// <summary>How a condition decides.</summary>
+public enum ConditionTest
+{
+    /// <summary>The value equals the operand.</summary>
+    Equal,
+
+    /// <summary>The value differs from the operand.</summary>
+    NotEqual,
+
+    /// <summary>There is a value, other than null, false, and empty text, lists and objects.</summary>
+    Present,
+
+    /// <summary>There is no such value.</summary>
+    Absent,
 }
 
 /// <summary>What a replay does when a step fails.</summary>
@@ -73,4 +116,7 @@ public enum StepEffect
 
     /// <summary>Changes something: not to be repeated.</summary>
     Write,
+
+    /// <summary>Changes something, and does no harm when it is repeated with the same arguments.</summary>
+    IdempotentWrite,
 }

@@ -38,6 +38,7 @@ internal sealed class ProcedureValidator
         validator.Name(details.Name);
         validator.Text("description", details.Description);
         validator.Text("request", details.Request);
+        validator.NamedInputs(details.Inputs);
         validator.Text("notes", details.Notes);
         validator.Tags(details.Tags);
         validator.ThrowIfAny();
@@ -140,6 +141,19 @@ internal sealed class ProcedureValidator
         if (tags is null || tags.Count > MaxTags || tags.Any(t => string.IsNullOrWhiteSpace(t) || t.Length > MaxNameLength || !Json.IsWellFormed(t) || t.Any(char.IsControl)))
         {
             Add("tags", Invariant($"There are at most {MaxTags} tags, none of them empty, longer than {MaxNameLength} characters, or with control characters."));
+        }
+    }
+
+    private void NamedInputs(IReadOnlyDictionary<string, JsonElement>? inputs)
+    {
+        foreach (var (name, value) in inputs ?? new Dictionary<string, JsonElement>())
+        {
+            if (!ValueExpression.IsName(name))
+            {
+                Add("inputs", $"'{name}' is no name for an input: a letter or _, then letters, digits, _ and -.");
+            }
+
+            Value($"inputs.{name}", value);
         }
     }
 

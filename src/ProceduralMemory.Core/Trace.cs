@@ -20,6 +20,9 @@ public sealed record Trace
     /// <summary>The user's request that the calls served, redacted; <see langword="null"/> when unknown.</summary>
     public string? Request { get; init; }
 
+    /// <summary>The inputs that the caller knew by name, redacted: a JSON object of name to value. The procedure keeps the names.</summary>
+    public JsonElement Inputs { get; init; } = Json.EmptyObject;
+
     /// <summary>Free labels, taken over by the procedure.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
 
@@ -84,6 +87,9 @@ public sealed record TraceStep
 
     /// <summary>What was left out of the arguments or the result and why, or <see langword="null"/> when nothing was.</summary>
     public string? Omitted { get; init; }
+
+    /// <summary>What the function does to the world, as its host declares it; <see cref="ProceduralMemoryOptions.Effects"/> goes before it.</summary>
+    public StepEffect Effect { get; init; } = StepEffect.Unknown;
 
     /// <summary><see cref="StepStatus.Success"/> or <see cref="StepStatus.Failed"/>.</summary>
     public StepStatus Status { get; init; } = StepStatus.Success;

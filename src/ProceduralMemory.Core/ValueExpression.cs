@@ -9,16 +9,20 @@ namespace ProceduralMemory;
 /// <list type="bullet">
 /// <item><c>$inputs.order_id</c>: an input; <c>$inputs.order#/lines/0</c>: a part of it, the fragment being a JSON Pointer (RFC 6901).</item>
 /// <item><c>$steps.get_order.outputs</c>: the result of an earlier step; <c>$steps.get_order.outputs#/customer/id</c>: a part of it. Both keep their JSON type.</item>
+/// <item><c>$item</c>: in a loop, the element that it is at; <c>$item#/sku</c>: a part of it.</item>
+/// <item><c>$steps.get_order.outputs$.items[?@.name==$inputs.item].item_id</c>: of a list the one element whose field has a value, and there a part of it. What follows
+/// <c>outputs</c> is a JSONPath (RFC 9535) with <c>$</c> for the result, in which one filter compares a field with a reference or a JSON literal.</item>
+/// <item><c>$inputs.order_id|without:%23</c>: a value converted, by one or more of the conversions of <see cref="ValueConversion"/>.</item>
 /// <item><c>Refund for {$inputs.order_id}</c>: text with values in it; <c>{$}</c> there stands for a dollar sign.</item>
 /// <item><c>$$anything</c>: the text after the two dollar signs, as it stands. <see cref="Escape(string)"/> writes it where a literal needs it.</item>
 /// </list>
-/// Every other string is a literal. In a pointer <c>%</c> and <c>}</c> are percent-encoded, as in a URI fragment.
+/// Every other string is a literal. In pointers, paths and conversions <c>%</c>, <c>}</c> and <c>|</c> are percent-encoded, as in a URI fragment.
 /// </summary>
 public abstract record ValueExpression
 {
     private const string InputPrefix = "$inputs.";
     private const string StepPrefix = "$steps.";
-    private const string Outputs = ".outputs";
+    private const string ItemPrefix = "$item";
 
     private protected ValueExpression()
     {
@@ -35,7 +39,7 @@ public abstract record ValueExpression
             return new LiteralText(template[2..]);
         }
 
-        if (template.StartsWith(InputPrefix, StringComparison.Ordinal) || template.StartsWith(StepPrefix, StringComparison.Ordinal))
+        if (template.StartsWith(InputPrefix, StringComparison.Ordinal) || template.StartsWith(StepPrefix, StringComparison.Ordinal) || IsItem(template))
         {
             return ParseReference(template, template);
         }
@@ -148,31 +152,67 @@ public abstract record ValueExpression
         return new InterpolatedText(parts);
     }
 
+    // $items or $item_1 are words of their own.
+    private static bool IsItem(string text) =>
+        text.StartsWith(ItemPrefix, StringComparison.Ordinal) && (text.Length == ItemPrefix.Length || text[ItemPrefix.Length] is '#' or '|');
+
     private static ValueExpression ParseReference(string reference, string template)
     {
-        var hash = reference.IndexOf('#', StringComparison.Ordinal);
-        var head = hash < 0 ? reference : reference[..hash];
-        var pointer = hash < 0 ? "" : Uri.UnescapeDataString(reference[(hash + 1)..]);
-        if (!JsonPointer.IsValid(pointer))
+        var parts = reference.Split('|');
+        var expression = ParseSource(parts[0], template);
+        foreach (var part in parts.Skip(1))
         {
-            throw Malformed(template, $"'{Shown(pointer)}' is no JSON Pointer (RFC 6901), such as /customer/id");
+            expression = new ConvertedValue(expression, ValueConversion.TryParse(part) ?? throw Malformed(template, $"'{Shown(part)}' is no conversion. There are {ValueConversion.Names}"));
         }
 
-        if (head.StartsWith(InputPrefix, StringComparison.Ordinal) && IsName(head[InputPrefix.Length..]))
-        {
-            return new InputReference(head[InputPrefix.Length..], pointer);
-        }
-
-        if (head.StartsWith(StepPrefix, StringComparison.Ordinal) && head.EndsWith(Outputs, StringComparison.Ordinal)
-            && head.Length > StepPrefix.Length + Outputs.Length && IsName(head[StepPrefix.Length..^Outputs.Length]))
-        {
-            return new StepReference(head[StepPrefix.Length..^Outputs.Length], pointer);
-        }
-
-        throw Malformed(template, $"'{Shown(head)}' is neither $inputs.<name> nor $steps.<id>.outputs");
+        return expression;
     }
 
-    private static ProcedureFormatException Malformed(string template, string why)
+    private static ValueExpression ParseSource(string source, string template)
+    {
+        if (source.StartsWith(StepPrefix, StringComparison.Ordinal))
+        {
+            var end = source.IndexOf(Outputs, StepPrefix.Length, StringComparison.Ordinal);
+            var id = end < 0 ? "" : source[StepPrefix.Length..end];
+            var rest = end < 0 ? "" : source[(end + Outputs.Length)..];
+            if (IsName(id) && (rest.Length == 0 || rest[0] == '#'))
+            {
+                return new StepReference(id, PointerIn(rest, template));
+            }
+
+            if (IsName(id) && rest[0] == '$')
+            {
+                return ElementPath.Parse(id, Uri.UnescapeDataString(rest), template);
+            }
+        }
+        else
+        {
+            var hash = source.IndexOf('#', StringComparison.Ordinal);
+            var head = hash < 0 ? source : source[..hash];
+            if (head.StartsWith(InputPrefix, StringComparison.Ordinal) && IsName(head[InputPrefix.Length..]))
+            {
+                return new InputReference(head[InputPrefix.Length..], PointerIn(source[head.Length..], template));
+            }
+
+            if (head == ItemPrefix)
+            {
+                return new ItemReference(PointerIn(source[head.Length..], template));
+            }
+        }
+
+        throw Malformed(template, $"'{Shown(source)}' is neither $inputs.<name>, $steps.<id>.outputs nor $item");
+    }
+
+    private static string PointerIn(string fragment, string template)
+    {
+        var pointer = fragment.Length == 0 ? "" : Uri.UnescapeDataString(fragment[1..]);
+        return JsonPointer.IsValid(pointer) ? pointer : throw Malformed(template, $"'{Shown(pointer)}' is no JSON Pointer (RFC 6901), such as /customer/id");
+    }
+
+    /// <summary>Reads a reference that stands inside another expression.</summary>
+    internal static ValueExpression ParseOperand(string reference, string template) => ParseSource(reference, template);
+
+    internal static ProcedureFormatException Malformed(string template, string why)
     {
         return new ProcedureFormatException("", $"The expression \"{Shown(template)}\" is malformed: {why}. To mean the text itself, write $$ before it.");
     }
@@ -181,71 +221,43 @@ public abstract record ValueExpression
 
     /// <summary>Encodes a pointer for use in an expression.</summary>
     private protected static string Fragment(string pointer) =>
-        pointer.Length == 0 ? "" : "#" + pointer.Replace("%", "%25", StringComparison.Ordinal).Replace("}", "%7D", StringComparison.Ordinal);
-}
+        pointer.Length == 0 ? "" : "#" + Encode(pointer);
 
-/// <summary>A text that stands for itself.</summary>
-/// <param name="Text">The text.</param>
-public sealed record LiteralText(string Text) : ValueExpression
-{
-    /// <inheritdoc/>
-    public override IEnumerable<ValueExpression> References() => [];
+    /// <summary>Encodes what would end an expression.</summary>
+    internal static string Encode(string text) =>
+        text.Replace("%", "%25", StringComparison.Ordinal).Replace("}", "%7D", StringComparison.Ordinal).Replace("|", "%7C", StringComparison.Ordinal);
 
-    /// <inheritdoc/>
-    public override string ToString() => Escape(Text);
-}
+    private protected const string Outputs = ".outputs";
 
-/// <summary>An input of the procedure, or a part of it.</summary>
-/// <param name="Name">The input's name.</param>
-/// <param name="Pointer">A JSON Pointer into its value; empty for the whole.</param>
-public sealed record InputReference(string Name, string Pointer = "") : ValueExpression
-{
-    /// <inheritdoc/>
-    public override string ToString() => $"$inputs.{Name}{Fragment(Pointer)}";
-}
+    /// <summary>The value that the expression has.</summary>
+    /// <exception cref="UnresolvedBindingException">It leads nowhere.</exception>
+    internal abstract JsonElement Evaluate(IExpressionContext context);
 
-/// <summary>The result of an earlier step, or a part of it.</summary>
-/// <param name="StepId">The step's id.</param>
-/// <param name="Pointer">A JSON Pointer into its result; empty for the whole.</param>
-public sealed record StepReference(string StepId, string Pointer = "") : ValueExpression
-{
-    /// <inheritdoc/>
-    public override string ToString() => $"$steps.{StepId}.outputs{Fragment(Pointer)}";
-}
-
-/// <summary>A text with values in it. Strings are inserted as they are, other values as their JSON.</summary>
-/// <param name="Parts">Literal texts and references, in order.</param>
-public sealed record InterpolatedText(IReadOnlyList<ValueExpression> Parts) : ValueExpression
-{
-    /// <inheritdoc/>
-    public override IEnumerable<ValueExpression> References() => Parts.Where(p => p is not LiteralText);
-
-    /// <inheritdoc/>
-    public bool Equals(InterpolatedText? other) => other is not null && Parts.SequenceEqual(other.Parts);
-
-    /// <inheritdoc/>
-    public override int GetHashCode() => Parts.Aggregate(0, HashCode.Combine);
-
-    /// <inheritdoc/>
-    public override string ToString()
+    /// <summary>A value as it stands in a text.</summary>
+    internal static string AsText(JsonElement value) => value.ValueKind switch
     {
-        var text = new StringBuilder();
-        foreach (var part in Parts)
-        {
-            // A dollar sign is escaped where it would begin something: at the start of the template, and after a brace.
-            if (part is LiteralText literal)
-            {
-                foreach (var c in literal.Text)
-                {
-                    text.Append(c == '$' && (text.Length == 0 || text[^1] == '{') ? "{$}" : c.ToString());
-                }
-            }
-            else
-            {
-                text.Append('{').Append(part).Append('}');
-            }
-        }
+        JsonValueKind.String => value.GetString()!,
+        JsonValueKind.Null or JsonValueKind.Undefined => "",
+        _ => value.GetRawText(),
+    };
 
-        return text.ToString();
-    }
+    private protected JsonElement Follow(JsonElement root, string pointer, string what) => JsonPointer.TryResolve(root, pointer, out var found)
+        ? found
+        : throw new UnresolvedBindingException($"{this} leads nowhere: {what} ({Json.Word(Json.TypeOf(root))}) has nothing at {pointer}. Give the argument as an adapted parameter.");
 }
+
+/// <summary>What the expressions of a step refer to, as it is known when the step runs.</summary>
+internal interface IExpressionContext
+{
+    /// <summary>An input, or JSON null when it was not given.</summary>
+    JsonElement Input(string name);
+
+    /// <summary>The result of an earlier step, or JSON null when there is none.</summary>
+    JsonElement Output(string stepId);
+
+    /// <summary>The element that the innermost loop is at.</summary>
+    JsonElement Item { get; }
+}
+
+/// <summary>An expression found no value.</summary>
+internal sealed class UnresolvedBindingException(string message) : Exception(message);

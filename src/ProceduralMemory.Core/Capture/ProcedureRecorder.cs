@@ -25,11 +25,11 @@ public sealed class ProcedureRecorder
     private long? _inputTokens;
     private long? _outputTokens;
 
-    internal ProcedureRecorder(ProcedureMemory memory, MemorySession? session, Trace trace, int nextOrdinal)
+    internal ProcedureRecorder(ProcedureMemory memory, MemorySession? session, Trace trace, int nextOrdinal, ValueCapture? capture = null)
     {
         _memory = memory;
         _session = session;
-        _capture = new ValueCapture(memory.Options);
+        _capture = capture ?? new ValueCapture(memory.Options);
         _nextOrdinal = nextOrdinal;
         TraceId = trace.Id;
         Name = trace.Name;
@@ -500,6 +500,9 @@ public sealed record RecordingDetails
 
     /// <summary>The user's request; where it is missing, that of the session is taken.</summary>
     public string? Request { get; init; }
+
+    /// <summary>The inputs of the task that the caller knows by name, as from a form or a ticket. The procedure keeps the names of those that its steps use.</summary>
+    public IReadOnlyDictionary<string, JsonElement> Inputs { get; init; } = new Dictionary<string, JsonElement>();
 
     /// <summary>Free labels for the procedure.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];

@@ -11,10 +11,13 @@ namespace ProceduralMemory.Distill;
 /// </summary>
 internal static class ProcedureDistiller
 {
-    /// <summary>Distils a trace.</summary>
-    /// <param name="trace">The trace, with its steps by ordinal.</param>
+    /// <summary>Distils the traces of one procedure.</summary>
+    /// <param name="traces">All of them, with their steps by ordinal; the order does not matter.</param>
+    /// <param name="trace">The one of them that was recorded now.</param>
+    /// <param name="standing">The version that it may change: what a person set in it stands, and so do its flags and policies. <see langword="null"/> for none.</param>
+    /// <param name="options">The options.</param>
     /// <returns>The procedure and the statistics of the recording itself, or <see langword="null"/> when there is nothing to learn: no step succeeded, or all that was done is to replay one procedure.</returns>
-    public static DistilledTrace? Distill(Trace trace)
+    public static DistilledTrace? Distill(IReadOnlyList<Trace> traces, Trace trace, ProcedureVersion? standing, ProceduralMemoryOptions options)
     {
         var steps = InRequestOrder(trace.Steps).Where(s => s.Status is StepStatus.Success).ToList();
         if (steps is [] or [{ Kind: StepKind.Procedure }])
@@ -154,4 +157,8 @@ internal sealed record DistilledTrace(
     ProcedureDefinition Definition,
     ExecutionStatistics Statistics,
     IReadOnlyDictionary<string, StepStatistics> StepStatistics,
-    int DroppedSteps);
+    int DroppedSteps)
+{
+    /// <summary>Why the arguments have the sources that they have.</summary>
+    public IReadOnlyList<ArgumentSource> Sources { get; init; } = [];
+}

@@ -52,6 +52,13 @@ public interface IProcedureStore
     /// <summary>Reads all versions of a procedure, oldest first.</summary>
     Task<IReadOnlyList<ProcedureVersion>> ListVersionsAsync(Guid procedureId, CancellationToken cancellationToken = default);
 
+    /// <summary>Reads the traces that a version was distilled from, with their steps, latest first.</summary>
+    /// <param name="procedureId">The procedure.</param>
+    /// <param name="version">The version.</param>
+    /// <param name="limit">The most to return.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    Task<IReadOnlyList<Trace>> ListVersionTracesAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default);
+
     /// <summary>Makes a version the active one; the one that was active retires. A retired procedure comes back into use.</summary>
     Task ActivateVersionAsync(Guid procedureId, int version, DateTimeOffset at, CancellationToken cancellationToken = default);
 
@@ -101,8 +108,14 @@ public sealed record NewVersion
     /// <summary>The request that the recorded task served.</summary>
     public string? Request { get; init; }
 
-    /// <summary>The trace that the version comes from.</summary>
+    /// <summary>The recording that the version comes from; it is completed in the same transaction.</summary>
     public Guid? TraceId { get; init; }
+
+    /// <summary>All traces that the version was distilled from, that of <see cref="TraceId"/> included.</summary>
+    public IReadOnlyList<Guid> Traces { get; init; } = [];
+
+    /// <summary>Why the arguments have the sources that they have.</summary>
+    public IReadOnlyList<ArgumentSource> Sources { get; init; } = [];
 
     /// <summary>What the recorded task cost.</summary>
     public TraceUsage? Usage { get; init; }

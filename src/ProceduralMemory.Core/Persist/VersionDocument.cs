@@ -4,13 +4,16 @@ namespace ProceduralMemory.Persist;
 internal sealed record VersionDocument
 {
     /// <summary>Raised when a reader of the number before could misread the document.</summary>
-    public const int CurrentFormat = 1;
+    public const int CurrentFormat = 2;
 
     public int Format { get; init; } = CurrentFormat;
 
     public IReadOnlyList<ProcedureInput> Inputs { get; init; } = [];
 
     public required IReadOnlyList<ProcedureStep> Steps { get; init; }
+
+    /// <summary>Why the arguments have the sources that they have.</summary>
+    public IReadOnlyList<ArgumentSource> Sources { get; init; } = [];
 }
 
 /// <summary>One procedure as a document for people, version control and other machines.</summary>

@@ -1,11 +1,10 @@
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 
 namespace ProceduralMemory.Replay;
 
 /// <summary>Puts values into argument templates.</summary>
-internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> inputs)
+internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> inputs, JsonElement item = default) : IExpressionContext
 {
     /// <summary>Results by step id; a step without one has no entry, a step that returned nothing has <see langword="null"/>.</summary>
     public Dictionary<string, JsonElement?> Results { get; } = new(StringComparer.Ordinal);
@@ -99,7 +98,7 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
                 writer.WriteEndArray();
                 break;
             case JsonValueKind.String:
-                WriteExpression(writer, ValueExpression.Parse(template.GetString()!));
+                ValueExpression.Parse(template.GetString()!).Evaluate(this).WriteTo(writer);
                 break;
             default:
                 template.WriteTo(writer);
@@ -107,51 +106,12 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
         }
     }
 
-    private void WriteExpression(Utf8JsonWriter writer, ValueExpression expression)
-    {
-        switch (expression)
-        {
-            case LiteralText literal:
-                writer.WriteStringValue(literal.Text);
-                break;
-            case InterpolatedText text:
-                var builder = new StringBuilder();
-                foreach (var part in text.Parts)
-                {
-                    builder.Append(part is LiteralText literal ? literal.Text : AsText(ValueOf(part)));
-                }
+    JsonElement IExpressionContext.Input(string name) => inputs.TryGetValue(name, out var value) ? value : Json.Null;
 
-                writer.WriteStringValue(builder.ToString());
-                break;
-            default:
-                ValueOf(expression).WriteTo(writer);
-                break;
-        }
-    }
+    JsonElement IExpressionContext.Output(string stepId) => Results.GetValueOrDefault(stepId) ?? Json.Null;
 
-    private JsonElement ValueOf(ValueExpression reference)
-    {
-        var (root, pointer, what) = reference switch
-        {
-            InputReference input => (inputs.TryGetValue(input.Name, out var value) ? value : Json.Null, input.Pointer, $"the input '{input.Name}'"),
-            StepReference step => (Results.GetValueOrDefault(step.StepId) ?? Json.Null, step.Pointer, $"the result of step '{step.StepId}'"),
-            _ => throw new InvalidOperationException($"'{reference}' is no reference."),
-        };
-        return JsonPointer.TryResolve(root, pointer, out var found)
-            ? found
-            : throw new UnresolvedBindingException($"{reference} leads nowhere: {what} ({Json.Word(Json.TypeOf(root))}) has nothing at {pointer}. Give the argument as an adapted parameter.");
-    }
-
-    private static string AsText(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.String => value.GetString()!,
-        JsonValueKind.Null or JsonValueKind.Undefined => "",
-        _ => value.GetRawText(),
-    };
+    JsonElement IExpressionContext.Item => item;
 }
-
-/// <summary>An expression found no value.</summary>
-internal sealed class UnresolvedBindingException(string message) : Exception(message);
 
 /// <summary>Takes the inputs that a caller gives for those that a procedure declares.</summary>
 internal static class InputBinder

@@ -74,6 +74,8 @@ public sealed partial class SqliteProcedureStore
         values (@ProcedureId, @Version, @StepId, @Runs, @Failures, @TotalDurationUs, @LastDurationUs, @LastRunAt)
         """;
 
+    private const string InsertVersionTrace = "insert into version_traces (procedure_id, version, trace_id) values (@ProcedureId, @Version, @TraceId)";
+
     private const string SetVersionState = "update procedure_versions set state = @State where procedure_id = @ProcedureId and version = @Version";
 
     /// <inheritdoc/>
@@ -221,7 +223,7 @@ public sealed partial class SqliteProcedureStore
             Origin = Text(version.Origin),
             version.Request,
             TraceId = Text(version.TraceId),
-            Document = JsonSerializer.Serialize(new VersionDocument { Inputs = definition.Inputs, Steps = definition.Steps }, Json.Stored),
+            Document = JsonSerializer.Serialize(new VersionDocument { Inputs = definition.Inputs, Steps = definition.Steps, Sources = version.Sources }, Json.Stored),
             At = at,
             statistics.Executions,
             statistics.Successes,
@@ -242,6 +244,7 @@ public sealed partial class SqliteProcedureStore
             LastDurationUs = s.Value.LastDuration is { } stepLast ? Microseconds(stepLast) : (long?)null,
             LastRunAt = Text(s.Value.LastRunAt),
         }));
+        connection.Execute(InsertVersionTrace, version.Traces.Select(t => new { ProcedureId = id, Version = number, TraceId = Text(t) }));
         var row = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = id });
         return Assemble(connection, [row], number).Single();
     }
@@ -359,6 +362,7 @@ public sealed partial class SqliteProcedureStore
                 TraceId = ToIdOrNull(TraceId),
                 Inputs = document.Inputs,
                 Steps = document.Steps,
+                Sources = document.Sources,
                 Statistics = ToStatistics(),
                 StepStatistics = steps.ToDictionary(s => s.StepId, s => s.ToStatistics(), StringComparer.Ordinal),
                 CreatedAt = ToTime(CreatedAt),

@@ -8,16 +8,16 @@ public sealed partial class SqliteProcedureStore
 {
     private const string InsertTrace =
         """
-        insert into traces (id, scope, name, description, request, tags, notes, status, started_at)
-        values (@Id, @Scope, @Name, @Description, @Request, @Tags, @Notes, @Status, @StartedAt)
+        insert into traces (id, scope, name, description, request, inputs, tags, notes, status, started_at)
+        values (@Id, @Scope, @Name, @Description, @Request, @Inputs, @Tags, @Notes, @Status, @StartedAt)
         """;
 
     // Inserts nothing when the trace is not being recorded: one statement, so that a step cannot slip in behind a finalize of another process.
     private const string AppendTraceStep =
         """
-        insert into trace_steps (trace_id, ordinal, kind, action, arguments, result, omitted, status, error_type, error, outcome, notes,
+        insert into trace_steps (trace_id, ordinal, kind, action, effect, arguments, result, omitted, status, error_type, error, outcome, notes,
                                  call_group, call_index, started_at, duration_us)
-        select id, @Ordinal, @Kind, @Action, @Arguments, @Result, @Omitted, @Status, @ErrorType, @Error, @Outcome, @Notes,
+        select id, @Ordinal, @Kind, @Action, @Effect, @Arguments, @Result, @Omitted, @Status, @ErrorType, @Error, @Outcome, @Notes,
                @CallGroup, @CallIndex, @StartedAt, @DurationUs
         from traces where id = @TraceId and status = 'recording'
         """;
@@ -48,14 +48,14 @@ public sealed partial class SqliteProcedureStore
 
     private const string SelectTraces =
         """
-        select id as Id, scope as Scope, name as Name, description as Description, request as Request, tags as Tags, notes as Notes, status as Status,
+        select id as Id, scope as Scope, name as Name, description as Description, request as Request, inputs as Inputs, tags as Tags, notes as Notes, status as Status,
                started_at as StartedAt, ended_at as EndedAt, model_calls as ModelCalls, input_tokens as InputTokens, output_tokens as OutputTokens
         from traces
         """;
 
     private const string SelectTraceSteps =
         """
-        select ordinal as Ordinal, kind as Kind, action as Action, arguments as Arguments, result as Result, omitted as Omitted, status as Status,
+        select ordinal as Ordinal, kind as Kind, action as Action, effect as Effect, arguments as Arguments, result as Result, omitted as Omitted, status as Status,
                error_type as ErrorType, error as Error, outcome as Outcome, notes as Notes, call_group as CallGroup, call_index as CallIndex,
                started_at as StartedAt, duration_us as DurationUs
         from trace_steps
@@ -76,6 +76,7 @@ public sealed partial class SqliteProcedureStore
                 trace.Name,
                 trace.Description,
                 trace.Request,
+                Inputs = trace.Inputs.GetRawText(),
                 Tags = Text(trace.Tags),
                 trace.Notes,
                 Status = Text(trace.Status),
@@ -88,7 +89,7 @@ public sealed partial class SqliteProcedureStore
     public async Task AppendTraceStepAsync(Guid traceId, TraceStep step, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(step);
-        var isPlain = step is { Omitted: null, Failure: null, Outcome: null, Notes: null, CallGroup: null, CallIndex: 0 };
+        var isPlain = step is { Effect: StepEffect.Unknown, Omitted: null, Failure: null, Outcome: null, Notes: null, CallGroup: null, CallIndex: 0 };
         var inserted = await (isPlain
             ? _database.ExecuteAsync(
                 AppendPlainTraceStep,
@@ -113,6 +114,7 @@ public sealed partial class SqliteProcedureStore
                     step.Ordinal,
                     Kind = Text(step.Kind),
                     step.Action,
+                    Effect = Text(step.Effect),
                     Arguments = step.Arguments.GetRawText(),
                     Result = Text(step.Result),
                     step.Omitted,
@@ -166,6 +168,16 @@ public sealed partial class SqliteProcedureStore
             .Select(r => r.ToTrace())],
         cancellationToken);
 
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<Trace>> ListVersionTracesAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Trace>>(
+        connection => [.. connection
+            .Query<TraceRow>(
+                $"{SelectTraces} where id in (select trace_id from version_traces where procedure_id = @ProcedureId and version = @Version) order by started_at desc, id desc limit @Limit",
+                new { ProcedureId = Text(procedureId), Version = version, Limit = limit })
+            .Select(r => r.ToTrace())
+            .Select(t => t with { Steps = ReadTraceSteps(connection, t.Id) })],
+        cancellationToken);
+
     private static object EndTraceParameters(Guid traceId, TraceStatus status, DateTimeOffset endedAt, TraceUsage usage) => new
     {
         TraceId = Text(traceId),
@@ -194,6 +206,7 @@ public sealed partial class SqliteProcedureStore
         public required string Name { get; init; }
         public required string Description { get; init; }
         public string? Request { get; init; }
+        public required string Inputs { get; init; }
         public required string Tags { get; init; }
         public string? Notes { get; init; }
         public required string Status { get; init; }
@@ -210,6 +223,7 @@ public sealed partial class SqliteProcedureStore
             Name = Name,
             Description = Description,
             Request = Request,
+            Inputs = Json.Read(Inputs),
             Tags = ToTags(Tags),
             Notes = Notes,
             Status = ToEnum<TraceStatus>(Status),
@@ -226,6 +240,7 @@ public sealed partial class SqliteProcedureStore
         public long Ordinal { get; init; }
         public required string Kind { get; init; }
         public required string Action { get; init; }
+        public required string Effect { get; init; }
         public required string Arguments { get; init; }
         public string? Result { get; init; }
         public string? Omitted { get; init; }
@@ -244,6 +259,7 @@ public sealed partial class SqliteProcedureStore
             Ordinal = (int)Ordinal,
             Kind = ToEnum<StepKind>(Kind),
             Action = Action,
+            Effect = ToEnum<StepEffect>(Effect),
             Arguments = Json.Read(Arguments),
             Result = ToValueOrNull(Result),
             Omitted = Omitted,

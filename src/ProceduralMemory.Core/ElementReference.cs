@@ -1,0 +1,205 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace ProceduralMemory;
+
+/// <summary>Of a list in the result of an earlier step the one element whose field has a value, or a part of that element.</summary>
+/// <param name="StepId">The step's id.</param>
+/// <param name="ListPointer">A JSON Pointer to the list in its result; empty when the result is the list.</param>
+/// <param name="FieldPointer">A JSON Pointer from an element to the field that is compared; empty for the element itself.</param>
+/// <param name="Match">What the field must equal: an input, an earlier result, the element of a loop, or a literal (<see cref="LiteralValue"/>).</param>
+/// <param name="Pointer">A JSON Pointer from the element to the value that is wanted; empty for the whole.</param>
+public sealed record ElementReference(string StepId, string ListPointer, string FieldPointer, ValueExpression Match, string Pointer = "") : ValueExpression
+{
+    /// <inheritdoc/>
+    public override IEnumerable<ValueExpression> References() => [new StepReference(StepId, ListPointer), .. Match.References()];
+
+    /// <inheritdoc/>
+    public override string ToString() =>
+        $"$steps.{StepId}{Outputs}{Encode($"${ElementPath.Write(ListPointer)}[?@{ElementPath.Write(FieldPointer)}=={ElementPath.Operand(Match)}]{ElementPath.Write(Pointer)}")}";
+
+    internal override JsonElement Evaluate(IExpressionContext context)
+    {
+        var list = Follow(context.Output(StepId), ListPointer, $"the result of step '{StepId}'");
+        if (list.ValueKind is not JsonValueKind.Array)
+        {
+            throw new UnresolvedBindingException($"{this} leads nowhere: what step '{StepId}' returned there is no list but {Json.Word(Json.TypeOf(list))}. Give the argument as an adapted parameter.");
+        }
+
+        var wanted = Match.Evaluate(context);
+        var elements = list.EnumerateArray().Where(e => JsonPointer.TryResolve(e, FieldPointer, out var field) && JsonElement.DeepEquals(field, wanted)).ToList();
+        if (elements.Count == 0)
+        {
+            throw new UnresolvedBindingException($"{this} leads nowhere: none of the {list.GetArrayLength().ToString(CultureInfo.InvariantCulture)} elements that step '{StepId}' returned has that value there. Check {Match}, or give the argument as an adapted parameter.");
+        }
+
+        var values = elements.ConvertAll(e => Follow(e, Pointer, "the element"));
+        return values.TrueForAll(v => JsonElement.DeepEquals(v, values[0]))
+            ? values[0]
+            : throw new UnresolvedBindingException($"{this} is ambiguous: {elements.Count.ToString(CultureInfo.InvariantCulture)} elements that step '{StepId}' returned have that value there. Give the argument as an adapted parameter.");
+    }
+}
+
+/// <summary>A JSON literal that a field is compared with.</summary>
+/// <param name="Value">A string, number, boolean or null.</param>
+public sealed record LiteralValue(JsonElement Value) : ValueExpression
+{
+    /// <inheritdoc/>
+    public override IEnumerable<ValueExpression> References() => [];
+
+    /// <inheritdoc/>
+    public bool Equals(LiteralValue? other) => other is not null && JsonElement.DeepEquals(Value, other.Value);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Value.ValueKind.GetHashCode();
+
+    /// <inheritdoc/>
+    public override string ToString() => ElementPath.Operand(this);
+
+    internal override JsonElement Evaluate(IExpressionContext context) => Value;
+}
+
+/// <summary>The part of JSONPath (RFC 9535) that an <see cref="ElementReference"/> is written in: names, indices and one filter.</summary>
+internal static class ElementPath
+{
+    public static string Write(string pointer)
+    {
+        var path = new StringBuilder();
+        foreach (var token in JsonPointer.Tokens(pointer))
+        {
+            // A pointer does not tell an index from a name made of digits; both are written as the index, and read back as the same token.
+            path.Append(IsShorthand(token) ? $".{token}" : IsIndex(token) ? $"[{token}]" : $"[{Quote(token)}]");
+        }
+
+        return path.ToString();
+    }
+
+    public static string Operand(ValueExpression match) => match switch
+    {
+        LiteralValue { Value: { ValueKind: JsonValueKind.String } text } => Quote(text.GetString()!),
+        LiteralValue literal => literal.Value.GetRawText(),
+        // A bracket would end the filter; inside a reference it can stand in a pointer only, which is percent-decoded.
+        _ => match.ToString()!.Replace("]", "%5D", StringComparison.Ordinal),
+    };
+
+    /// <summary>Reads <c>$list[?@field==operand]rest</c>.</summary>
+    public static ElementReference Parse(string stepId, string path, string template)
+    {
+        var at = 1;
+        var list = ReadSegments();
+        Expect("[?@");
+        var field = ReadSegments();
+        Expect("==");
+        var match = ReadOperand();
+        Expect("]");
+        var pointer = ReadSegments();
+        return at == path.Length ? new ElementReference(stepId, list, field, match, pointer) : throw Fault();
+
+        string ReadSegments()
+        {
+            var pointer = "";
+            while (at < path.Length)
+            {
+                if (path[at] == '.')
+                {
+                    var end = at + 1;
+                    while (end < path.Length && IsNameCharacter(path[end], end == at + 1))
+                    {
+                        end++;
+                    }
+
+                    pointer = end > at + 1 ? JsonPointer.Append(pointer, path[(at + 1)..end]) : throw Fault();
+                    at = end;
+                }
+                else if (path[at] == '[' && at + 1 < path.Length && path[at + 1] != '?')
+                {
+                    at++;
+                    if (path[at] == '\'')
+                    {
+                        pointer = JsonPointer.Append(pointer, ReadQuoted());
+                    }
+                    else
+                    {
+                        var end = path.IndexOf(']', at);
+                        pointer = end > at && IsIndex(path[at..end]) ? JsonPointer.Append(pointer, path[at..end]) : throw Fault();
+                        at = end;
+                    }
+
+                    Expect("]");
+                }
+                else
+                {
+                    break;
+                }
+            }
+
+            return pointer;
+        }
+
+        ValueExpression ReadOperand()
+        {
+            if (at < path.Length && path[at] == '\'')
+            {
+                return new LiteralValue(Json.String(ReadQuoted()));
+            }
+
+            if (path.IndexOf(']', at) is >= 0 and var end)
+            {
+                var text = path[at..end];
+                at = end;
+                return text.StartsWith('$') ? ValueExpression.ParseOperand(text, template) : new LiteralValue(TryLiteral(text) ?? throw Fault());
+            }
+
+            throw Fault();
+        }
+
+        string ReadQuoted()
+        {
+            var text = new StringBuilder();
+            for (at++; at < path.Length && path[at] != '\''; at++)
+            {
+                if (path[at] == '\\' && ++at >= path.Length)
+                {
+                    break;
+                }
+
+                text.Append(path[at]);
+            }
+
+            return at++ < path.Length ? text.ToString() : throw Fault();
+        }
+
+        void Expect(string text)
+        {
+            if (string.CompareOrdinal(path, at, text, 0, text.Length) != 0)
+            {
+                throw Fault();
+            }
+
+            at += text.Length;
+        }
+
+        ProcedureFormatException Fault() => ValueExpression.Malformed(template, $"after outputs stands no path such as $.items[?@.name=='lamp'].id (character {at.ToString(CultureInfo.InvariantCulture)} of it)");
+    }
+
+    private static JsonElement? TryLiteral(string text)
+    {
+        try
+        {
+            return JsonElement.Parse(text) is { ValueKind: not (JsonValueKind.Object or JsonValueKind.Array or JsonValueKind.String) } value ? value : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static string Quote(string text) => $"'{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
+
+    private static bool IsIndex(string token) => token.Length > 0 && token.All(char.IsAsciiDigit) && (token.Length == 1 || token[0] != '0');
+
+    private static bool IsShorthand(string token) => token.Length > 0 && token.Select((c, i) => IsNameCharacter(c, i == 0)).All(ok => ok);
+
+    private static bool IsNameCharacter(char c, bool first) => char.IsAsciiLetter(c) || c == '_' || (!first && char.IsAsciiDigit(c));
+}

@@ -330,7 +330,7 @@ public sealed class ProcedureMemory : IDisposable
         ArgumentNullException.ThrowIfNull(executor);
         var scope = CurrentScope();
         var procedure = await GetInAsync(scope, name, request.Version, cancellationToken).ConfigureAwait(false);
-        var result = await new ProcedureReplayer(Store, Options, scope, executor).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
+        var result = await new ProcedureReplayer(Store, Options, scope, executor, _logger).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
         Log.ReplayEnded(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         return result;
     }

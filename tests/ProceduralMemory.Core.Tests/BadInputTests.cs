@@ -290,6 +290,7 @@ public sealed class BadInputTests : IDisposable
         { "MaxValueDepth", o => o.MaxValueDepth = 65 },
         { "MaxSteps", o => o.MaxSteps = 0 },
         { "MaxProcedureDepth", o => o.MaxProcedureDepth = 0 },
+        { "MaxReplayCalls", o => o.MaxReplayCalls = 0 },
         { "MinimumScore", o => o.MinimumScore = 1.5 },
         { "MinimumScore", o => o.MinimumScore = double.NaN },
         { "MinimumExecutionsToOptimize", o => o.MinimumExecutionsToOptimize = 0 },

@@ -82,6 +82,9 @@ public static class ReplayProblemCodes
     /// <summary>Procedures replay each other in a circle, or too deep.</summary>
     public const string ProcedureCycle = "procedure_cycle";
 
+    /// <summary>The replay would make more calls than <see cref="ProceduralMemoryOptions.MaxReplayCalls"/> allows.</summary>
+    public const string TooManyCalls = "too_many_calls";
+
     /// <summary>A function is not there.</summary>
     public const string MissingFunction = "missing_function";
 

@@ -1,3 +1,6 @@
+using Moq;
+using ProceduralMemory.Persist;
+using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Tests.Replay;
@@ -127,6 +130,86 @@ public sealed class CompositionTests : IDisposable
         Assert.Equal(2, _executor.Calls.Count);
     }
 
+    [Fact]
+    public async Task However_often_a_procedure_is_replayed_inside_it_is_loaded_once()
+    {
+        using var real = new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" });
+        var store = new Mock<IProcedureStore>();
+        store.Setup(s => s.SaveVersionAsync(It.IsAny<NewVersion>(), It.IsAny<CancellationToken>())).Returns(real.SaveVersionAsync);
+        store.Setup(s => s.GetProcedureAsync(It.IsAny<IReadOnlyList<string>>(), It.IsAny<string>(), It.IsAny<int?>(), It.IsAny<CancellationToken>())).Returns(real.GetProcedureAsync);
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions(), store.Object);
+        await memory.StoreAsync(Given.Definition("l4", Given.Step("t.x")));
+        foreach (var (outer, inner) in new[] { ("l3", "l4"), ("l2", "l3"), ("l1", "l2") })
+        {
+            await memory.StoreAsync(Given.Definition(outer, Given.Nested(inner), Given.Nested(inner)));
+        }
+
+        _executor.Problems.Add(new ReplayProblem("busy", null, "Not now."));
+        await memory.ReplayAsync("l1", Given.With(), _executor);
+
+        Assert.Equal(8, _executor.Planned.Count);
+        store.Verify(s => s.GetProcedureAsync(It.IsAny<IReadOnlyList<string>>(), It.IsAny<string>(), It.IsAny<int?>(), It.IsAny<CancellationToken>()), Times.Exactly(4));
+    }
+
+    [Fact]
+    public async Task Procedures_that_multiply_are_refused_without_being_unrolled()
+    {
+        await StoreAsync("l7", Given.Step("t.x"));
+        for (var level = 6; level >= 0; level--)
+        {
+            var inner = FormattableString.Invariant($"l{level + 1}");
+            await StoreAsync(FormattableString.Invariant($"l{level}"), [.. Enumerable.Range(0, 500).Select(_ => Given.Nested(inner))]);
+        }
+
+        var result = await Memory.ReplayAsync("l0", Given.With(), _executor);
+
+        Assert.Equal((ReplayOutcome.Refused, ReplayProblemCodes.TooManyCalls), (result.Outcome, result.Problems.Single().Code));
+        Assert.Empty(_executor.Planned);
+    }
+
+    [Theory]
+    [InlineData(4, ReplayOutcome.Completed)]
+    [InlineData(3, ReplayOutcome.Refused)]
+    public async Task One_replay_makes_only_so_many_calls_and_what_is_skipped_is_none(int allowed, ReplayOutcome outcome)
+    {
+        using var test = TestMemory.InMemory(o => o.MaxReplayCalls = allowed);
+        await test.Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a"), Given.Step("t.b")));
+        await test.Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner"), Given.Nested("inner"), Given.Nested("inner", id: "left_out")));
+
+        var result = await test.Memory.ReplayAsync("outer", Given.With() with { Skip = ["left_out"] }, _executor);
+
+        Assert.Equal(outcome, result.Outcome);
+        Assert.Equal(outcome is ReplayOutcome.Refused, result.Message.Contains("at least 4 calls, those of the procedures inside included; MaxReplayCalls allows 3", StringComparison.Ordinal));
+        Assert.Equal(outcome is ReplayOutcome.Refused ? 0 : 4, _executor.Calls.Count);
+    }
+
+    [Fact]
+    public async Task How_deep_a_procedure_stands_is_judged_wherever_it_stands()
+    {
+        using var test = TestMemory.InMemory(o => o.MaxProcedureDepth = 3);
+        await test.Memory.StoreAsync(Given.Definition("d", Given.Step("t.x")));
+        await test.Memory.StoreAsync(Given.Definition("c", Given.Nested("d")));
+        await test.Memory.StoreAsync(Given.Definition("b", Given.Nested("c", id: "to_c")));
+        await test.Memory.StoreAsync(Given.Definition("a", Given.Nested("c", id: "shallow"), Given.Nested("b", id: "deep")));
+
+        var result = await test.Memory.ReplayAsync("a", Given.With(), _executor);
+
+        Assert.Equal((ReplayProblemCodes.ProcedureCycle, "deep/to_c"), (result.Problems.Single().Code, result.Problems.Single().StepId));
+        Assert.Equal(ReplayOutcome.Completed, (await test.Memory.ReplayAsync("a", Given.With() with { Skip = ["deep"] }, _executor)).Outcome);
+    }
+
+    [Fact]
+    public async Task What_is_wrong_inside_is_found_wherever_it_is_not_skipped()
+    {
+        await StoreAsync("inner", Given.Nested("missing", id: "gone"));
+        await StoreAsync("outer", Given.Nested("inner", id: "first"), Given.Nested("inner", id: "second"));
+
+        var result = await Memory.ReplayAsync("outer", Given.With() with { Skip = ["first"] }, _executor);
+
+        Assert.Equal((ReplayProblemCodes.NestedProcedure, "second/gone"), (result.Problems.Single().Code, result.Problems.Single().StepId));
+        Assert.Empty(_executor.Calls);
+    }
+
     [Theory]
     [InlineData("missing", "does not exist")]
     [InlineData("draft", "no active version")]
@@ -173,6 +256,51 @@ public sealed class CompositionTests : IDisposable
 
         Assert.Equal(FailureTypes.NestedProcedure, result.Steps[1].Failure!.ErrorType);
         Assert.Contains("must be of type integer", result.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("[7]", "must be of type string")]
+    [InlineData("\"$inputs.number\"", "must be of type string")]
+    [InlineData("null", "without its input 'order'")]
+    public async Task An_inner_input_that_is_known_and_does_not_fit_is_found_out_before_anything_is_called(string template, string says)
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.b", """{"x":"$inputs.order"}""")).Taking(Given.Input("order", JsonType.String)));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Step("t.a"), Given.Nested("inner", $$"""{"order":{{template}}}""", "call")).Taking(Given.Input("number", JsonType.Object)));
+
+        var result = await Memory.ReplayAsync("outer", Given.With(("number", "{}")), _executor);
+
+        Assert.Equal((ReplayProblemCodes.NestedProcedure, "call", null), (result.Problems.Single().Code, result.Problems.Single().StepId, result.Problems.Single().InputName));
+        Assert.Contains(says, result.Message, StringComparison.Ordinal);
+        Assert.Empty(_executor.Calls);
+    }
+
+    [Fact]
+    public async Task A_part_that_an_inner_input_will_lack_is_found_out_before_anything_is_called_where_the_input_is_known()
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.b", """{"x":"$inputs.order#/id"}""", "use")).Taking(Given.Input("order")));
+        await Memory.StoreAsync(Given.Definition("of_input", Given.Step("t.a"), Given.Nested("inner", """{"order":{"copy":"$inputs.order"}}""", "call")).Taking(Given.Input("order")));
+        await Memory.StoreAsync(Given.Definition("of_result", Given.Step("t.a"), Given.Nested("inner", """{"order":"$steps.a.outputs"}""", "call")));
+
+        var known = await Memory.ReplayAsync("of_input", Given.With(("order", """{"id":1}""")), _executor);
+        Assert.Empty(_executor.Calls);
+        var adapted = await Memory.ReplayAsync("of_input", Given.With(("order", """{"id":1}""")) with { StepOverrides = Given.Values(("call", """{"order":{"id":2}}""")) }, _executor);
+        var unknown = await Memory.ReplayAsync("of_result", Given.With(), _executor.Returns("t.a", """{"id":3}"""));
+
+        Assert.Equal((ReplayProblemCodes.InvalidInput, "call/use", null), (known.Problems.Single().Code, known.Problems.Single().StepId, known.Problems.Single().InputName));
+        Assert.Contains("the input 'order' (object) has nothing at /id", known.Message, StringComparison.Ordinal);
+        Assert.Equal((ReplayOutcome.Completed, ReplayOutcome.Completed), (adapted.Outcome, unknown.Outcome));
+    }
+
+    [Fact]
+    public async Task An_optional_input_that_is_not_given_is_absent_inside_as_well()
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.b", """{"x":"$inputs.order","y":1}""")).Taking(new ProcedureInput { Name = "order", Required = false }));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner", """{"order":"$inputs.order"}""")).Taking(new ProcedureInput { Name = "order", Required = false }));
+
+        await Memory.ReplayAsync("outer", Given.With(), _executor);
+
+        Assert.Equal(["y"], Assert.Single(_executor.Planned).ArgumentNames);
+        Given.JsonEqual("""{"y":1}""", Assert.Single(_executor.Calls).Arguments);
     }
 
     [Fact]

@@ -139,14 +139,60 @@ public sealed class ExecutionLogTests : IDisposable
         Assert.Equal([ReplayOutcome.Cancelled, ReplayOutcome.Cancelled], (await Memory.ListExecutionsAsync()).Select(e => e.Outcome));
     }
 
-    [Fact]
-    public async Task An_error_of_a_progress_listener_does_not_leave_the_execution_running()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_call_that_breaks_because_it_was_cancelled_is_cancelled_however_it_breaks_and_not_counted(bool throws)
     {
-        await StoreAsync(Given.Step("t.a", """{"x":"$inputs.x"}"""));
+        using var cancellation = new CancellationTokenSource();
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a") with { OnFailure = FailurePolicy.Continue }));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner", id: "call")));
+        _executor.On("t.a", (_, _) =>
+        {
+            cancellation.Cancel();
+            return throws ? throw new IOException("connection reset") : new StepCallResult { Failure = new StepFailure("IOException", "connection reset") };
+        });
 
-        await Record.ExceptionAsync(() => Memory.ReplayAsync("p", Given.With(("x", "1")) with { Progress = new Broken() }, _executor));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync("outer", Given.With() with { ContinueOnFailure = true }, _executor, cancellation.Token));
 
-        Assert.NotEqual(ReplayOutcome.Running, Assert.Single(await Memory.ListExecutionsAsync()).Outcome);
+        foreach (var name in new[] { "inner", "outer" })
+        {
+            var log = (await Memory.GetExecutionAsync(Assert.Single(await Memory.ListExecutionsAsync(name)).Id))!;
+            Assert.Equal((ReplayOutcome.Cancelled, StepStatus.Running), (log.Outcome, Assert.Single(log.Steps).Status));
+            Assert.Equal(0, (await Memory.GetAsync(name)).Statistics.Executions);
+        }
+    }
+
+    [Fact]
+    public async Task A_step_that_fails_while_nobody_waits_any_more_is_written_down_and_not_counted()
+    {
+        using var cancellation = new CancellationTokenSource();
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a") with { Expectation = new Expectation { Kind = ExpectationKind.Exact, Value = Given.Value("1"), Strength = ExpectationStrength.Asserted } }));
+        _executor.On("t.a", (_, _) =>
+        {
+            cancellation.Cancel();
+            return new StepCallResult { Result = Given.Value("2") };
+        });
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync("p", Given.With(), _executor, cancellation.Token));
+
+        var log = (await Memory.GetExecutionAsync((await Memory.ListExecutionsAsync())[0].Id))!;
+        Assert.Equal((ReplayOutcome.Cancelled, StepStatus.Failed), (log.Outcome, Assert.Single(log.Steps).Status));
+        Assert.Equal(0, (await Memory.GetAsync("p")).Statistics.Executions);
+    }
+
+    [Fact]
+    public async Task An_error_of_a_progress_listener_changes_nothing_outside_or_inside()
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a")));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner"), Given.Step("t.b")));
+
+        var result = await Memory.ReplayAsync("outer", Given.With() with { Progress = new Broken() }, _executor);
+
+        Assert.Equal((ReplayOutcome.Completed, ReplayOutcome.Completed), (result.Outcome, result.Steps[0].Nested!.Outcome));
+        Assert.Equal(["t.a", "t.b"], _executor.Calls.Select(c => c.Action));
+        Assert.All(await Memory.ListExecutionsAsync(), e => Assert.Equal(ReplayOutcome.Completed, e.Outcome));
+        Assert.Equal((1L, 1L), ((await Memory.GetAsync("inner")).Statistics.Successes, (await Memory.GetAsync("outer")).Statistics.Successes));
     }
 
     [Theory]

@@ -128,6 +128,51 @@ public sealed class InputTests : IDisposable
     }
 
     [Fact]
+    public async Task The_host_is_asked_about_the_arguments_that_will_be_given_and_no_others()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"amount":"$inputs.amount","note":"<{$inputs.amount}>","wrong":"$inputs.wrong"}"""))
+            .Taking(new ProcedureInput { Name = "amount", Required = false }, Given.Input("wrong")));
+
+        await Memory.ReplayAsync("p", Given.With(), _executor);
+        await Memory.ReplayAsync("p", Given.With(("amount", "1"), ("wrong", "1")), _executor);
+
+        // What is reported as missing already is not reported again as an argument that the function lacks.
+        Assert.Equal(["note", "wrong"], _executor.Planned[0].ArgumentNames.Order());
+        Assert.Equal(["amount", "note", "wrong"], _executor.Planned[1].ArgumentNames.Order());
+    }
+
+    [Theory]
+    [InlineData("\"$inputs.x#/customer/id\"")]
+    [InlineData("\"Hello {$inputs.x#/customer/id}\"")]
+    [InlineData("{\"deep\":[\"$inputs.x#/customer/id\"]}")]
+    public async Task A_part_that_an_input_lacks_is_found_out_before_anything_is_called_and_the_mends_that_are_named_work(string template)
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", $$"""{"id":{{template}}}""")).Taking(Given.Input("x")));
+
+        var refused = await Memory.ReplayAsync("p", Given.With(("x", """{"customer":{"name":"Grace"}}""")), _executor);
+        Assert.Empty(_executor.Calls);
+        var given = await Memory.ReplayAsync("p", Given.With(("x", """{"customer":{"id":7}}""")), _executor);
+        var adapted = await Memory.ReplayAsync("p", Given.With(("x", "{}")) with { StepOverrides = Given.Values(("b", """{"id":7}""")) }, _executor);
+        var skipped = await Memory.ReplayAsync("p", Given.With(("x", "{}")) with { Skip = ["b"] }, _executor);
+
+        var problem = Assert.Single(refused.Problems);
+        Assert.Equal((ReplayProblemCodes.InvalidInput, "b", "x"), (problem.Code, problem.StepId, problem.InputName));
+        Assert.Contains("needs $inputs.x#/customer/id for its argument 'id', and the input 'x' (object) has nothing at /customer/id", problem.Message, StringComparison.Ordinal);
+        Assert.All([given, adapted, skipped], r => Assert.Equal(ReplayOutcome.Completed, r.Outcome));
+    }
+
+    [Fact]
+    public async Task A_part_of_an_optional_input_that_a_text_needs_is_missed_before_anything_is_called()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"text":"Hello {$inputs.x#/name}"}""")).Taking(new ProcedureInput { Name = "x", Required = false }));
+
+        var result = await Memory.ReplayAsync("p", Given.With(), _executor);
+
+        Assert.Contains("the input 'x' is not given", Assert.Single(result.Problems).Message, StringComparison.Ordinal);
+        Assert.Empty(_executor.Calls);
+    }
+
+    [Fact]
     public async Task Names_of_inputs_differ_by_case()
     {
         await StoreAsync(Given.Input("x"));
@@ -188,6 +233,29 @@ public sealed class InputTests : IDisposable
         Assert.Null(logged.Result);
         Assert.StartsWith("result: ", logged.Omitted, StringComparison.Ordinal);
         Assert.DoesNotContain(await Memory.ListExecutionsAsync(), e => e.Outcome is ReplayOutcome.Running);
+    }
+
+    [Fact]
+    public async Task Values_that_are_fine_apart_and_too_deep_together_fail_the_step_before_its_call()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", $$"""{"x":{{Given.Deep(30).Replace("1", "\"$steps.a.outputs\"", StringComparison.Ordinal)}}}""")));
+
+        var result = await Memory.ReplayAsync("p", Given.With(), _executor.Returns("t.a", Given.Deep(50)));
+
+        Assert.Equal((ReplayOutcome.Failed, FailureTypes.UnresolvedBinding), (result.Outcome, result.Steps[1].Failure!.ErrorType));
+        Assert.Contains("nest deeper than 72 levels. Bind a part of the value", result.Message, StringComparison.Ordinal);
+        Assert.Single(_executor.Calls);
+    }
+
+    [Fact]
+    public async Task A_result_without_a_value_is_no_result()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs"}""")));
+
+        var result = await Memory.ReplayAsync("p", Given.With(), _executor.On("t.a", (_, _) => new StepCallResult { Result = default(JsonElement) }));
+
+        Assert.Equal(ReplayOutcome.Completed, result.Outcome);
+        Given.JsonEqual("""{"b":{"ok":true}}""", result.Result);
     }
 
     [Theory]

@@ -40,6 +40,18 @@ public sealed class ReplayTests : IDisposable
     }
 
     [Fact]
+    public async Task The_results_are_put_together_once_and_are_those_of_the_steps()
+    {
+        await StoreThreeAsync();
+
+        var result = await Memory.ReplayAsync("three", Given.With(), _executor);
+
+        Assert.True(result.Result.Equals(result.Result), "Two readings are two values.");
+        Given.JsonEqual("""{"b":{"ok":true}}""", (result with { Steps = [result.Steps[1]] }).Result);
+        Given.JsonEqual("{}", new ReplayResult { ProcedureName = "p", Version = 1, Outcome = ReplayOutcome.Running, Message = "" }.Result);
+    }
+
+    [Fact]
     public async Task It_is_said_of_every_argument_where_it_came_from()
     {
         await Memory.StoreAsync(Given.Definition(

@@ -174,9 +174,9 @@ public sealed class ProcedureMemory : IDisposable
             cancellationToken);
     }
 
-    /// <summary>Reads a procedure.</summary>
+    /// <summary>Reads a procedure. Where several scopes that are read have the name, it is the nearest one that can be replayed, else the nearest.</summary>
     /// <param name="name">Its name, regardless of ASCII case.</param>
-    /// <param name="version">The version to show; <see langword="null"/> for the active one, else the newest.</param>
+    /// <param name="version">The version to show, of the nearest procedure that has it; <see langword="null"/> for the active one, else the newest.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="ProcedureNotFoundException">There is none; the message names near ones.</exception>
     public async Task<Procedure> GetAsync(string name, int? version = null, CancellationToken cancellationToken = default)
@@ -190,7 +190,7 @@ public sealed class ProcedureMemory : IDisposable
     /// <param name="includeRetired">Whether those out of use are listed as well.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     public async Task<IReadOnlyList<Procedure>> ListAsync(IReadOnlyList<string>? tags = null, bool includeRetired = false, CancellationToken cancellationToken = default) =>
-        [.. (await ListVisibleAsync(CurrentScope(), includeRetired, cancellationToken).ConfigureAwait(false)).Where(p => HasTags(p, tags ?? []))];
+        [.. (await ListVisibleAsync(CurrentScope(), includeRetired: true, cancellationToken).ConfigureAwait(false)).Where(p => (includeRetired || !p.IsRetired) && HasTags(p, tags ?? []))];
 
     /// <summary>Lists the scopes that the store holds, for the host's own tools: it is the one question that does not stay within a scope.</summary>
     /// <param name="cancellationToken">Cancels the call.</param>
@@ -303,7 +303,7 @@ public sealed class ProcedureMemory : IDisposable
 
         var words = KeywordOverlap.Words(request);
         var scored = (await ListVisibleAsync(CurrentScope(), includeRetired: false, cancellationToken).ConfigureAwait(false))
-            .Where(p => p.ActiveVersion is not null && HasTags(p, options.Tags))
+            .Where(p => p.CanBeReplayed && HasTags(p, options.Tags))
             .Select(p => KeywordOverlap.Score(p, words))
             .Where(m => m.MatchedWords.Count > 0)
             .OrderByDescending(m => m.Score)
@@ -531,13 +531,13 @@ public sealed class ProcedureMemory : IDisposable
     private Task<Procedure> GetWritableAsync(string name, int? version, CancellationToken cancellationToken) =>
         GetInAsync(new MemoryScope(CurrentScope().Write), name, version, cancellationToken);
 
-    /// <summary>What is visible: of a name that several scopes have, the nearest.</summary>
+    /// <summary>What is visible: of a name that several scopes have, what <see cref="NearestScope"/> says.</summary>
     private async Task<IReadOnlyList<Procedure>> ListVisibleAsync(MemoryScope scope, bool includeRetired, CancellationToken cancellationToken)
     {
         var all = await Store.ListProceduresAsync(scope.Read, includeRetired, cancellationToken).ConfigureAwait(false);
         return scope.Read.Count == 1
             ? all
-            : [.. all.GroupBy(p => NameKey(p.Name), StringComparer.Ordinal).Select(g => g.MinBy(p => scope.Read.TakeWhile(s => s != p.Scope).Count())!)];
+            : [.. all.GroupBy(p => NameKey(p.Name), StringComparer.Ordinal).Select(g => NearestScope.Of(scope.Read, g, p => p.Scope, p => p.CanBeReplayed)!)];
     }
 
     /// <summary>A name as stores compare it: regardless of ASCII case, and of that only.</summary>

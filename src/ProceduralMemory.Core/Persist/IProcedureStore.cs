@@ -35,7 +35,10 @@ public interface IProcedureStore
     /// <exception cref="RecordingStateException">The trace has ended already.</exception>
     Task<Procedure> SaveVersionAsync(NewVersion version, CancellationToken cancellationToken = default);
 
-    /// <summary>Reads a procedure by name, regardless of ASCII case; of several scopes the first that has it.</summary>
+    /// <summary>
+    /// Reads a procedure by name, regardless of ASCII case. Of several scopes that have it the first where it can be replayed (it has an active version and is
+    /// not retired), else the first; with <paramref name="version"/> the first that has that version.
+    /// </summary>
     /// <param name="scopes">The scopes to look into, nearest first.</param>
     /// <param name="name">The name.</param>
     /// <param name="version">The version to show; <see langword="null"/> for the active one, else the newest.</param>

@@ -55,7 +55,7 @@ internal sealed class ReplayPlan
             {
                 var stepPath = path + step.Id;
                 var inner = await LoadAsync(step.Action).ConfigureAwait(false);
-                if (inner is null || inner.IsRetired || inner.ActiveVersion is null)
+                if (inner is not { CanBeReplayed: true })
                 {
                     problems.Add(new ReplayProblem(ReplayProblemCodes.NestedProcedure, stepPath, inner is null
                         ? $"Step '{stepPath}' replays the procedure '{step.Action}', which does not exist. Record or import it, or skip the step."

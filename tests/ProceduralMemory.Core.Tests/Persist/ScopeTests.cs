@@ -89,6 +89,62 @@ public sealed class ScopeTests : IDisposable
         Assert.Equal("global", (await bob.GetAsync("deploy")).Scope);
     }
 
+    [Theory]
+    [InlineData("draft")]
+    [InlineData("retired")]
+    public async Task What_cannot_be_replayed_hides_nothing_further_away_that_can(string nearest)
+    {
+        var ann = In("ann", "team", "global");
+        await PutOutOfUseAsync(ann, nearest);
+        await In("team").StoreAsync(Given.Definition("deploy", Given.Step("t.team")));
+        await In("global").StoreAsync(Given.Definition("deploy", Given.Step("t.global")));
+        await ann.StoreAsync(Given.Definition("outer", Given.Nested("deploy")));
+        var executor = new ScriptedExecutor();
+
+        var found = Assert.Single((await ann.FindAsync("deploy")).Matches).Procedure;
+        var replayed = await ann.ReplayAsync(found.Name, Given.With(), executor);
+        var inside = await ann.ReplayAsync("outer", Given.With(), executor);
+
+        Assert.Equal("team", found.Scope);
+        Assert.Equal((ReplayOutcome.Completed, ReplayOutcome.Completed), (replayed.Outcome, inside.Outcome));
+        Assert.Equal(["t.team", "t.team"], executor.Calls.Select(c => c.Action));
+        Assert.Equal("team", (await ann.GetAsync("deploy")).Scope);
+        Assert.Equal("team", Assert.Single(await ann.ListAsync(includeRetired: true), p => p.Name == "deploy").Scope);
+    }
+
+    [Theory]
+    [InlineData("draft", "is a draft")]
+    [InlineData("retired", "is retired")]
+    public async Task Where_nothing_of_a_name_can_be_replayed_it_is_the_nearest_whose_state_is_told(string nearest, string says)
+    {
+        var ann = In("ann", "team");
+        await PutOutOfUseAsync(ann, nearest);
+        await PutOutOfUseAsync(In("team"), nearest == "draft" ? "retired" : "draft");
+
+        var result = await ann.ReplayAsync("deploy", Given.With(), new ScriptedExecutor());
+
+        Assert.Contains(says, Assert.Single(result.Problems).Message, StringComparison.Ordinal);
+        Assert.Equal("ann", (await ann.GetAsync("deploy")).Scope);
+        Assert.Equal(nearest == "draft", (await ann.ListAsync()).Any(p => p.Name == "deploy"));
+    }
+
+    [Fact]
+    public async Task A_version_asked_for_by_number_is_that_of_the_nearest_procedure_that_has_it()
+    {
+        var ann = In("ann", "team");
+        await In("team").StoreAsync(Given.Definition("deploy", Given.Step("t.team1")));
+        await In("team").StoreAsync(Given.Definition("deploy", Given.Step("t.team2")), asNewVersion: true);
+        await PutOutOfUseAsync(ann, "draft");
+        var executor = new ScriptedExecutor();
+
+        await ann.ReplayAsync("deploy", Given.With() with { Version = 1 }, executor);
+        await ann.ReplayAsync("deploy", Given.With() with { Version = 2 }, executor);
+
+        Assert.Equal(["t.ann", "t.team2"], executor.Calls.Select(c => c.Action));
+        Assert.Equal("ann", (await ann.GetAsync("deploy", 1)).Scope);
+        Assert.Equal(3, (await Assert.ThrowsAsync<ProcedureNotFoundException>(() => ann.GetAsync("deploy", 3))).Version);
+    }
+
     [Fact]
     public async Task Names_that_differ_beyond_ascii_case_are_two_procedures_in_every_view()
     {
@@ -184,6 +240,20 @@ public sealed class ScopeTests : IDisposable
     }
 
     private ProcedureMemory In(string write, params string[] read) => _test.Open(o => o.Scope = () => new MemoryScope(write, read));
+
+    /// <summary>A procedure "deploy" that cannot be replayed.</summary>
+    private static async Task PutOutOfUseAsync(ProcedureMemory memory, string state)
+    {
+        if (state == "draft")
+        {
+            await memory.ImportAsync("""{"format":1,"name":"deploy","steps":[{"action":"t.ann"}]}""");
+            return;
+        }
+
+        await memory.StoreAsync(Given.Definition("kept", Given.Step("t.kept")));
+        await memory.StoreAsync(Given.Definition("deploy", Given.Step("t.ann")));
+        await memory.MergeAsync(["kept", "deploy"]);
+    }
 
     private async Task<Seen> SeedAsync()
     {

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
+using ProceduralMemory.Recall;
 
 namespace ProceduralMemory.Persist.Sqlite;
 
@@ -91,8 +92,15 @@ public sealed partial class SqliteProcedureStore
         return _database.ReadAsync(
             connection =>
             {
-                var rows = connection.Query<ProcedureRow>($"{SelectProcedures} where scope in @Scopes and name = @Name", new { Scopes = scopes, Name = name.Trim() }).ToList();
-                var nearest = scopes.Select(s => rows.Find(r => r.Scope == s)).FirstOrDefault(r => r is not null);
+                // A version that is asked for by its number is one of the nearest procedure that has it, whether it can be replayed or not: a draft is looked at before it is activated.
+                var rows = connection.Query<ProcedureRow>(
+                    $"""
+                    {SelectProcedures}
+                    where scope in @Scopes and name = @Name
+                      and (@Version is null or exists (select 1 from procedure_versions v where v.procedure_id = procedures.id and v.version = @Version))
+                    """,
+                    new { Scopes = scopes, Name = name.Trim(), Version = version });
+                var nearest = NearestScope.Of(scopes, rows, r => r.Scope, r => version is not null || (r.Retired == 0 && r.ActiveVersion is not null));
                 return nearest is null ? null : Assemble(connection, [nearest], version).SingleOrDefault();
             },
             cancellationToken);

@@ -124,9 +124,6 @@ public enum VersionState
     /// <summary>Made, but not approved for replay.</summary>
     Draft,
 
-    /// <summary>Competing with the active version.</summary>
-    Candidate,
-
     /// <summary>The one that a replay runs.</summary>
     Active,
 

@@ -359,8 +359,8 @@ public sealed class ProcedureMemory : IDisposable
     // ---- Revise --------------------------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Improves the active version from its statistics: steps that fail more than they succeed are replaced or, where no other step needs them, removed;
-    /// slow steps are flagged. A change is a new active version; the earlier one is kept, and <see cref="ActivateVersionAsync"/> goes back to it.
+    /// Improves the active version from its statistics: steps that fail more than they succeed are replaced where a replacement is given, else removed where
+    /// they may fail (<see cref="FailurePolicy.Continue"/>) and no other step needs them, else flagged; slow steps are flagged. A change is a new active version; the earlier one is kept, and <see cref="ActivateVersionAsync"/> goes back to it.
     /// </summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
     /// <param name="replacements">Steps to put in place of failing ones, by step id.</param>

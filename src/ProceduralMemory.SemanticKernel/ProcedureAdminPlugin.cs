@@ -120,7 +120,7 @@ public sealed class ProcedureAdminPlugin
 
     /// <summary>Improves a procedure from its statistics.</summary>
     [KernelFunction("optimize_procedure")]
-    [Description("Makes a better version of a procedure from its statistics: removes steps that mostly fail, flags slow ones. Needs a few executions.")]
+    [Description("Makes a better version of a procedure from its statistics: removes optional steps that mostly fail, flags slow ones and others that fail. Needs a few executions.")]
     public Task<PluginReply> OptimizeAsync([Description("The procedure's name")] string name, CancellationToken cancellationToken = default) => _guard.RunAsync(
         "optimize_procedure",
         async () =>

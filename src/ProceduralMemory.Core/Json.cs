@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -68,14 +67,12 @@ internal static class Json
     /// <summary>Whether text is valid UTF-16: a lone surrogate cannot be stored and read back.</summary>
     public static bool IsWellFormed(string text)
     {
-        for (var rest = text.AsSpan(); !rest.IsEmpty;)
+        for (var rest = text.AsSpan(); rest.IndexOfAnyInRange('\uD800', '\uDFFF') is >= 0 and var at; rest = rest[(at + 2)..])
         {
-            if (Rune.DecodeFromUtf16(rest, out _, out var consumed) is not OperationStatus.Done)
+            if (at + 1 >= rest.Length || !char.IsSurrogatePair(rest[at], rest[at + 1]))
             {
                 return false;
             }
-
-            rest = rest[consumed..];
         }
 
         return true;

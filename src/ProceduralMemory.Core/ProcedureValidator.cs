@@ -88,24 +88,7 @@ internal sealed class ProcedureValidator
     }
 
     /// <summary>A step id made from an action that no earlier step has: <c>orders.get_order</c> gives <c>get_order</c>, then <c>get_order_2</c>.</summary>
-    public static string MakeStepId(string action, ISet<string> taken)
-    {
-        var dot = action.LastIndexOf('.');
-        var stem = string.Concat(action[(dot + 1)..].Select(c => char.IsLetterOrDigit(c) || c is '_' or '-' ? c : '_')).Trim('_');
-        if (!ValueExpression.IsName(stem))
-        {
-            stem = "step_" + stem.TrimStart('-');
-        }
-
-        stem = stem.Length > 60 ? stem[..60] : stem.TrimEnd('_');
-        var id = stem;
-        for (var n = 2; !taken.Add(id); n++)
-        {
-            id = Invariant($"{stem}_{n}");
-        }
-
-        return id;
-    }
+    public static string MakeStepId(string action, ISet<string> taken) => ExpressionName.Make(action[(action.LastIndexOf('.') + 1)..], "step", taken.Add);
 
     private void Name(string name)
     {
@@ -304,59 +287,20 @@ internal sealed class ProcedureValidator
             return false;
         }
 
-        var bytes = System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(value).Length;
+        var bytes = Json.LengthOf(value);
         if (bytes > _options.MaxValueBytes)
         {
             Add(path, Invariant($"The value has {bytes} bytes; {nameof(ProceduralMemoryOptions.MaxValueBytes)} allows {_options.MaxValueBytes}. Store a reference to it instead."));
             return false;
         }
 
-        // One level more than a value has: this is the object that holds the values.
-        return Walk(path, value, _options.MaxValueDepth + 1);
-    }
-
-    private bool Walk(string path, JsonElement value, int depthLeft)
-    {
-        if (value.ValueKind is JsonValueKind.Object or JsonValueKind.Array && depthLeft == 0)
+        if (Json.Fault(value, _options.MaxValueDepth, isObjectOfValues: true, uniqueNames: true) is { } fault)
         {
-            Add(path, Invariant($"The value nests deeper than {nameof(ProceduralMemoryOptions.MaxValueDepth)} ({_options.MaxValueDepth}) allows."));
+            Add(path, $"The value cannot be kept: {fault}.");
             return false;
         }
 
-        try
-        {
-            switch (value.ValueKind)
-            {
-                case JsonValueKind.Object:
-                    var names = new HashSet<string>(StringComparer.Ordinal);
-                    foreach (var member in value.EnumerateObject())
-                    {
-                        if (!names.Add(member.Name))
-                        {
-                            Add(path, $"The member '{member.Name}' stands there twice.");
-                            return false;
-                        }
-
-                        if (!Walk(path, member.Value, depthLeft - 1))
-                        {
-                            return false;
-                        }
-                    }
-
-                    return true;
-                case JsonValueKind.Array:
-                    return value.EnumerateArray().All(item => Walk(path, item, depthLeft - 1));
-                case JsonValueKind.String:
-                    return value.GetString() is not null;
-                default:
-                    return true;
-            }
-        }
-        catch (InvalidOperationException)
-        {
-            Add(path, "The value holds text that is not valid UTF-16: half of a surrogate pair.");
-            return false;
-        }
+        return true;
     }
 
     private void Add(string path, string message) => _problems.Add(new FormatProblem(path, message));

@@ -263,18 +263,7 @@ internal static class KernelJson
         _ => false,
     };
 
-    private static JsonElement Text(string text)
-    {
-        for (var rest = text.AsSpan(); rest.IndexOfAnyInRange('\uD800', '\uDFFF') is >= 0 and var at; rest = rest[(at + 2)..])
-        {
-            if (at + 1 >= rest.Length || !char.IsSurrogatePair(rest[at], rest[at + 1]))
-            {
-                return InvalidText;
-            }
-        }
-
-        return JsonSerializer.SerializeToElement(text);
-    }
+    private static JsonElement Text(string text) => Json.IsWellFormed(text) ? JsonSerializer.SerializeToElement(text) : InvalidText;
 
     private static JsonElement? Parse(string text)
     {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 
 namespace ProceduralMemory.Capture;
@@ -110,19 +109,12 @@ internal sealed class SecretConstants
     private InputReference InputFor(string member, JsonElement secret)
     {
         var text = secret.GetRawText();
-        var stem = string.Concat(member.Select(c => char.IsLetterOrDigit(c) ? c : '_'));
-        stem = ValueExpression.IsName(stem) ? stem : "secret_" + stem;
         if (_inputs.Find(i => i.Secret == text) is { Name: { } known })
         {
             return new InputReference(known);
         }
 
-        var name = stem;
-        for (var n = 2; !_taken.Add(name); n++)
-        {
-            name = string.Create(CultureInfo.InvariantCulture, $"{stem}_{n}");
-        }
-
+        var name = ExpressionName.Make(member.Replace('-', '_'), "secret", _taken.Add);
         _inputs.Add((name, text));
         return new InputReference(name);
     }

@@ -6,16 +6,16 @@ namespace ProceduralMemory;
 public sealed partial class ProcedureMemory
 {
     /// <summary>Replays a procedure: its steps are called one after the other through the executor, without a model. How it went is the result, whether it completed or not.</summary>
-    /// <param name="name">The procedure.</param>
-    /// <param name="request">Inputs and adaptations.</param>
     /// <param name="executor">Makes the calls.</param>
+    /// <param name="name">The procedure.</param>
+    /// <param name="request">Inputs and adaptations; <see langword="null"/> for none.</param>
     /// <param name="cancellationToken">Cancels the replay between and within steps; the execution is then in the log as cancelled.</param>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure or version.</exception>
     /// <exception cref="ProcedureStoreException">What happens cannot be written down; nothing more is called then.</exception>
-    public async Task<ReplayResult> ReplayAsync(string name, ReplayRequest request, IStepExecutor executor, CancellationToken cancellationToken = default)
+    public async Task<ReplayResult> ReplayAsync(IStepExecutor executor, string name, ReplayRequest? request = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(executor);
+        request ??= new ReplayRequest();
         var scope = CurrentScope();
         var procedure = await GetInAsync(scope, name, request.Version, cancellationToken).ConfigureAwait(false);
         var result = await new ProcedureReplayer(Store, Options, scope, executor, _logger).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);

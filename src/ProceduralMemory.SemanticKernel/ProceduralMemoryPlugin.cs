@@ -112,6 +112,7 @@ public sealed class ProceduralMemoryPlugin
                 var procedure = await _memory.GetAsync(name, cancellationToken: cancellationToken).ConfigureAwait(false);
                 var stepIds = procedure.Version.Steps.Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
                 var result = await _memory.ReplayAsync(
+                    new KernelStepExecutor(kernel, _replay),
                     name,
                     new ReplayRequest
                     {
@@ -122,7 +123,6 @@ public sealed class ProceduralMemoryPlugin
                         ContinueOnFailure = continueOnFailure,
                         Request = CallFrames.CurrentModelCall?.Request ?? _memory.CurrentSession?.Request,
                     },
-                    new KernelStepExecutor(kernel, _replay),
                     cancellationToken).ConfigureAwait(false);
                 return Reply(procedure, result);
             },

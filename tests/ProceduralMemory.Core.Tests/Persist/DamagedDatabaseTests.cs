@@ -128,7 +128,7 @@ public sealed class DamagedDatabaseTests : IDisposable
         await newer.StoreAsync(Given.Definition("q", Given.Step("t.b")));
 
         Assert.Equal(["p", "q"], (await newer.ListAsync()).Select(p => p.Name));
-        Assert.Equal(ReplayOutcome.Completed, (await newer.ReplayAsync("p", Given.With(), new ScriptedExecutor())).Outcome);
+        Assert.Equal(ReplayOutcome.Completed, (await newer.ReplayAsync(new ScriptedExecutor(), "p", Given.With())).Outcome);
     }
 
     [Fact]
@@ -148,7 +148,7 @@ public sealed class DamagedDatabaseTests : IDisposable
             () => reader.ImportAsync("""{"format":1,"name":"q","steps":[{"action":"t.a"}]}"""),
             () => reader.ActivateVersionAsync("p", 1),
             () => reader.StartRecordingAsync(new RecordingDetails { Name = "q" }),
-            () => reader.ReplayAsync("p", Given.With(), executor),
+            () => reader.ReplayAsync(executor, "p", Given.With()),
             async () => await (await reader.ResumeRecordingAsync(recorder.TraceId)).RecordStepAsync(new TraceStep { Action = "t.a" }),
         ];
         foreach (var write in writes)

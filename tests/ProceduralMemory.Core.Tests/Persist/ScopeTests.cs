@@ -19,11 +19,11 @@ public sealed class ScopeTests : IDisposable
         ["Export"] = (m, _) => FoundAsync(() => m.ExportAsync("secret_plan")),
         ["Find"] = async (m, _) => await m.FindAsync("secret plan", new() { MinimumScore = 0.5 }) is var r && r.Matches.Count + r.NearMisses.Count > 0,
         ["FindNearMiss"] = async (m, _) => await m.FindAsync("secret other words", new() { MinimumScore = 1 }) is var r && r.Matches.Count + r.NearMisses.Count > 0,
-        ["Replay"] = (m, _) => FoundAsync(() => m.ReplayAsync("secret_plan", Given.With(), new ScriptedExecutor())),
+        ["Replay"] = (m, _) => FoundAsync(() => m.ReplayAsync(new ScriptedExecutor(), "secret_plan", Given.With())),
         ["NestedReplay"] = async (m, _) =>
         {
             await m.StoreAsync(Given.Definition("outer", Given.Nested("secret_plan")));
-            return (await m.ReplayAsync("outer", Given.With(), new ScriptedExecutor())).Outcome is ReplayOutcome.Completed;
+            return (await m.ReplayAsync(new ScriptedExecutor(), "outer", Given.With())).Outcome is ReplayOutcome.Completed;
         },
         ["GetTrace"] = async (m, seen) => await m.GetTraceAsync(seen.Trace) is not null,
         ["ListTraces"] = async (m, _) => (await m.ListTracesAsync()).Count > 0,
@@ -77,8 +77,8 @@ public sealed class ScopeTests : IDisposable
 
         var ann = In("ann", "team", "global");
         var bob = In("bob", "global", "team");
-        await ann.ReplayAsync("deploy", Given.With(), executor);
-        await bob.ReplayAsync("deploy", Given.With(), executor);
+        await ann.ReplayAsync(executor, "deploy", Given.With());
+        await bob.ReplayAsync(executor, "deploy", Given.With());
 
         Assert.Equal(["t.team", "t.global"], executor.Calls.Select(c => c.Action));
         Assert.Equal("team", Assert.Single(await ann.ListAsync()).Scope);
@@ -102,8 +102,8 @@ public sealed class ScopeTests : IDisposable
         var executor = new ScriptedExecutor();
 
         var found = Assert.Single((await ann.FindAsync("deploy")).Matches).Procedure;
-        var replayed = await ann.ReplayAsync(found.Name, Given.With(), executor);
-        var inside = await ann.ReplayAsync("outer", Given.With(), executor);
+        var replayed = await ann.ReplayAsync(executor, found.Name, Given.With());
+        var inside = await ann.ReplayAsync(executor, "outer", Given.With());
 
         Assert.Equal("team", found.Scope);
         Assert.Equal((ReplayOutcome.Completed, ReplayOutcome.Completed), (replayed.Outcome, inside.Outcome));
@@ -121,7 +121,7 @@ public sealed class ScopeTests : IDisposable
         await PutOutOfUseAsync(ann, nearest);
         await PutOutOfUseAsync(In("team"), nearest == "draft" ? "retired" : "draft");
 
-        var result = await ann.ReplayAsync("deploy", Given.With(), new ScriptedExecutor());
+        var result = await ann.ReplayAsync(new ScriptedExecutor(), "deploy", Given.With());
 
         Assert.Contains(says, Assert.Single(result.Problems).Message, StringComparison.Ordinal);
         Assert.Equal("ann", (await ann.GetAsync("deploy")).Scope);
@@ -137,8 +137,8 @@ public sealed class ScopeTests : IDisposable
         await PutOutOfUseAsync(ann, "draft");
         var executor = new ScriptedExecutor();
 
-        await ann.ReplayAsync("deploy", Given.With() with { Version = 1 }, executor);
-        await ann.ReplayAsync("deploy", Given.With() with { Version = 2 }, executor);
+        await ann.ReplayAsync(executor, "deploy", Given.With() with { Version = 1 });
+        await ann.ReplayAsync(executor, "deploy", Given.With() with { Version = 2 });
 
         Assert.Equal(["t.ann", "t.team2"], executor.Calls.Select(c => c.Action));
         Assert.Equal("ann", (await ann.GetAsync("deploy", 1)).Scope);
@@ -182,7 +182,7 @@ public sealed class ScopeTests : IDisposable
         await In("global").StoreAsync(Given.Definition("inner", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(Given.Input("x")));
         await In("global").StoreAsync(Given.Definition("outer", Given.Nested("inner", """{"x":"$inputs.x"}""")).Taking(Given.Input("x")));
 
-        await In("ann", "global").ReplayAsync("outer", Given.With(("x", "\"private to ann\"")), new ScriptedExecutor());
+        await In("ann", "global").ReplayAsync(new ScriptedExecutor(), "outer", Given.With(("x", "\"private to ann\"")));
 
         Assert.Empty(await In("global").ListExecutionsAsync());
         Assert.Empty(await In("bob", "global").ListExecutionsAsync());
@@ -259,7 +259,7 @@ public sealed class ScopeTests : IDisposable
     {
         var alpha = In("alpha");
         var procedure = await alpha.RecordedAsync(new RecordingDetails { Name = "secret_plan" }, ("t.a", "{}", "1"));
-        var execution = await alpha.ReplayAsync("secret_plan", Given.With(), new ScriptedExecutor());
+        var execution = await alpha.ReplayAsync(new ScriptedExecutor(), "secret_plan", Given.With());
         return new Seen(procedure.Version.TraceId!.Value, execution.ExecutionId!.Value);
     }
 

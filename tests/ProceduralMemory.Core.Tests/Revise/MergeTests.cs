@@ -54,7 +54,7 @@ public sealed class MergeTests : IDisposable
         var back = await Memory.ActivateVersionAsync(merged, 1);
 
         Assert.Equal((false, (Guid?)null), (back.IsRetired, back.MergedInto));
-        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync(merged, Given.With(), new ScriptedExecutor())).Outcome);
+        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync(new ScriptedExecutor(), merged, Given.With())).Outcome);
         Assert.Equal(2, (await Memory.ListAsync()).Count);
     }
 
@@ -125,11 +125,11 @@ public sealed class MergeTests : IDisposable
     {
         foreach (var success in successes)
         {
-            await Memory.ReplayAsync(name, Given.With(), new ScriptedExecutor().On("t.a", (_, _) =>
+            await Memory.ReplayAsync(new ScriptedExecutor().On("t.a", (_, _) =>
             {
                 _test.Time.Advance(TimeSpan.FromMilliseconds(ms));
                 return new StepCallResult { Failure = success ? null : new StepFailure("E", "m") };
-            }));
+            }), name, Given.With());
         }
     }
 }

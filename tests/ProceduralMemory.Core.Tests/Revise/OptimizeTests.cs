@@ -32,7 +32,7 @@ public sealed class OptimizeTests : IDisposable
     {
         using var test = TestMemory.InMemory(o => o.MinimumExecutionsToOptimize = 1);
         await test.Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), MayFail("t.b")));
-        await test.Memory.ReplayAsync("p", Given.With(), new ScriptedExecutor().Fails("t.b"));
+        await test.Memory.ReplayAsync(new ScriptedExecutor().Fails("t.b"), "p", Given.With());
 
         Assert.Equal(StepChangeKind.Removed, Assert.Single((await test.Memory.OptimizeAsync("p")).Changes).Kind);
     }
@@ -121,7 +121,7 @@ public sealed class OptimizeTests : IDisposable
         await StoreAsync(Given.Step("t.verify"), Given.Step("t.refund"));
         for (var i = 0; i < 3; i++)
         {
-            await Memory.ReplayAsync("p", Given.With() with { ContinueOnFailure = true }, new ScriptedExecutor().Fails("t.verify"));
+            await Memory.ReplayAsync(new ScriptedExecutor().Fails("t.verify"), "p", Given.With() with { ContinueOnFailure = true });
         }
 
         Assert.Equal(StepChangeKind.Flagged, Assert.Single((await Memory.OptimizeAsync("p")).Changes).Kind);
@@ -188,11 +188,11 @@ public sealed class OptimizeTests : IDisposable
         {
             for (var i = 0; i < 3; i++)
             {
-                await Memory.ReplayAsync("p", Given.With(), new ScriptedExecutor().On("t.slow", (_, _) =>
+                await Memory.ReplayAsync(new ScriptedExecutor().On("t.slow", (_, _) =>
                 {
                     _test.Time.Advance(TimeSpan.FromMilliseconds(ms));
                     return new StepCallResult();
-                }));
+                }), "p", Given.With());
             }
 
             return await Memory.OptimizeAsync("p");
@@ -218,7 +218,7 @@ public sealed class OptimizeTests : IDisposable
     public async Task Optimising_does_not_bring_a_retired_procedure_back_into_use()
     {
         await Memory.StoreAsync(Given.Definition("kept", Given.Step("t.a"), Given.Step("t.b")));
-        await Memory.ReplayAsync("kept", Given.With(), new ScriptedExecutor());
+        await Memory.ReplayAsync(new ScriptedExecutor(), "kept", Given.With());
         await StoreAsync(Given.Step("t.a"), Given.Step("t.b"));
         await ReplayAsync(3, "t.b");
         await Memory.MergeAsync(["kept", "p"]);
@@ -251,7 +251,7 @@ public sealed class OptimizeTests : IDisposable
         for (var i = 0; i < times; i++)
         {
             var executor = failing is null ? new ScriptedExecutor() : new ScriptedExecutor().Fails(failing);
-            var result = await Memory.ReplayAsync("p", Given.With(("used", "1"), ("gone", "1"), ("pw", "\"pw\"")), executor);
+            var result = await Memory.ReplayAsync(executor, "p", Given.With(("used", "1"), ("gone", "1"), ("pw", "\"pw\"")));
             Assert.Equal(failing is null ? ReplayOutcome.Completed : ReplayOutcome.Failed, result.Outcome);
         }
     }

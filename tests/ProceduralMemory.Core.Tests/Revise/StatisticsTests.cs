@@ -109,11 +109,11 @@ public sealed class StatisticsTests
     private static async Task TimedReplayAsync(TestMemory test, int? version, int? ms)
     {
         test.Time.Advance(TimeSpan.FromSeconds(1));
-        await test.Memory.ReplayAsync("p", Given.With() with { Version = version }, new ScriptedExecutor().On("t.a", (_, _) =>
+        await test.Memory.ReplayAsync(new ScriptedExecutor().On("t.a", (_, _) =>
         {
             test.Time.Advance(TimeSpan.FromMilliseconds(ms ?? 9999));
             return new StepCallResult { Failure = ms is null ? new StepFailure("E", "m") : null };
-        }));
+        }), "p", Given.With() with { Version = version });
     }
 
     private static async Task RecordAsync(TestMemory test, string name, TimeSpan[] times, Reference reference)
@@ -171,7 +171,7 @@ public sealed class StatisticsTests
         var request = Given.With() with { ContinueOnFailure = replay.GoOn, Skip = replay.Skip < 0 ? [] : [FormattableString.Invariant($"s{replay.Skip}")] };
         try
         {
-            await test.Memory.ReplayAsync(name, request, executor, cancellation.Token);
+            await test.Memory.ReplayAsync(executor, name, request, cancellation.Token);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {

@@ -113,7 +113,7 @@ public sealed class ProcedureMemory : IDisposable
         return recorder;
     }
 
-    /// <summary>Goes on with a recording that another process, or a closed session, left unfinished.</summary>
+    /// <summary>Goes on with a recording that another process, or a closed session, left unfinished. One that is still written elsewhere can have only one recorder: the second to write a step is refused.</summary>
     /// <param name="traceId">The trace; see <see cref="ListTracesAsync"/>.</param>
     /// <param name="session">The session that is to hold it; see <see cref="StartRecordingAsync"/>.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
@@ -442,11 +442,6 @@ public sealed class ProcedureMemory : IDisposable
         foreach (var name in names)
         {
             var procedure = await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
-            if (procedure.IsRetired || procedure.ActiveVersion is null)
-            {
-                throw new ProcedureConflictException(procedure.Name, $"'{procedure.Name}' is {(procedure.IsRetired ? "retired" : "a draft")}. Activate a version of it before merging.");
-            }
-
             if (!procedures.Exists(p => p.Id == procedure.Id))
             {
                 procedures.Add(procedure);
@@ -459,17 +454,11 @@ public sealed class ProcedureMemory : IDisposable
         }
 
         var ordered = ProcedureMerger.ByEfficiency(procedures);
-        var tags = ordered.SelectMany(p => p.Tags).Distinct(StringComparer.OrdinalIgnoreCase).ToList();
-        if (tags.Count > ProcedureValidator.MaxTags)
-        {
-            throw new ProcedureConflictException(ordered[0].Name, string.Create(CultureInfo.InvariantCulture, $"Together these procedures have {tags.Count} tags; {ProcedureValidator.MaxTags} are the most. Merge fewer at a time."));
-        }
-
-        await Store.MergeAsync(ordered[0].Id, [.. ordered.Skip(1).Select(p => p.Id)], tags, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+        await Store.MergeAsync(ordered[0].Id, [.. ordered.Skip(1).Select(p => p.Id)], Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
         return new MergeResult(await GetWritableAsync(ordered[0].Name, version: null, cancellationToken).ConfigureAwait(false), [.. ordered.Skip(1).Select(p => p.Name)]);
     }
 
-    /// <summary>Closes the database, where the memory opened it.</summary>
+    /// <summary>Closes the database, where the memory opened it. What is asked of it afterwards is refused with <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose() => _ownedStore?.Dispose();
 
     // ---- shared by the above -------------------------------------------------------------------------------------------------------

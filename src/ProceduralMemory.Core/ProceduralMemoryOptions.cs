@@ -44,7 +44,7 @@ public class ProceduralMemoryOptions
     [Range(1, Json.MaxDepth)]
     public int MaxValueDepth { get; set; } = 32;
 
-    /// <summary>The most steps that a procedure may have. A longer recording cannot be finalized.</summary>
+    /// <summary>The most steps that a procedure may have, and the most calls, failed ones included, that a recording may have. A longer recording cannot be finalized.</summary>
     /// <value>The default value is 500.</value>
     [Range(1, 10_000)]
     public int MaxSteps { get; set; } = 500;

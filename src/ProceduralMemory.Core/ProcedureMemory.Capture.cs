@@ -56,7 +56,7 @@ public sealed partial class ProcedureMemory
         return recorder;
     }
 
-    /// <summary>Goes on with a recording that another process, or a closed session, left unfinished.</summary>
+    /// <summary>Goes on with a recording that another process, or a closed session, left unfinished. One that is still written elsewhere can have only one recorder: the second to write a step is refused.</summary>
     /// <param name="traceId">The trace; see <see cref="ListTracesAsync"/>.</param>
     /// <param name="session">The session that is to hold it; see <see cref="StartRecordingAsync"/>.</param>
     /// <param name="cancellationToken">Cancels the call.</param>

@@ -91,11 +91,6 @@ public sealed partial class ProcedureMemory
         foreach (var name in names)
         {
             var procedure = await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
-            if (procedure.IsRetired || procedure.ActiveVersion is null)
-            {
-                throw new ProcedureConflictException(procedure.Name, $"'{procedure.Name}' is {(procedure.IsRetired ? "retired" : "a draft")}. Activate a version of it before merging.");
-            }
-
             if (!procedures.Exists(p => p.Id == procedure.Id))
             {
                 procedures.Add(procedure);
@@ -108,13 +103,7 @@ public sealed partial class ProcedureMemory
         }
 
         var ordered = ProcedureMerger.ByEfficiency(procedures);
-        var tags = ordered.SelectMany(p => p.Tags).Distinct(StringComparer.OrdinalIgnoreCase).ToList();
-        if (tags.Count > ProcedureValidator.MaxTags)
-        {
-            throw new ProcedureConflictException(ordered[0].Name, string.Create(CultureInfo.InvariantCulture, $"Together these procedures have {tags.Count} tags; {ProcedureValidator.MaxTags} are the most. Merge fewer at a time."));
-        }
-
-        await Store.MergeAsync(ordered[0].Id, [.. ordered.Skip(1).Select(p => p.Id)], tags, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+        await Store.MergeAsync(ordered[0].Id, [.. ordered.Skip(1).Select(p => p.Id)], Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
         return new MergeResult(await GetWritableAsync(ordered[0].Name, version: null, cancellationToken).ConfigureAwait(false), [.. ordered.Skip(1).Select(p => p.Name)]);
     }
 }

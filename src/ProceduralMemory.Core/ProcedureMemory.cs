@@ -56,7 +56,7 @@ public sealed partial class ProcedureMemory : IDisposable
 
     internal TimeProvider Time => Options.TimeProvider;
 
-    /// <summary>Closes the database, where the memory opened it.</summary>
+    /// <summary>Closes the database, where the memory opened it. What is asked of it afterwards is refused with <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose() => _ownedStore?.Dispose();
 
     private MemoryScope CurrentScope() => ScopeOf(CurrentSession);

@@ -43,6 +43,16 @@ internal sealed class ProcedureValidator
         validator.ThrowIfAny();
     }
 
+    /// <summary>Checks what is said at the end of a recording.</summary>
+    /// <exception cref="ProcedureFormatException">It is not valid.</exception>
+    public static void CheckEnding(string? notes, IReadOnlyList<string> tags, ProceduralMemoryOptions options)
+    {
+        var validator = new ProcedureValidator(options);
+        validator.Text("notes", notes);
+        validator.Tags(tags);
+        validator.ThrowIfAny();
+    }
+
     /// <summary>Checks a step that is recorded by hand, and gives its arguments.</summary>
     /// <exception cref="ProcedureFormatException">It is not valid.</exception>
     public static JsonElement CheckRecordedStep(TraceStep step)
@@ -158,12 +168,12 @@ internal sealed class ProcedureValidator
                     Add($"{path}.default", $"The input '{input.Name}' is secret: it can have no default, since that would be stored.");
                 }
 
-                Value($"{path}.default", value);
+                Value($"{path}.default", value, _options.MaxValueDepth);
             }
 
             foreach (var example in input.Examples ?? [])
             {
-                Value($"{path}.examples", example);
+                Value($"{path}.examples", example, _options.MaxValueDepth);
             }
         }
     }
@@ -214,7 +224,7 @@ internal sealed class ProcedureValidator
             {
                 Add($"{path}.arguments", $"The arguments are {Article(Json.TypeOf(arguments))}, not a JSON object. Give them by name, such as {{\"order_id\": \"$inputs.order_id\"}}.");
             }
-            else if (Value($"{path}.arguments", arguments))
+            else if (ArgumentsOf($"{path}.arguments", arguments))
             {
                 References($"{path}.arguments", arguments, inputNames, earlier);
             }
@@ -261,9 +271,11 @@ internal sealed class ProcedureValidator
             return;
         }
 
+        // A shape says of each level of a value what its members are, one level further down.
+        var depth = expectation.Kind is ExpectationKind.Shape ? Math.Min(2 * _options.MaxValueDepth + 1, Json.MaxDepth) : _options.MaxValueDepth;
         path = $"{path}.expectation";
         Text($"{path}.description", expectation.Description);
-        if (!Value($"{path}.value", expectation.Value))
+        if (!Value($"{path}.value", expectation.Value, depth))
         {
             return;
         }
@@ -278,8 +290,40 @@ internal sealed class ProcedureValidator
         }
     }
 
+    /// <summary>Checks arguments as they are captured: each is a value with limits of its own, however many there are.</summary>
+    private bool ArgumentsOf(string path, JsonElement arguments)
+    {
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        var valid = true;
+        foreach (var argument in arguments.EnumerateObject())
+        {
+            valid &= Name(argument) && Value(path, argument.Value, _options.MaxValueDepth);
+        }
+
+        return valid;
+
+        bool Name(JsonProperty argument)
+        {
+            try
+            {
+                if (names.Add(argument.Name))
+                {
+                    return true;
+                }
+
+                Add(path, $"The member '{argument.Name}' stands there twice.");
+            }
+            catch (InvalidOperationException)
+            {
+                Add(path, "The name of an argument is not valid UTF-16: it holds half of a surrogate pair.");
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Checks size, depth and text of a value.</summary>
-    private bool Value(string path, JsonElement value)
+    private bool Value(string path, JsonElement value, int depth)
     {
         if (value.ValueKind is JsonValueKind.Undefined)
         {
@@ -294,7 +338,7 @@ internal sealed class ProcedureValidator
             return false;
         }
 
-        if (Json.Fault(value, _options.MaxValueDepth, isObjectOfValues: true, uniqueNames: true) is { } fault)
+        if (Json.Fault(value, depth, uniqueNames: true) is { } fault)
         {
             Add(path, $"The value cannot be kept: {fault}.");
             return false;

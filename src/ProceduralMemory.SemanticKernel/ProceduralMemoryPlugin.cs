@@ -257,14 +257,18 @@ public sealed class ProceduralMemoryPlugin
                     recorder.ReportUsage(usage.ModelCalls, usage.InputTokens, usage.OutputTokens);
                 }
 
-                if (recorder.IsIncomplete)
+                Capture.RecordingResult result;
+                try
+                {
+                    result = await recorder.FinalizeAsync(notes, cancellationToken: cancellationToken).ConfigureAwait(false);
+                }
+                catch (RecordingStateException) when (recorder.IncompleteBecause is not null)
                 {
                     // Nobody but the model is there to give it up, and a model cannot.
                     await recorder.AbandonAsync(cancellationToken).ConfigureAwait(false);
-                    return new PluginReply { Status = ReplyStatus.Conflict, Message = $"The recording '{recorder.Name}' is incomplete, because a step could not be stored. It is given up, and nothing is stored.", Next = $"Answer the user. To record such a task again, call {StartRecording} before its first step." };
+                    return new PluginReply { Status = ReplyStatus.Conflict, Message = $"The recording '{recorder.Name}' is incomplete, because {recorder.IncompleteBecause}. It is given up, and nothing is stored.", Next = $"Answer the user. To record such a task again, call {StartRecording} before its first step." };
                 }
 
-                var result = await recorder.FinalizeAsync(notes, cancellationToken: cancellationToken).ConfigureAwait(false);
                 if (result.Procedure is not { } procedure)
                 {
                     return new PluginReply { Status = ReplyStatus.NothingRecorded, Message = "No new successful step was recorded, so there is nothing to store.", Next = "Answer the user." };

@@ -577,14 +577,15 @@ public sealed class PluginReplyTests
     }
 
     [Fact]
-    public async Task Finalize_of_more_steps_than_a_procedure_may_have_says_so()
+    public async Task Finalize_of_more_steps_than_a_procedure_may_have_says_so_and_gives_the_recording_up()
     {
         await using var agent = await TestAgent.StartAsync(b => b.Plugins.Add(new Shop().Plugin()), o => o.MaxSteps = 1);
 
         var reply = (await agent.AskAsync("Go.", Model.StartsRecording(), Model.Calls("shop-get_order", """{"orderId":"W-1"}"""), Model.Calls("shop-get_order", """{"orderId":"W-2"}"""), Model.Finalizes())).Replies[^1];
 
-        Assert.Equal(ReplyStatus.Invalid, reply.Status);
+        Assert.Equal(ReplyStatus.Conflict, reply.Status);
         Assert.Contains("MaxSteps", reply.Message, StringComparison.Ordinal);
+        Assert.Equal(TraceStatus.Abandoned, (await agent.Memory.LatestTraceAsync()).Status);
     }
 
     // ---- all of them ---------------------------------------------------------------------------------------------------------------

@@ -6,12 +6,14 @@ namespace ProceduralMemory.Capture;
 internal sealed class SecretConstants
 {
     private readonly IRedactor _redactor;
+    private readonly ValueCapture _capture;
     private readonly List<(string Name, string Secret)> _inputs = [];
     private readonly HashSet<string> _taken;
 
-    private SecretConstants(IRedactor redactor, IReadOnlyList<ProcedureInput> declared)
+    private SecretConstants(IRedactor redactor, ValueCapture capture, IReadOnlyList<ProcedureInput> declared)
     {
         _redactor = redactor;
+        _capture = capture;
         _taken = declared.Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
     }
 
@@ -20,14 +22,14 @@ internal sealed class SecretConstants
     {
         var redactor = options.Redactor;
         var capture = new ValueCapture(options);
-        var constants = new SecretConstants(redactor, definition.Inputs);
-        var steps = definition.Steps.Select(s => s with
+        var constants = new SecretConstants(redactor, capture, definition.Inputs);
+        var steps = definition.Steps.Select(WithoutConstants).ToList();
+        if (constants._inputs.Count > 0)
         {
-            Arguments = Json.Build(writer => constants.Write(writer, s, s.Arguments, "value", underSecretName: false)),
-            Action = s.Kind is StepKind.Manual ? redactor.Redact(s.Action) : s.Action,
-            Notes = TextOf(s.Notes),
-            Expectation = s.Expectation is { } expectation ? WithoutSecrets(s.Action, expectation) : null,
-        }).ToList();
+            // What came before a secret that a name gave away may hold it too, and now it is known.
+            steps = [.. definition.Steps.Select(WithoutConstants)];
+        }
+
         var inputs = definition.Inputs.Select(i => redactor.IsSecret("", i.Name) || i.Secret
             ? i with { Secret = true, Description = TextOf(i.Description), Default = null, Examples = [] }
             : i with
@@ -37,9 +39,17 @@ internal sealed class SecretConstants
                 Examples = [.. (i.Examples ?? []).Select(e => capture.Result("", e, out _) ?? Json.Null)],
             }).ToList();
         inputs.AddRange(constants._inputs.Select(i => new ProcedureInput { Name = i.Name, Secret = true, Description = "A secret that stood in the procedure as a constant." }));
-        return definition with { Description = redactor.Redact(definition.Description), Notes = TextOf(definition.Notes), Inputs = inputs, Steps = steps };
+        return definition with { Description = capture.Text(definition.Description), Notes = TextOf(definition.Notes), Inputs = inputs, Steps = steps };
 
-        string? TextOf(string? text) => text is null ? null : redactor.Redact(text);
+        ProcedureStep WithoutConstants(ProcedureStep step) => step with
+        {
+            Arguments = Json.Build(writer => constants.Write(writer, step, step.Arguments, "value", underSecretName: false)),
+            Action = step.Kind is StepKind.Manual ? capture.Text(step.Action) : step.Action,
+            Notes = TextOf(step.Notes),
+            Expectation = step.Expectation is { } expectation ? WithoutSecrets(step.Action, expectation) : null,
+        };
+
+        string? TextOf(string? text) => text is null ? null : capture.Text(text);
 
         // A shape holds names and types, and no values.
         Expectation WithoutSecrets(string action, Expectation expectation) => expectation with
@@ -53,6 +63,7 @@ internal sealed class SecretConstants
     {
         if (underSecretName && IsValue(template) && !ValueExpression.References(template).Any())
         {
+            _capture.AddSecret(template);
             writer.WriteStringValue(InputFor(name, template).ToString());
             return;
         }
@@ -80,7 +91,7 @@ internal sealed class SecretConstants
                 break;
             case JsonValueKind.String:
                 // A secret within a text: the text as a whole must be given. What stands in for a value ({$inputs.key}) is none.
-                var holdsSecret = Literals(ValueExpression.Parse(template.GetString()!)).Any(text => _redactor.Redact(text) != text);
+                var holdsSecret = Literals(ValueExpression.Parse(template.GetString()!)).Any(text => _capture.Text(text) != text);
                 writer.WriteStringValue(holdsSecret ? InputFor(name, template).ToString() : template.GetString());
                 break;
             default:

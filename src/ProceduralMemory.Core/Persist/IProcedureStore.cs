@@ -4,7 +4,8 @@ namespace ProceduralMemory.Persist;
 
 /// <summary>
 /// Where procedures, traces and executions are kept. Every operation is atomic: it happens as a whole or not at all, and it is durable when its task ends.
-/// Implementations are safe for use from several threads, and for several processes on one store. No query crosses the scopes that it is given.
+/// Implementations are safe for use from several threads, and for several processes on one store. No query crosses the scopes that it is given;
+/// an operation that takes an id alone relies on the id having come from such a query.
 /// Faults of the store itself are raised as <see cref="ProcedureStoreException"/>.
 /// </summary>
 public interface IProcedureStore
@@ -13,7 +14,7 @@ public interface IProcedureStore
     Task InsertTraceAsync(Trace trace, CancellationToken cancellationToken = default);
 
     /// <summary>Adds a step to a trace in progress.</summary>
-    /// <exception cref="RecordingStateException">The trace has ended or does not exist.</exception>
+    /// <exception cref="RecordingStateException">The trace has ended or does not exist, or it has a step in that place already, written by another recorder.</exception>
     Task AppendTraceStepAsync(Guid traceId, TraceStep step, CancellationToken cancellationToken = default);
 
     /// <summary>Adds words to a step of a trace in progress, or marks it as failed; <see langword="null"/> leaves what is there.</summary>
@@ -31,7 +32,7 @@ public interface IProcedureStore
 
     /// <summary>Adds a version to the procedure of that scope and name, which is created if it is not there. Where the version comes from a trace, that is completed in the same transaction.</summary>
     /// <returns>The procedure at its new version.</returns>
-    /// <exception cref="ProcedureConflictException">The name is taken and <see cref="NewVersion.MustBeNew"/> is set, or the active version is not the one that was expected.</exception>
+    /// <exception cref="ProcedureConflictException">The name is taken and <see cref="NewVersion.MustBeNew"/> is set, or the active version is not the one that was expected, or the procedure was retired since.</exception>
     /// <exception cref="RecordingStateException">The trace has ended already.</exception>
     Task<Procedure> SaveVersionAsync(NewVersion version, CancellationToken cancellationToken = default);
 
@@ -58,8 +59,9 @@ public interface IProcedureStore
     /// <summary>Makes a version the active one; the one that was active retires. A retired procedure comes back into use.</summary>
     Task ActivateVersionAsync(Guid procedureId, int version, DateTimeOffset at, CancellationToken cancellationToken = default);
 
-    /// <summary>Puts procedures out of use in favour of another one, which takes their tags.</summary>
-    Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, IReadOnlyList<string> tags, DateTimeOffset at, CancellationToken cancellationToken = default);
+    /// <summary>Puts procedures out of use in favour of another one, which adds their tags to its own.</summary>
+    /// <exception cref="ProcedureConflictException">One of them is retired or has no active version, or together they have too many tags.</exception>
+    Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, DateTimeOffset at, CancellationToken cancellationToken = default);
 
     /// <summary>Writes down that an execution begins.</summary>
     Task BeginExecutionAsync(Execution execution, CancellationToken cancellationToken = default);
@@ -98,7 +100,7 @@ public sealed record NewVersion
     /// <summary>Whether the name must not be taken.</summary>
     public bool MustBeNew { get; init; }
 
-    /// <summary>The active version that the change was made from; where it has moved on since, the save is refused. <see langword="null"/> for no such check.</summary>
+    /// <summary>The active version that the change was made from; where it has moved on or was retired since, the save is refused. <see langword="null"/> for no such check.</summary>
     public int? ExpectedActive { get; init; }
 
     /// <summary>The request that the recorded task served.</summary>

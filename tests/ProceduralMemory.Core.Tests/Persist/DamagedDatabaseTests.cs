@@ -193,6 +193,51 @@ public sealed class DamagedDatabaseTests : IDisposable
     }
 
     [Fact]
+    public async Task A_migration_that_sqlite_itself_has_rolled_back_fails_with_what_went_wrong()
+    {
+        // As a full disk does: the transaction is gone when the fault is reported.
+        _test.Execute("create table schema_migrations (SchemaVersionId integer primary key, ScriptName text, Applied text)");
+        _test.Execute("create trigger full before insert on schema_migrations begin select raise(rollback, 'the disk is full'); end");
+        var before = _test.Dump();
+
+        var error = await Assert.ThrowsAsync<ProcedureStoreException>(() => Memory.ListAsync());
+
+        Assert.Contains("the disk is full", error.InnerException!.Message, StringComparison.Ordinal);
+        Assert.Equal(before, _test.Dump());
+    }
+
+    [Fact]
+    public async Task A_write_that_sqlite_itself_has_rolled_back_fails_with_what_went_wrong()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        _test.Execute("create trigger full before insert on procedure_versions begin select raise(rollback, 'the disk is full'); end");
+
+        var error = await _test.RefusesAsync<ProcedureStoreException>(() => Memory.StoreAsync(Given.Definition("q", Given.Step("t.a"))));
+
+        Assert.Contains("the disk is full", error.InnerException!.Message, StringComparison.Ordinal);
+        Assert.NotEmpty(await Memory.ListAsync());
+    }
+
+    [Fact]
+    public async Task A_memory_that_was_disposed_says_so()
+    {
+        var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "n" });
+        using var inMemory = new ProcedureMemory(":memory:");
+        await inMemory.ListAsync();
+        Memory.Dispose();
+        Memory.Dispose();
+        inMemory.Dispose();
+
+        Func<Task>[] acts = [() => Memory.ListAsync(), () => Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"))), () => recorder.RecordStepAsync(new TraceStep { Action = "t.a" }), () => inMemory.ListAsync()];
+        foreach (var act in acts)
+        {
+            Assert.Contains("was disposed", (await Assert.ThrowsAsync<ObjectDisposedException>(act)).Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(TraceStatus.Recording, Assert.Single(await _test.Open().ListTracesAsync()).Status);
+    }
+
+    [Fact]
     public async Task Messages_of_the_store_hold_nothing_of_what_is_stored()
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")) with { Description = "very private" });

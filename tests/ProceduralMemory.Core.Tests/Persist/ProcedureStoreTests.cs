@@ -210,6 +210,7 @@ public sealed class ProcedureStoreTests : IDisposable
         """{"passwords":["sup3rs3cret"]}""",
         """{"credentials":{"user":"ann","word":"sup3rs3cret"}}""",
         """{"token":"$$sup3rs3cret"}""",
+        """{"note":"use sup3rs3cret","password":"sup3rs3cret","later":["sup3rs3cret"]}""",
         """{"header":"Authorization: Bearer sup3rs3cret"}""");
 
     [Theory]
@@ -239,6 +240,18 @@ public sealed class ProcedureStoreTests : IDisposable
             { Description = "api_key=sup3rs3cret", Notes = "token: sup3rs3cret" });
 
         Assert.DoesNotContain("sup3rs3cret", _test.Dump(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_secret_that_a_name_gives_away_is_taken_out_of_every_text_of_a_written_procedure()
+    {
+        var procedure = await Memory.StoreAsync(
+            Given.Definition("p", Given.Step("t.a") with { Notes = "sup3rs3cret" }, Given.Step("t.b", """{"password":"sup3rs3cret"}"""), Given.Step("t.c", """{"same":"sup3rs3cret"}""")) with { Description = "Logs in with sup3rs3cret." });
+
+        Assert.DoesNotContain("sup3rs3cret", _test.Dump(), StringComparison.Ordinal);
+        Assert.Equal("Logs in with [redacted].", procedure.Description);
+        Assert.Equal("password", Assert.Single(procedure.Version.Inputs).Name);
+        Given.JsonEqual("""{"same":"$inputs.password"}""", procedure.Version.Steps[2].Arguments);
     }
 
     [Fact]

@@ -196,7 +196,9 @@ public sealed class ScopeTests : IDisposable
         await In("alpha").StoreAsync(Given.Definition("p", Given.Step("t.a")));
         await In("beta", "alpha").StartRecordingAsync(new RecordingDetails { Name = "n" });
 
-        Assert.Equal(["alpha", "beta"], await In("gamma").ListScopesAsync());
+        await In("delta", "alpha").ReplayAsync("p", Given.With(), new ScriptedExecutor());
+
+        Assert.Equal(["alpha", "beta", "delta"], await In("gamma").ListScopesAsync());
     }
 
     [Fact]

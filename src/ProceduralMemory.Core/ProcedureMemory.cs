@@ -328,9 +328,21 @@ public sealed class ProcedureMemory : IDisposable
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(executor);
-        var scope = CurrentScope();
-        var procedure = await GetInAsync(scope, name, request.Version, cancellationToken).ConfigureAwait(false);
-        var result = await new ProcedureReplayer(Store, Options, scope, executor).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
+        return await ReplayProcedureAsync(await GetInAsync(CurrentScope(), name, request.Version, cancellationToken).ConfigureAwait(false), request, executor, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Replays a procedure that <see cref="GetAsync"/> gave, at the version that it gave, without reading it again.</summary>
+    /// <param name="procedure">The procedure.</param>
+    /// <param name="request">Inputs and adaptations. A draft is replayed only where <see cref="ReplayRequest.Version"/> names a version.</param>
+    /// <param name="executor">Makes the calls.</param>
+    /// <param name="cancellationToken">Cancels the replay between and within steps; the execution is then in the log as cancelled.</param>
+    /// <exception cref="ProcedureStoreException">What happens cannot be written down; nothing more is called then.</exception>
+    public async Task<ReplayResult> ReplayProcedureAsync(Procedure procedure, ReplayRequest request, IStepExecutor executor, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(procedure);
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(executor);
+        var result = await new ProcedureReplayer(Store, Options, CurrentScope(), executor).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
         Log.ReplayEnded(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         return result;
     }
@@ -523,8 +535,8 @@ public sealed class ProcedureMemory : IDisposable
             return procedure;
         }
 
-        var names = (await Store.ListProceduresAsync(scope.Read, includeRetired: true, cancellationToken).ConfigureAwait(false)).Select(p => p.Name).Distinct().ToList();
-        var exists = names.Exists(n => NameKey(n) == NameKey(name.Trim()));
+        var names = await Store.ListNamesAsync(scope.Read, cancellationToken).ConfigureAwait(false);
+        var exists = names.Any(n => NameKey(n) == NameKey(name.Trim()));
         throw new ProcedureNotFoundException(name, exists ? [] : NearNames.Of(name, names), exists ? version : null);
     }
 

@@ -6,6 +6,9 @@ namespace ProceduralMemory.Persist.Sqlite;
 
 public sealed partial class SqliteProcedureStore
 {
+    private const int PrimaryKeyTaken = 1555;
+    private const int UniqueTaken = 2067;
+
     private const string InsertTrace =
         """
         insert into traces (id, scope, name, description, request, tags, notes, status, started_at)
@@ -89,44 +92,52 @@ public sealed partial class SqliteProcedureStore
     {
         ArgumentNullException.ThrowIfNull(step);
         var isPlain = step is { Omitted: null, Failure: null, Outcome: null, Notes: null, CallGroup: null, CallIndex: 0 };
-        var inserted = await (isPlain
-            ? _database.ExecuteAsync(
-                AppendPlainTraceStep,
-                new
-                {
-                    TraceId = Text(traceId),
-                    step.Ordinal,
-                    Kind = Text(step.Kind),
-                    step.Action,
-                    Arguments = step.Arguments.GetRawText(),
-                    Result = Text(step.Result),
-                    Status = Text(step.Status),
-                    StartedAt = Text(step.StartedAt),
-                    DurationUs = Microseconds(step.Duration),
-                },
-                cancellationToken)
-            : _database.ExecuteAsync(
-                AppendTraceStep,
-                new
-                {
-                    TraceId = Text(traceId),
-                    step.Ordinal,
-                    Kind = Text(step.Kind),
-                    step.Action,
-                    Arguments = step.Arguments.GetRawText(),
-                    Result = Text(step.Result),
-                    step.Omitted,
-                    Status = Text(step.Status),
-                    step.Failure?.ErrorType,
-                    Error = step.Failure?.Message,
-                    step.Outcome,
-                    step.Notes,
-                    step.CallGroup,
-                    step.CallIndex,
-                    StartedAt = Text(step.StartedAt),
-                    DurationUs = Microseconds(step.Duration),
-                },
-                cancellationToken)).ConfigureAwait(false);
+        int inserted;
+        try
+        {
+            inserted = await (isPlain
+                ? _database.ExecuteAsync(
+                    AppendPlainTraceStep,
+                    new
+                    {
+                        TraceId = Text(traceId),
+                        step.Ordinal,
+                        Kind = Text(step.Kind),
+                        step.Action,
+                        Arguments = step.Arguments.GetRawText(),
+                        Result = Text(step.Result),
+                        Status = Text(step.Status),
+                        StartedAt = Text(step.StartedAt),
+                        DurationUs = Microseconds(step.Duration),
+                    },
+                    cancellationToken)
+                : _database.ExecuteAsync(
+                    AppendTraceStep,
+                    new
+                    {
+                        TraceId = Text(traceId),
+                        step.Ordinal,
+                        Kind = Text(step.Kind),
+                        step.Action,
+                        Arguments = step.Arguments.GetRawText(),
+                        Result = Text(step.Result),
+                        step.Omitted,
+                        Status = Text(step.Status),
+                        step.Failure?.ErrorType,
+                        Error = step.Failure?.Message,
+                        step.Outcome,
+                        step.Notes,
+                        step.CallGroup,
+                        step.CallIndex,
+                        StartedAt = Text(step.StartedAt),
+                        DurationUs = Microseconds(step.Duration),
+                    },
+                    cancellationToken)).ConfigureAwait(false);
+        }
+        catch (ProcedureStoreException exception) when (exception.InnerException is SqliteException { SqliteExtendedErrorCode: PrimaryKeyTaken or UniqueTaken })
+        {
+            throw new RecordingStateException($"Another recorder is writing to the trace {traceId:D}: it has taken the place of this step. Resume a recording only when whoever began it writes to it no more.", exception);
+        }
         ThrowIfNotRecording(inserted, traceId);
     }
 

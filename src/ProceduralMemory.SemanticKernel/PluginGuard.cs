@@ -36,7 +36,7 @@ internal sealed class PluginGuard(ILogger logger)
         }
         catch (Exception exception)
         {
-            Log.PluginFaulted(logger, function, LoggedFault.Describe(exception));
+            Log.PluginFaulted(logger, function, LoggedFault.Describe(exception), LoggedFault.Of(exception));
             return new PluginReply { Status = ReplyStatus.Unavailable, Message = "The procedural memory cannot be used right now.", Next = "Do the task with the other functions." };
         }
     }

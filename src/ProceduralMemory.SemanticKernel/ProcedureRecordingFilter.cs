@@ -153,7 +153,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
                 recorder.MarkIncomplete(exception);
             }
 
-            Log.ScopeFaulted(_logger, KernelActions.NameOf(context.Function), LoggedFault.Describe(exception));
+            Log.ScopeFaulted(_logger, KernelActions.NameOf(context.Function), LoggedFault.Describe(exception), LoggedFault.Of(exception));
             return null;
         }
     }
@@ -273,7 +273,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         recorder.MarkIncomplete(exception);
         if (_faulted.TryAdd(recorder, recorder))
         {
-            Log.RecordingFaulted(_logger, recorder.Name, recorder.TraceId, LoggedFault.Describe(exception));
+            Log.RecordingFaulted(_logger, recorder.Name, recorder.TraceId, LoggedFault.Describe(exception), LoggedFault.Of(exception));
         }
     }
 }

@@ -551,6 +551,25 @@ public sealed class PluginReplyTests
         Assert.Equal(["W-1", "W-3"], (await agent.Memory.GetAsync("learned_task")).Version.Steps.Select(s => s.Arguments.GetProperty("orderId").GetString()));
     }
 
+    [Fact]
+    public async Task Words_that_could_not_be_stored_do_not_count_as_said()
+    {
+        using var log = new LogBook();
+        var (fault, _) = await FaultyStore.FaultWithPathAsync();
+        var annotated = 0;
+        await using var agent = await BrokenAgentAsync(log, operation => operation == nameof(IProcedureStore.AnnotateTraceStepAsync) && ++annotated == 1 ? fault : null);
+
+        await agent.AskAsync(
+            "Look at them.",
+            Model.StartsRecording(),
+            Model.Calls(("shop-get_order", """{"orderId":"W-1"}"""), ("shop-get_order", """{"orderId":"W-2"}""")),
+            Model.Calls(Record, """{"action":"shop.get_order","outcome":"The latest one."}"""),
+            Model.Calls(Record, """{"action":"shop.get_order","outcome":"The latest one."}"""),
+            Model.Finalizes());
+
+        Assert.Equal([null, "The latest one."], (await agent.Memory.LatestTraceAsync()).Steps.Select(s => s.Outcome));
+    }
+
     [Theory]
     [InlineData("""{"action":""}""", "'action' is empty")]
     [InlineData("""{"action":"procedures.finalize"}""", "belongs to the procedural memory")]

@@ -3,6 +3,8 @@ using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.Connectors.OpenAI;
+using ProceduralMemory.Persist;
+using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
@@ -182,6 +184,38 @@ public sealed class TurnGateTests
 
         Assert.Equal(ReplayOutcome.Refused, replay.Outcome);
         Assert.Equal([StepStatus.Success, StepStatus.Pending], replay.Steps.Select(s => s.Status));
+        Assert.Equal(["refund C-1 1"], shop.Calls);
+    }
+
+    [Fact]
+    public async Task A_filter_that_swallows_a_fault_of_the_store_inside_of_a_replay_does_not_let_it_go_on()
+    {
+        var shop = new Shop();
+        var writes = 0;
+        var fault = new ProcedureStoreException(StoreFault.Busy, "Busy.");
+        var gate = new Filters
+        {
+            OnFunction = async (context, next) =>
+            {
+                try
+                {
+                    await next(context);
+                }
+                catch (ProcedureStoreException)
+                {
+                    context.Result = new FunctionResult(context.Function, "Never mind.");
+                }
+            }
+        };
+        var store = FaultyStore.Around(new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" }), o => o == nameof(IProcedureStore.WriteExecutionStepAsync) && ++writes == 3 ? fault : null);
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions(), store);
+        var kernel = Given.Kernel(memory, shop.Plugin());
+        kernel.FunctionInvocationFilters.Add(gate);
+        await memory.StoredAsync("inner", Given.Step("shop.refund", Refund));
+        await memory.StoredAsync("outer", Given.Step("inner") with { Kind = StepKind.Procedure, OnFailure = FailurePolicy.Continue }, Given.Step("shop.get_order", Order));
+
+        // It is the write after the refund that fails: nobody may go on from a log that does not tell of it.
+        Assert.Same(fault, await Assert.ThrowsAsync<ProcedureStoreException>(() => memory.ReplayAsync(kernel, "outer")));
         Assert.Equal(["refund C-1 1"], shop.Calls);
     }
 

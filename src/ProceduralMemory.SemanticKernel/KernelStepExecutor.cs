@@ -16,7 +16,8 @@ namespace ProceduralMemory.SemanticKernel;
 /// Create one for each replay: it takes the kernel's filters as they are then. Functions run on a clone of the kernel, which shares its services,
 /// plugins and filters; what they put into <see cref="Kernel.Data"/> is carried over to the kernel itself.
 /// An auto-function-invocation filter sees a chat history that ends with an assistant message asking for the call: a copy of the conversation that the
-/// replay is part of, or an otherwise empty one where the host replays by itself.
+/// replay is part of, or an otherwise empty one where the host replays by itself. A procedure inside the procedure passes the same filters as a call of
+/// <c>replay_procedure</c>. Where the model itself asked for the replay, functions that its turn does not offer are refused before the first step.
 /// </remarks>
 public sealed class KernelStepExecutor : IStepExecutor
 {

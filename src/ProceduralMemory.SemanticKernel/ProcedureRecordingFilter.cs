@@ -15,7 +15,8 @@ namespace ProceduralMemory.SemanticKernel;
 /// </summary>
 /// <remarks>
 /// A call inside a recorded call is not recorded: replaying the outer one makes it again. Functions without a plugin (prompts, ad-hoc functions) are
-/// transparent. Of this library's own functions a replay is recorded as one step that replays the procedure; the others are invisible.
+/// transparent. Of this library's own functions a replay is recorded as one step that replays the procedure; the others are invisible. A replay that breaks
+/// off is a failed step, followed by what it had done.
 /// Recording never breaks a call: a fault of its own is logged once for a recording, which then cannot be finalized, and the call goes on.
 /// </remarks>
 public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoFunctionInvocationFilter

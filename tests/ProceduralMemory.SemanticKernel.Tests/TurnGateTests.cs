@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using AgentDemo.Model;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.Connectors.OpenAI;
@@ -52,6 +53,33 @@ public sealed class TurnGateTests
         Assert.Equal(ReplayOutcome.Completed, (await memory.ReplayAsync(agent.Kernel, "refund")).Outcome);
         Assert.Equal("Completed", (await agent.ModelCallsAsync("host-settle")).Text);
         Assert.Equal(2, shop.Calls.Count);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_offer_binds_a_replay_through_a_chat_client_as_well(bool offersAll)
+    {
+        var shop = new Shop();
+        await using var server = new ChatCompletionsServer(request => request["messages"]!.AsArray().Any(m => (string?)m!["role"] == "tool")
+            ? ModelTurn.Say("Done.")
+            : ModelTurn.Call(new ModelToolCall("procedures_replay_procedure", """{"name":"p"}""")));
+        await server.StartAsync();
+        var builder = Kernel.CreateBuilder();
+        builder.AddOpenAIChatClient("scripted", server.Endpoint, apiKey: "none");
+        builder.Plugins.Add(shop.Plugin());
+        builder.AddProceduralMemory(":memory:");
+        var kernel = builder.Build();
+        var memory = kernel.GetRequiredService<ProcedureMemory>();
+        await memory.StoredAsync("p", Given.Step("shop.refund", Refund));
+
+        await kernel.InvokePromptAsync("Go.", new KernelArguments(new PromptExecutionSettings
+        {
+            FunctionChoiceBehavior = FunctionChoiceBehavior.Auto(offersAll ? null : [kernel.Plugins.GetFunction("procedures", "replay_procedure")]),
+        }));
+
+        Assert.Equal(offersAll ? ["refund C-1 1"] : [], shop.Calls);
+        Assert.Equal(offersAll ? 1 : 0, (await memory.ListExecutionsAsync()).Count);
     }
 
     [Theory]

@@ -15,10 +15,22 @@ public sealed partial class ProcedureMemory
     public async Task<ReplayResult> ReplayAsync(IStepExecutor executor, string name, ReplayRequest? request = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(executor);
+        var procedure = await GetInAsync(CurrentScope(), name, request?.Version, cancellationToken).ConfigureAwait(false);
+        return await ReplayProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Replays a procedure that <see cref="GetAsync"/> gave, at the version that it gave, without reading it again.</summary>
+    /// <param name="executor">Makes the calls.</param>
+    /// <param name="procedure">The procedure.</param>
+    /// <param name="request">Inputs and adaptations; <see langword="null"/> for none. A draft is replayed only where <see cref="ReplayRequest.Version"/> names a version.</param>
+    /// <param name="cancellationToken">Cancels the replay between and within steps; the execution is then in the log as cancelled.</param>
+    /// <exception cref="ProcedureStoreException">What happens cannot be written down; nothing more is called then.</exception>
+    public async Task<ReplayResult> ReplayProcedureAsync(IStepExecutor executor, Procedure procedure, ReplayRequest? request = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(executor);
+        ArgumentNullException.ThrowIfNull(procedure);
         request ??= new ReplayRequest();
-        var scope = CurrentScope();
-        var procedure = await GetInAsync(scope, name, request.Version, cancellationToken).ConfigureAwait(false);
-        var result = await new ProcedureReplayer(Store, Options, scope, executor, _logger).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
+        var result = await new ProcedureReplayer(Store, Options, CurrentScope(), executor, _logger).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
         Log.ReplayEnded(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         return result;
     }

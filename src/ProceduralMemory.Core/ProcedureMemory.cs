@@ -72,8 +72,8 @@ public sealed partial class ProcedureMemory : IDisposable
             return procedure;
         }
 
-        var names = (await Store.ListProceduresAsync(scope.Read, includeRetired: true, cancellationToken).ConfigureAwait(false)).Select(p => p.Name).Distinct().ToList();
-        var exists = names.Exists(n => NameKey(n) == NameKey(name.Trim()));
+        var names = await Store.ListNamesAsync(scope.Read, cancellationToken).ConfigureAwait(false);
+        var exists = names.Any(n => NameKey(n) == NameKey(name.Trim()));
         throw new ProcedureNotFoundException(name, exists ? [] : NearNames.Of(name, names), exists ? version : null);
     }
 

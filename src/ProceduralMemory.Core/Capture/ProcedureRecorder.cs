@@ -94,8 +94,9 @@ public sealed partial class ProcedureRecorder
     /// <param name="callGroup">Names the model's answer that asked for this call, where several may be asked for at once.</param>
     /// <param name="callIndex">The place among the calls of that answer, from 0.</param>
     /// <param name="omitted">What of the arguments the caller could not write as JSON, and replaced by <see cref="TraceStep.OmittedMarker"/>; <see langword="null"/> when nothing.</param>
+    /// <param name="duration">How long the call took, where it was made already; <see langword="null"/> measures it up to <see cref="CompleteStepAsync"/>.</param>
     /// <returns>The step begun, or <see langword="null"/> when the recording has ended or is incomplete. The call that would exceed <see cref="ProceduralMemoryOptions.MaxSteps"/> makes it incomplete.</returns>
-    public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null)
+    public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null, TimeSpan? duration = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(action);
         arguments = Json.OrEmptyObject(arguments);
@@ -129,7 +130,7 @@ public sealed partial class ProcedureRecorder
                 CallGroup = callGroup,
                 CallIndex = callIndex,
                 StartedAt = _memory.Time.GetUtcNow(),
-            }, _memory.Time.GetTimestamp());
+            }, _memory.Time.GetTimestamp(), duration);
         }
         catch
         {
@@ -159,7 +160,7 @@ public sealed partial class ProcedureRecorder
 
         try
         {
-            var duration = _memory.Time.GetElapsedTime(call.StartTimestamp);
+            var duration = call.Duration ?? _memory.Time.GetElapsedTime(call.StartTimestamp);
             string? lost = null;
             var kept = result is { } value ? _capture.Result(call.Step.Action, value, out lost) : null;
             var step = call.Step with
@@ -265,7 +266,7 @@ public sealed partial class ProcedureRecorder
 
     /// <summary>Adds words to a call that was recorded by itself: of the calls of an action the latest with the same arguments, else the latest that has no words yet, else the latest.</summary>
     /// <param name="action">The action, regardless of case.</param>
-    /// <param name="arguments">The arguments, where they are known; they need not match.</param>
+    /// <param name="arguments">The arguments, where they are known; they need not match, unless the call is said to have failed.</param>
     /// <param name="outcome">The outcome in the agent's words.</param>
     /// <param name="notes">Remarks.</param>
     /// <param name="failure">Why the agent judges that the call failed, although it returned; <see langword="null"/> when it does not. A failed call does not become a step.</param>
@@ -281,26 +282,47 @@ public sealed partial class ProcedureRecorder
         ProcedureValidator.CheckWords(outcome, notes, failure?.Message);
         var wanted = arguments is { ValueKind: JsonValueKind.Object } given ? _capture.Arguments(action, given, out _) : (JsonElement?)null;
         AnnotatableCall? call;
+        bool hadWords;
         lock (_gate)
         {
             ThrowIfNotActive();
             var calls = _annotatable.FindAll(c => string.Equals(c.Action, action, StringComparison.OrdinalIgnoreCase));
+            if (failure is not null && wanted is { } failed)
+            {
+                // A failed call is dropped: words about one that was never made must not drop another.
+                calls.RemoveAll(c => !JsonElement.DeepEquals(c.Arguments, failed));
+            }
+
             call = calls.FindLast(c => !c.HasWords && wanted is { } value && JsonElement.DeepEquals(c.Arguments, value)) ?? calls.FindLast(c => !c.HasWords) ?? calls.LastOrDefault();
             if (call is null)
             {
                 return false;
             }
 
+            hadWords = call.HasWords;
             call.HasWords = true;
         }
 
-        await _memory.Store.AnnotateTraceStepAsync(
-            TraceId,
-            call.Ordinal,
-            outcome is null ? null : _capture.Text(outcome),
-            notes is null ? null : _capture.Text(notes),
-            _capture.Failure(failure),
-            cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _memory.Store.AnnotateTraceStepAsync(
+                TraceId,
+                call.Ordinal,
+                outcome is null ? null : _capture.Text(outcome),
+                notes is null ? null : _capture.Text(notes),
+                _capture.Failure(failure),
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            lock (_gate)
+            {
+                call.HasWords = hadWords;
+            }
+
+            throw;
+        }
+
         return true;
     }
 

@@ -5,15 +5,19 @@ public sealed class RecordedCall
 {
     private int _completed;
 
-    internal RecordedCall(TraceStep step, long startTimestamp)
+    internal RecordedCall(TraceStep step, long startTimestamp, TimeSpan? duration)
     {
         Step = step;
         StartTimestamp = startTimestamp;
+        Duration = duration;
     }
 
     internal TraceStep Step { get; }
 
     internal long StartTimestamp { get; }
+
+    /// <summary>Known beforehand for a call that was made already.</summary>
+    internal TimeSpan? Duration { get; }
 
     internal bool IsDetached { get; set; }
 

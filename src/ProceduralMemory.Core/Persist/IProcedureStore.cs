@@ -50,6 +50,9 @@ public interface IProcedureStore
     /// <summary>Reads the procedures of some scopes, ordered by name.</summary>
     Task<IReadOnlyList<Procedure>> ListProceduresAsync(IReadOnlyList<string> scopes, bool includeRetired, CancellationToken cancellationToken = default);
 
+    /// <summary>Reads the names of the procedures of some scopes, retired ones included, without what they hold.</summary>
+    Task<IReadOnlyList<string>> ListNamesAsync(IReadOnlyList<string> scopes, CancellationToken cancellationToken = default);
+
     /// <summary>Lists the scopes that hold anything, for the host's own tools.</summary>
     Task<IReadOnlyList<string>> ListScopesAsync(CancellationToken cancellationToken = default);
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using ProceduralMemory.Capture;
@@ -245,15 +246,56 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
 
             var secrets = SecretNames(inner.Procedure.Version);
             secrets.UnionWith(bound.Keys.Where(name => IsMadeOfSecret(step, name)));
-            var run = new Run(replayer, inner, request, bound, secrets, (_id, step.Id));
-            var result = await run.ExecuteAsync(cancellationToken).ConfigureAwait(false);
-            return (new StepCallResult
+            try
             {
-                Result = result.Result,
-                Failure = result.Outcome is ReplayOutcome.Completed ? null : new StepFailure(FailureTypes.NestedProcedure, result.Message),
-                Refused = result.Outcome is ReplayOutcome.Refused,
-                StopRequested = run.StopRequested,
-            }, result);
+                return await ReplayNestedAsync(
+                    new Run(replayer, inner, request, bound, secrets, (_id, step.Id)),
+                    new StepCall(_id, step.Id, inner.Procedure.Name, arguments, step.Effect),
+                    cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested && exception is not ProcedureStoreException)
+            {
+                // A gate of the host threw.
+                return (new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message) }, null);
+            }
+        }
+
+        private async Task<(StepCallResult Result, ReplayResult? Nested)> ReplayNestedAsync(Run run, StepCall call, CancellationToken cancellationToken)
+        {
+            ReplayResult? nested = null;
+            ExceptionDispatchInfo? storeFault = null;
+            try
+            {
+                var called = await replayer._executor.ReplayNestedAsync(
+                    call,
+                    async token =>
+                    {
+                        try
+                        {
+                            nested = await run.ExecuteAsync(token).ConfigureAwait(false);
+                        }
+                        catch (ProcedureStoreException exception)
+                        {
+                            storeFault = ExceptionDispatchInfo.Capture(exception);
+                            throw;
+                        }
+
+                        return new StepCallResult
+                        {
+                            Result = nested.Result,
+                            Failure = nested.Outcome is ReplayOutcome.Completed ? null : new StepFailure(FailureTypes.NestedProcedure, nested.Message),
+                            Refused = nested.Outcome is ReplayOutcome.Refused,
+                            StopRequested = run.StopRequested,
+                        };
+                    },
+                    cancellationToken).ConfigureAwait(false);
+                return (called, nested);
+            }
+            finally
+            {
+                // Whatever a gate made of it: what cannot be written down must not go on.
+                storeFault?.Throw();
+            }
         }
 
         private static StepOutcome Judge(ProcedureStep step, StepCallResult called, StepOutcome outcome)

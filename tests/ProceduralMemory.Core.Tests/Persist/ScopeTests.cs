@@ -196,7 +196,7 @@ public sealed class ScopeTests : IDisposable
         await In("alpha").StoreAsync(Given.Definition("p", Given.Step("t.a")));
         await In("beta", "alpha").StartRecordingAsync(new RecordingDetails { Name = "n" });
 
-        await In("delta", "alpha").ReplayAsync("p", Given.With(), new ScriptedExecutor());
+        await In("delta", "alpha").ReplayAsync(new ScriptedExecutor(), "p", Given.With());
 
         Assert.Equal(["alpha", "beta", "delta"], await In("gamma").ListScopesAsync());
     }

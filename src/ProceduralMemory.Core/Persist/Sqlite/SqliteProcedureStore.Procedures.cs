@@ -117,6 +117,11 @@ public sealed partial class SqliteProcedureStore
         cancellationToken);
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> ListNamesAsync(IReadOnlyList<string> scopes, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<string>>(
+        connection => [.. connection.Query<string>("select distinct name from procedures where scope in @Scopes order by name", new { Scopes = scopes })],
+        cancellationToken);
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<string>> ListScopesAsync(CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<string>>(
         connection => [.. connection.Query<string>("select scope from procedures union select scope from traces union select scope from executions order by scope")],
         cancellationToken);

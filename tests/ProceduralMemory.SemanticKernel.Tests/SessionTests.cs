@@ -160,20 +160,6 @@ public sealed class SessionTests
     }
 
     [Fact]
-    public async Task A_recording_that_two_write_to_says_so()
-    {
-        using var memory = Given.Memory();
-        var first = await memory.StartRecordingAsync(new RecordingDetails { Name = "twice" });
-        var second = await memory.ResumeRecordingAsync(first.TraceId);
-        await first.RecordStepAsync(new TraceStep { Action = "shop.get_order" });
-
-        var fault = await Assert.ThrowsAsync<RecordingStateException>(() => second.RecordStepAsync(new TraceStep { Action = "shop.get_order" }));
-
-        Assert.Contains($"Another recorder is writing to the trace {first.TraceId:D}", fault.Message, StringComparison.Ordinal);
-        Assert.Contains("Resume a recording only when", fault.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public async Task Replays_at_once_write_to_the_data_of_one_kernel_in_turn()
     {
         using var memory = Given.Memory();

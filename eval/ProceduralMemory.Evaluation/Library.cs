@@ -47,7 +47,7 @@ internal sealed class Library(bool redact) : IDisposable
     {
         using var session = _memory.BeginSession(new MemoryScope(scope));
         // The one place of a replay's settings. Constants that the library marks as unconfirmed are to be confirmed here, once it marks them.
-        return await _memory.ReplayAsync(Procedure, new ReplayRequest { Inputs = inputs }, tape, cancellationToken);
+        return await _memory.ReplayAsync(tape, Procedure, new ReplayRequest { Inputs = inputs }, cancellationToken);
     }
 
     public void Dispose() => _memory.Dispose();

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -23,14 +22,7 @@ internal sealed class InputCollector
             }
         }
 
-        var stem = string.Concat(argument.Select(c => char.IsLetterOrDigit(c) || c is '_' or '-' ? c : '_'));
-        stem = ValueExpression.IsName(stem) ? stem : "input_" + stem.TrimStart('-');
-        var name = stem;
-        for (var n = 2; _found.Exists(f => f.Input.Name == name); n++)
-        {
-            name = string.Create(CultureInfo.InvariantCulture, $"{stem}_{n}");
-        }
-
+        var name = ExpressionName.Make(argument, "input", name => !_found.Exists(f => f.Input.Name == name));
         _found.Add((value, secret, description, new ProcedureInput
         {
             Name = name,

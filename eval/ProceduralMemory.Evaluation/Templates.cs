@@ -80,7 +80,7 @@ internal static class Templates
 
         Prediction Of(ValueExpression expression, string rest)
         {
-            if (SourceIn(expression, leaf => PlaceOf(leaf, procedure, map, trace, Values.At(trace[step].Arguments, pointer))) is { } source)
+            if (SourceIn(expression, leaf => PlaceOf(leaf, procedure, map, trace, Values.At(trace[step].Arguments, pointer[..^rest.Length]))) is { } source)
             {
                 var from = procedure.Steps.ToList().FindIndex(s => s.Id == source.StepId);
                 return new Prediction(Label.Binding, from < 0 ? -1 : map[from], source.Pointer + rest, expression.ToString());

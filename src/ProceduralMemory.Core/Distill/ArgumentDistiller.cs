@@ -66,7 +66,7 @@ internal sealed class ArgumentDistiller
             return Take(position, composed);
         }
 
-        if (PartsOf(position) is { } parts && (!position.IsScalarOrListOfScalars || parts.Exists(p => _finder.Find(p.Position).Count > 0 || _finder.Compose(p.Position).Count > 0)))
+        if (PartsOf(position) is { } parts && (position.Values[0].ValueKind is JsonValueKind.Object || parts.Exists(p => HasSource(p.Position))))
         {
             return position.Values[0].ValueKind is JsonValueKind.Object
                 ? new Members([.. parts.Select(p => (p.Name, Explain(p.Position)))])
@@ -75,6 +75,12 @@ internal sealed class ArgumentDistiller
 
         return Take(position, _finder.Rest(position));
     }
+
+    /// <summary>Whether anything in a value comes from somewhere. Where two recordings show that nothing does, a list is one value, which may be longer or shorter the next time.</summary>
+    private bool HasSource(Position position) =>
+        _finder.Find(position).Any(h => _aligned.Traces.Count == 1 || !h.IsNewInput)
+        || _finder.Compose(position).Count > 0
+        || (PartsOf(position) is { } parts && parts.Exists(p => HasSource(p.Position)));
 
     /// <summary>The members or elements of a value that has the same ones in every trace; <see langword="null"/> where it is to be taken as a whole.</summary>
     private static List<(string Name, Position Position)>? PartsOf(Position position)

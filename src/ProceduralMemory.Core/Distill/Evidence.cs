@@ -15,6 +15,8 @@ internal static class Evidence
     public const string Withheld = "not kept in the recording";
     public const string NotDeclaredRead = "in a step that may write";
 
+    public const string InSomeRequest = "in some requests";
+
     public static string InRequest(int traces) => traces > 1 ? "in every request" : "in the request";
 
     public static string InAll(int traces) => string.Create(CultureInfo.InvariantCulture, $"in all {traces} recordings");

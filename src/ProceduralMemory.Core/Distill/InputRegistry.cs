@@ -68,7 +68,7 @@ internal sealed class InputRegistry
         return new ProcedureInput
         {
             Name = name,
-            Type = withheld || optional ? JsonType.Any : values.Select(Json.TypeOf).Distinct().Aggregate(Common),
+            Type = withheld || optional ? JsonType.Any : values.Select(v => TypeOf(name, v)).Distinct().Aggregate(Common),
             Description = description,
             Examples = examples,
             Required = !optional,
@@ -76,6 +76,9 @@ internal sealed class InputRegistry
             Secret = values.Any(Withheld.IsSecret),
         };
     }
+
+    // That every amount seen so far was round does not make the next one so; what counts or names things is whole.
+    private static JsonType TypeOf(string name, JsonElement value) => Json.TypeOf(value) is JsonType.Integer && !FieldName.NamesIdentity(name) ? JsonType.Number : Json.TypeOf(value);
 
     private static JsonType Common(JsonType first, JsonType second) => (first, second) switch
     {

@@ -8,7 +8,7 @@ namespace ProceduralMemory.Distill;
 internal static partial class RequestText
 {
     /// <summary>Whether a text names a value: as a whole word, not as part of one. <c>1.4.0</c> is not named by <c>11.4.0</c>, nor <c>12</c> by <c>2012</c>.</summary>
-    public static bool Mentions(string? request, JsonElement value)
+    public static bool Mentions(string? request, JsonElement value, bool inOtherWords = false)
     {
         if (string.IsNullOrEmpty(request))
         {
@@ -26,14 +26,14 @@ internal static partial class RequestText
         }
 
         return Contains(request, text)
-            || (text.Any(IsSeparator) && Contains(WithBlanks(request), WithBlanks(text)))
-            || (ValueKey.DateOf(text) is { Value: var date } && date.TimeOfDay == TimeSpan.Zero && SpellingsOf(date).Any(s => Contains(request, s)));
+            || (text.Any(char.IsWhiteSpace) && Contains(WithBlanks(request), WithBlanks(text)))
+            || (inOtherWords && ValueKey.DateOf(text) is { Value: var date } && date.TimeOfDay == TimeSpan.Zero && SpellingsOf(date).Any(s => Contains(request, s)));
     }
 
     /// <summary>Whether a text names a value, or every element of a list of values.</summary>
-    public static bool MentionsAll(string? request, JsonElement value) => value.ValueKind is JsonValueKind.Array
-        ? value.GetArrayLength() > 0 && value.EnumerateArray().All(i => Mentions(request, i))
-        : Mentions(request, value);
+    public static bool MentionsAll(string? request, JsonElement value, bool inOtherWords = false) => value.ValueKind is JsonValueKind.Array
+        ? value.GetArrayLength() > 0 && value.EnumerateArray().All(i => Mentions(request, i, inOtherWords))
+        : Mentions(request, value, inOtherWords);
 
     /// <summary>Whether a text stands in the request as a whole word, regardless of case.</summary>
     private static bool Contains(string request, string text)
@@ -50,8 +50,6 @@ internal static partial class RequestText
     }
 
     // "Front end" is named by "the front-end board", and by text that breaks the line there.
-    private static bool IsSeparator(char c) => char.IsWhiteSpace(c);
-
     private static string WithBlanks(string text) => Separators().Replace(text, " ").Trim();
 
     /// <summary>How people write a date: with the year in any of the known formats, or with the name of the month and no year.</summary>

@@ -12,8 +12,10 @@ internal sealed class SourceFinder
     // In bits: a value that tells less than this more than the number of values it was found among is equal by chance.
     private const double EnoughToBind = 1.5;
     private const double EnoughToShare = 10;
+    private const double EnoughToTakeByName = 4;
     private const double WorthOfAName = 5;
     private const int MaxPlacesTried = 16;
+    private const int WordsOfProse = 5;
 
     private readonly TraceAlignment _aligned;
     private readonly InputRegistry _inputs;
@@ -93,15 +95,18 @@ internal sealed class SourceFinder
             return found.Count > 0 && found[0].Evidence.Contains(Evidence.SameName) ? found : [];
         }
 
-        var earlier = Earlier(position);
-        var results = Results(position);
-        if (!IsNamed && IsInEveryRequest(position))
+        var earlier = Candidates(position).ToList();
+        // What a result merely repeats is not from there, even where it is too common a value to say from which argument it is.
+        var heldSince = earlier.Where(e => ReferenceEquals(e.Expression, e.Source.Expression)).Select(e => e.Source.First.Step).DefaultIfEmpty(int.MaxValue).Min();
+        var results = Results(position).Where(r => r.Place.Step < heldSince).ToList();
+        var shared = earlier.Where(e => IsSameThing(position, e.Source.First)).Take(1).ToList();
+        if (!IsNamed && IsInEveryRequest(position) && !IsWording(position))
         {
-            var asked = Evidence.InRequest(_aligned.Traces.Count);
-            found.Add(earlier is { Source.Kind: SourceKind.Input } ? Shared(position, earlier.Value.Source, earlier.Value.Expression, asked) : NewInput(position, asked));
+            found.Add(shared is [{ Source.Kind: SourceKind.Input } known] ? Shared(position, known.Source, known.Expression, InRequest) : NewInput(position, InRequest));
         }
 
-        if (earlier is { } first && (results.Count == 0 || first.Source.First.Step <= results[0].Place.Step))
+        // Equal values go before converted ones.
+        if (shared is [var first] && (ReferenceEquals(first.Expression, first.Source.Expression) || results is not [{ Expression: StepReference }, ..]))
         {
             found.Add(Shared(position, first.Source, first.Expression));
         }
@@ -109,6 +114,11 @@ internal sealed class SourceFinder
         var elements = _elements.Find(position, _results.Find(position.Values[0]));
         var byPlace = results.Select(r => r.Hypothesis).ToList();
         found.AddRange(results.Count == 0 || IsOneOfSeveral(results[0].Place) ? [.. elements, .. byPlace] : [.. byPlace, .. elements]);
+        if (found.Count == 0 && !IsNamed && IsInEveryRequest(position, inOtherWords: true) && !IsWording(position))
+        {
+            found.Add(NewInput(position, InRequest));
+        }
+
         return found;
     }
 
@@ -151,9 +161,20 @@ internal sealed class SourceFinder
             _aligned.Traces.Count > 1 ? [Evidence.EqualInAll] : [Evidence.InNoOtherPlace],
             () => new ValueSource(position, SourceKind.Constant, null));
         // What names one thing was that thing's every time; the next time it will be another's.
-        return _aligned.Traces.Count > 1 && !IsNamed && ValueKey.IsIdentifier(position.Values[0], position.Name)
-            ? [NewInput(position, Evidence.Identifier), constant]
-            : [constant];
+        if (_aligned.Traces.Count > 1 && !IsNamed && !position.IsTrivial && !IsWording(position))
+        {
+            if (ValueKey.IsIdentifier(position.Values[0], position.Name))
+            {
+                return [NewInput(position, Evidence.Identifier), constant];
+            }
+
+            if (IsInSomeRequest(position))
+            {
+                return [NewInput(position, Evidence.InSomeRequest), constant];
+            }
+        }
+
+        return [constant];
     }
 
     /// <summary>A source that is known for the field by which an element is chosen: an input, or an earlier result.</summary>
@@ -172,7 +193,7 @@ internal sealed class SourceFinder
             }
         }
 
-        return !IsNamed && IsInEveryRequest(field) ? NewInput(field, Evidence.InRequest(_aligned.Traces.Count)) : null;
+        return !IsNamed && IsInEveryRequest(field) ? NewInput(field, InRequest) : null;
     }
 
     /// <summary>Everything that has the key of a piece of text, with its value in every trace: named inputs, what positions take, results.</summary>
@@ -205,21 +226,19 @@ internal sealed class SourceFinder
     }
 
     /// <summary>Whether every request names the value of its trace.</summary>
-    public bool IsInEveryRequest(Position position)
-    {
-        for (var i = 0; i < _aligned.Traces.Count; i++)
-        {
-            if (!RequestText.MentionsAll(_aligned.Traces[i].Request, position.Values[i]))
-            {
-                return false;
-            }
-        }
+    /// <param name="position">The position.</param>
+    /// <param name="inOtherWords">Whether another spelling counts, such as "August 15" for a date.</param>
+    public bool IsInEveryRequest(Position position, bool inOtherWords = false) => _aligned.Traces.Zip(position.Values).All(p => RequestText.MentionsAll(p.First.Request, p.Second, inOtherWords));
 
-        return true;
-    }
+    private bool IsInSomeRequest(Position position) => _aligned.Traces.Zip(position.Values).Any(p => RequestText.MentionsAll(p.First.Request, p.Second));
+
+    private string InRequest => Evidence.InRequest(_aligned.Traces.Count);
 
     public Hypothesis NewInput(Position position, string evidence) => new(
-        SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [evidence], () => new ValueSource(position, SourceKind.Input, _inputs.Declare(position.Name, position.Values, position.Description)));
+        SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [evidence], () => new ValueSource(position, SourceKind.Input, _inputs.Declare(position.Name, position.Values, position.Description)))
+    {
+        IsNewInput = true,
+    };
 
     /// <summary>Named inputs that have the value in every trace that names inputs, the likeliest first: of the same name, then not yet used, then used last.</summary>
     private List<Hypothesis> Named(Position position)
@@ -230,7 +249,14 @@ internal sealed class SourceFinder
         }
 
         var found = new List<(Place Place, ValueExpression Expression, double Similarity, int LastUse)>();
-        foreach (var place in _named.Find(position.Values[_namedTrace]))
+        var places = _named.Find(position.Values[_namedTrace]);
+        if (places.Count == 0)
+        {
+            // Values that tell nothing are not looked up; there the name alone says it.
+            places = [.. _aligned.Traces[_namedTrace].Inputs.EnumerateObject().Where(i => ValueKey.Of(i.Value) is null && FieldName.Similarity(i.Name, position.Name) >= 1).Select(i => new Place(-1, [i.Name], i.Value))];
+        }
+
+        foreach (var place in places)
         {
             var name = place.Tokens[0];
             var values = NamedValues(place, position.Values)!;
@@ -246,7 +272,7 @@ internal sealed class SourceFinder
         return
         [
             .. found
-                .Where(f => f.Similarity > 0 || position.Specificity > EnoughToBind * 2)
+                .Where(f => f.Similarity >= 1 || position.Specificity + (WorthOfAName * f.Similarity) >= EnoughToTakeByName)
                 .OrderByDescending(f => f.Similarity)
                 .ThenBy(f => f.LastUse > 0)
                 .ThenByDescending(f => f.LastUse)
@@ -311,19 +337,12 @@ internal sealed class SourceFinder
         }
     }
 
-    /// <summary>The first position that had the values, unless they tell so little that it may be another thing of the same value.</summary>
-    private (ValueSource Source, ValueExpression? Expression)? Earlier(Position position)
-    {
-        foreach (var candidate in Candidates(position))
-        {
-            if (position.Specificity >= EnoughToShare || FieldName.Similarity(candidate.Source.First.Name, position.Name) >= 1)
-            {
-                return candidate;
-            }
-        }
+    /// <summary>Whether two positions of equal values have them from one source; values that tell little may be those of different things.</summary>
+    private static bool IsSameThing(Position position, Position earlier) => position.Specificity >= EnoughToShare || FieldName.Similarity(earlier.Name, position.Name) >= 1;
 
-        return null;
-    }
+    /// <summary>Whether a text that is the same in all recordings is how the task is worded: prose, not something that somebody fills in.</summary>
+    private bool IsWording(Position position) =>
+        _aligned.Traces.Count > 1 && position.IsEqual && position.Values[0].ValueKind is JsonValueKind.String && position.Values[0].GetString()!.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length >= WordsOfProse;
 
     private static Hypothesis Shared(Position position, ValueSource source, ValueExpression? expression, params string[] evidence) => new(
         source.Kind,
@@ -349,7 +368,8 @@ internal sealed class SourceFinder
             var similarity = FieldName.Similarity(position.Name, place.Field);
             if (ValuesAt(place) is { } values
                 && ValueMatch.Between(new StepReference(_aligned.Steps[place.Step].Id, place.Pointer), values, position.Values) is { } expression
-                && position.Specificity + (WorthOfAName * similarity) - Math.Log2(1 + _results.Values) >= EnoughToBind)
+                && position.Specificity + (WorthOfAName * similarity) - Math.Log2(1 + _results.Values) >= EnoughToBind
+                && !(place.IsInLaterElement && position.IsEqual && _aligned.Traces.Count > 1))
             {
                 found.Add((place, expression, similarity));
             }

@@ -59,7 +59,11 @@ internal sealed class ValueSource(Position first, SourceKind kind, ValueExpressi
 /// <param name="Template">How it is written.</param>
 /// <param name="Evidence">What speaks for it, the weightiest first.</param>
 /// <param name="Accept">Makes it the source of its position: declares the inputs that it needs.</param>
-internal sealed record Hypothesis(SourceKind Kind, string Template, IReadOnlyList<string> Evidence, Func<ValueSource> Accept);
+internal sealed record Hypothesis(SourceKind Kind, string Template, IReadOnlyList<string> Evidence, Func<ValueSource> Accept)
+{
+    /// <summary>Whether it is an input that nothing else has: any value can be one.</summary>
+    public bool IsNewInput { get; init; }
+}
 
 /// <summary>Where a position's value comes from, and why.</summary>
 internal sealed record Decision(Position Position, ValueSource Source, IReadOnlyList<string> Evidence, IReadOnlyList<AlternativeSource> Alternatives);

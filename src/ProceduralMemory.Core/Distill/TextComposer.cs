@@ -11,6 +11,10 @@ internal sealed class TextComposer(SourceFinder sources)
     private const int MaxWordsInAPart = 6;
     private const double EnoughForAPart = 8;
 
+    // What one recording alone says was put together has to be short, and its parts have to be unlike common words: prose is written anew for every occasion.
+    private const int MostWordsOfOneRecording = 10;
+    private const double EnoughForAPartOfOneRecording = 14;
+
     /// <summary>Says that the parts of every text in an argument are looked for.</summary>
     public static void Want(JsonElement value, ValueIndex index)
     {
@@ -48,6 +52,11 @@ internal sealed class TextComposer(SourceFinder sources)
         }
 
         var texts = position.Values.Select(v => v.GetString()!).ToList();
+        if (texts.Count == 1 && texts[0].Split(' ', StringSplitOptions.RemoveEmptyEntries).Length > MostWordsOfOneRecording)
+        {
+            return [];
+        }
+
         var chosen = new List<Part>();
         foreach (var (start, length) in PartsOf(texts[0]))
         {
@@ -74,18 +83,19 @@ internal sealed class TextComposer(SourceFinder sources)
     private Part? Find(List<string> texts, int start, int length)
     {
         var piece = texts[0].Substring(start, length);
+        var enough = texts.Count == 1 ? EnoughForAPartOfOneRecording : EnoughForAPart;
         foreach (var (expression, values, accept) in sources.Pieces(piece))
         {
             if (ValueMatch.Between(expression, [values[0]], [Json.String(piece)]) is { } first and not InterpolatedText
                 && TextsOf(first, values) is { } wanted && wanted[0] == piece
                 && wanted.Zip(texts).All(p => p.First.Length > 0 && p.Second.Contains(p.First, StringComparison.Ordinal))
-                && wanted.Distinct(StringComparer.Ordinal).Sum(w => ValueKey.Specificity(Json.String(w))) >= EnoughForAPart)
+                && wanted.Distinct(StringComparer.Ordinal).Sum(w => ValueKey.Specificity(Json.String(w))) >= enough)
             {
                 return new Part(start, length, first, wanted, () => first is ConvertedValue { Conversion: var conversion } ? new ConvertedValue(accept(), conversion) : accept());
             }
 
             // A number stands in a text as its JSON.
-            if (values.All(v => v.ValueKind is JsonValueKind.Number) && values[0].GetRawText() == piece && ValueKey.Specificity(values[0]) >= EnoughForAPart)
+            if (values.All(v => v.ValueKind is JsonValueKind.Number) && values[0].GetRawText() == piece && ValueKey.Specificity(values[0]) >= enough)
             {
                 return new Part(start, length, expression, [.. values.Select(v => v.GetRawText())], accept);
             }

@@ -110,11 +110,16 @@ internal static class ValueKey
         }
     }
 
-    /// <summary>Whether a value looks like the name of one thing: a code with digits in it, neither prose, a date nor a round number.</summary>
+    /// <summary>Whether a value looks like the name of one thing: a code with digits in it, neither prose, a date nor a round number. A list of such names things as well.</summary>
     public static bool IsIdentifier(JsonElement value, string argument)
     {
         const double enough = 16;
         const double enoughWhereNamedSo = 9;
+        if (value.ValueKind is JsonValueKind.Array)
+        {
+            return value.GetArrayLength() > 0 && value.EnumerateArray().All(i => IsIdentifier(i, argument));
+        }
+
         var text = ValueExpression.AsText(value);
         return value.ValueKind is JsonValueKind.String or JsonValueKind.Number && text.AsSpan().ContainsAnyInRange('0', '9') && !text.Any(char.IsWhiteSpace)
             && !text.Contains('.', StringComparison.Ordinal) && DateOf(text) is null

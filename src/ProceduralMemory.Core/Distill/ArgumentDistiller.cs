@@ -56,7 +56,9 @@ internal sealed class ArgumentDistiller
             return Take(position, [_finder.Withheld(position)]);
         }
 
-        if (_finder.Find(position) is { Count: > 0 } found)
+        // What the caller named goes before what the whole is found to be.
+        var isNamedInParts = _finder.IsNamed && PartsOf(position) is { } named && named.TrueForAll(p => _finder.IsNamedByCaller(p.Position));
+        if (!(isNamedInParts && !_finder.IsNamedByCaller(position)) && _finder.Find(position) is { Count: > 0 } found)
         {
             return Take(position, found);
         }

@@ -15,7 +15,8 @@ internal sealed class SourceFinder
     private const double EnoughToTakeByName = 4;
     private const double WorthOfAName = 5;
     private const int MaxPlacesTried = 16;
-    private const int WordsOfProse = 5;
+    private const int WordsOfProse = 4;
+    private const int RecordingsThatShowAPlace = 3;
 
     private readonly TraceAlignment _aligned;
     private readonly InputRegistry _inputs;
@@ -111,7 +112,7 @@ internal sealed class SourceFinder
             found.Add(Shared(position, first.Source, first.Expression));
         }
 
-        var elements = _elements.Find(position, _results.Find(position.Values[0]));
+        var elements = position.IsInList && _aligned.Traces.Count > 1 ? [] : _elements.Find(position, _results.Find(position.Values[0]));
         var byPlace = results.Select(r => r.Hypothesis).ToList();
         found.AddRange(results.Count == 0 || IsOneOfSeveral(results[0].Place) ? [.. elements, .. byPlace] : [.. byPlace, .. elements]);
         if (found.Count == 0 && !IsNamed && IsInEveryRequest(position, inOtherWords: true) && !IsWording(position))
@@ -143,6 +144,9 @@ internal sealed class SourceFinder
                 return _withheld[^1];
             });
     }
+
+    /// <summary>Whether the caller named the value.</summary>
+    public bool IsNamedByCaller(Position position) => Named(position).Count > 0;
 
     /// <summary>The sources of a text that is put together of others.</summary>
     public IReadOnlyList<Hypothesis> Compose(Position position) => _texts.Compose(position);
@@ -369,7 +373,7 @@ internal sealed class SourceFinder
             if (ValuesAt(place) is { } values
                 && ValueMatch.Between(new StepReference(_aligned.Steps[place.Step].Id, place.Pointer), values, position.Values) is { } expression
                 && position.Specificity + (WorthOfAName * similarity) - Math.Log2(1 + _results.Values) >= EnoughToBind
-                && !(place.IsInLaterElement && position.IsEqual && _aligned.Traces.Count > 1))
+                && !IsChance(place, position))
             {
                 found.Add((place, expression, similarity));
             }
@@ -393,6 +397,13 @@ internal sealed class SourceFinder
 
     /// <summary>Whether a place is an element of a list by chance, as far as can be told: it is not the first; or there are others, and no second trace has it at the same place.</summary>
     private bool IsOneOfSeveral(Place place) => place.IsInLaterElement || (_aligned.Traces.Count == 1 && _elements.ListsAround(place).Any(l => l.List.GetArrayLength() > 1));
+
+    /// <summary>
+    /// Whether that recordings agree on a later element of a list shows nothing: two may agree by chance, and equal values were the same element every time. Nor is a
+    /// list put together of elements by their places, for then the next one would have as many.
+    /// </summary>
+    private bool IsChance(Place place, Position position) => _aligned.Traces.Count > 1
+        && ((place.IsInLaterElement && (position.IsEqual || _aligned.Traces.Count < RecordingsThatShowAPlace)) || (position.IsInList && place.IsInList));
 
     private List<string> EvidenceOf(Place place, double similarity)
     {

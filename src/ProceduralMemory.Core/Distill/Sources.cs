@@ -11,6 +11,9 @@ namespace ProceduralMemory.Distill;
 /// <param name="Values">What stood there in each trace; JSON null where a trace had nothing there.</param>
 internal sealed record Position(int Step, AlignedStep Call, string Pointer, string Name, IReadOnlyList<JsonElement> Values)
 {
+    /// <summary>Whether it is in an element of a list.</summary>
+    public bool IsInList { get; private init; }
+
     public bool IsEqual { get; } = Values.All(v => JsonElement.DeepEquals(v, Values[0]));
 
     public bool IsTrivial => IsEqual && ValueKey.IsTrivial(Values[0]);
@@ -30,11 +33,11 @@ internal sealed record Position(int Step, AlignedStep Call, string Pointer, stri
 
     public string Description => $"{Call.Action}, argument {Name}";
 
-    public Position Child(string token, string name, Func<JsonElement, JsonElement> child) => new(Step, Call, JsonPointer.Append(Pointer, token), name, [.. Values.Select(child)]);
+    public Position Child(string token, string name, Func<JsonElement, JsonElement> child) => new(Step, Call, JsonPointer.Append(Pointer, token), name, [.. Values.Select(child)]) { IsInList = IsInList };
 
     public Position Child(string member) => Child(member, member, v => v.TryGetProperty(member, out var value) ? value : Json.Null);
 
-    public Position Child(int index) => Child(index.ToString(CultureInfo.InvariantCulture), Name, v => v[index]);
+    public Position Child(int index) => Child(index.ToString(CultureInfo.InvariantCulture), Name, v => v[index]) with { IsInList = true };
 }
 
 /// <summary>Where the value of one position, or of several that share it, comes from.</summary>

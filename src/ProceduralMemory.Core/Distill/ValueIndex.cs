@@ -17,6 +17,9 @@ internal sealed record Place(int Step, IReadOnlyList<string> Tokens, JsonElement
     /// <summary>Whether the way leads through an element of a list that is not the first: such a place depends on how long and how ordered the list happened to be.</summary>
     public bool IsInLaterElement => Tokens.Any(t => IsIndex(t) && t != "0");
 
+    /// <summary>Whether the way leads through an element of a list.</summary>
+    public bool IsInList => Tokens.Any(IsIndex);
+
     // The tokens of a pointer do not tell an index from a name made of digits; what they are is asked of the value where it matters.
     private static bool IsIndex(string token) => token.All(char.IsAsciiDigit);
 }

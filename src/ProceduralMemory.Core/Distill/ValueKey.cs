@@ -110,7 +110,7 @@ internal static class ValueKey
         }
     }
 
-    /// <summary>Whether a value looks like the name of one thing: a code with digits in it, neither prose, a date nor a round number. A list of such names things as well.</summary>
+    /// <summary>Whether a value looks like the name of one thing: a code with digits or in capitals, or an address, but neither prose, a date nor a round number. A list of such names things as well.</summary>
     public static bool IsIdentifier(JsonElement value, string argument)
     {
         const double enough = 16;
@@ -121,8 +121,18 @@ internal static class ValueKey
         }
 
         var text = ValueExpression.AsText(value);
+        if (value.ValueKind is JsonValueKind.String && (IsCode(text) || IsAddress(text)))
+        {
+            return true;
+        }
+
         return value.ValueKind is JsonValueKind.String or JsonValueKind.Number && text.AsSpan().ContainsAnyInRange('0', '9') && !text.Any(char.IsWhiteSpace)
             && !text.Contains('.', StringComparison.Ordinal) && DateOf(text) is null
             && Specificity(value) >= (FieldName.NamesIdentity(argument) ? enoughWhereNamedSo : enough);
     }
+
+    // An airport, a currency, a stock.
+    private static bool IsCode(string text) => text.Length is 3 or 4 && text.All(char.IsAsciiLetterUpper);
+
+    private static bool IsAddress(string text) => !text.Any(char.IsWhiteSpace) && text.IndexOf('@', StringComparison.Ordinal) is > 0 and var at && at < text.Length - 1;
 }

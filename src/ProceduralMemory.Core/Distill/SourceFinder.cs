@@ -344,9 +344,18 @@ internal sealed class SourceFinder
     /// <summary>Whether two positions of equal values have them from one source; values that tell little may be those of different things.</summary>
     private static bool IsSameThing(Position position, Position earlier) => position.Specificity >= EnoughToShare || FieldName.Similarity(earlier.Name, position.Name) >= 1;
 
-    /// <summary>Whether a text that is the same in all recordings is how the task is worded: prose, not something that somebody fills in.</summary>
-    private bool IsWording(Position position) =>
-        _aligned.Traces.Count > 1 && position.IsEqual && position.Values[0].ValueKind is JsonValueKind.String && position.Values[0].GetString()!.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length >= WordsOfProse;
+    /// <summary>Whether a text that is the same in all recordings is how the task is worded: a sentence, not something that somebody fills in.</summary>
+    private bool IsWording(Position position)
+    {
+        if (_aligned.Traces.Count == 1 || !position.IsEqual || position.Values[0].ValueKind is not JsonValueKind.String)
+        {
+            return false;
+        }
+
+        var text = position.Values[0].GetString()!.Trim();
+        var words = text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;
+        return words >= WordsOfProse || (words > 1 && text[^1] is '.' or '!' or '?');
+    }
 
     private static Hypothesis Shared(Position position, ValueSource source, ValueExpression? expression, params string[] evidence) => new(
         source.Kind,

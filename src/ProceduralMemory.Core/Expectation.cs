@@ -10,7 +10,7 @@ public sealed record Expectation
 
     /// <summary>
     /// What it is compared with: the value itself (<see cref="ExpectationKind.Exact"/>), a JSON Schema made of <c>type</c>, <c>properties</c>,
-    /// <c>required</c> and <c>items</c> (<see cref="ExpectationKind.Shape"/>), or a string (<see cref="ExpectationKind.Contains"/>).
+    /// <c>required</c>, <c>items</c> and <c>const</c> (<see cref="ExpectationKind.Shape"/>), or a string (<see cref="ExpectationKind.Contains"/>).
     /// </summary>
     public required JsonElement Value { get; init; }
 
@@ -39,6 +39,9 @@ public enum ExpectationStrength
 {
     /// <summary>Seen in one recording: a result that differs is reported, and the replay goes on.</summary>
     Observed,
+
+    /// <summary>Confirmed by a second recording: a result that differs fails the step.</summary>
+    Confirmed,
 
     /// <summary>Set by a person or by code: a result that differs fails the step.</summary>
     Asserted,

@@ -47,6 +47,15 @@ public sealed record ProcedureStep
 
     /// <summary>Remarks for people and agents; never interpreted.</summary>
     public string? Notes { get; init; }
+
+    /// <summary>Everything that the step refers to: in its arguments, its condition, the list of a loop and the steps in it.</summary>
+    internal IEnumerable<ValueExpression> References() => ValueExpression.References(Arguments)
+        .Concat(Condition is { } condition ? ValueExpression.Parse(condition.Value).References() : [])
+        .Concat(ForEach is { } list ? ValueExpression.Parse(list).References() : [])
+        .Concat(Steps.SelectMany(s => s.References()));
+
+    /// <summary>The step, and for a loop the steps in it.</summary>
+    internal IEnumerable<ProcedureStep> WithInner() => (Steps ?? []).Where(s => s is not null).SelectMany(s => s.WithInner()).Prepend(this);
 }
 
 /// <summary>What a step's action names.</summary>

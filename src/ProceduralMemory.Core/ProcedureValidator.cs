@@ -208,22 +208,35 @@ internal sealed class ProcedureValidator
             return result;
         }
 
-        if (steps.Count > _options.MaxSteps)
+        if (steps.Where(s => s is not null).Sum(s => s.WithInner().Count()) > _options.MaxSteps)
         {
             Add("steps", Invariant($"There are {steps.Count} steps; {nameof(ProceduralMemoryOptions.MaxSteps)} allows {_options.MaxSteps}. Split the task into procedures that replay each other."));
             return result;
         }
 
         var inputNames = (inputs ?? []).Where(i => i is not null).Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
-        var given = steps.Where(s => !string.IsNullOrEmpty(s?.Id)).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
-        var earlier = new HashSet<string>(StringComparer.Ordinal);
+        var given = steps.Where(s => s is not null).SelectMany(s => s.WithInner()).Where(s => !string.IsNullOrEmpty(s.Id)).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
+        return Steps("steps", steps, inputNames, given, new HashSet<string>(StringComparer.Ordinal), new HashSet<string>(StringComparer.Ordinal), isLoop: false);
+    }
+
+    /// <param name="list">Where the steps stand.</param>
+    /// <param name="steps">The steps.</param>
+    /// <param name="inputNames">The declared inputs.</param>
+    /// <param name="given">The ids that steps came with, and those made meanwhile.</param>
+    /// <param name="ids">The ids of the steps before these, those in loops included.</param>
+    /// <param name="visible">Those of them whose results can be referred to: what a loop did is known outside as the result of the loop.</param>
+    /// <param name="isLoop">Whether these are the steps of a loop.</param>
+    private List<ProcedureStep> Steps(
+        string list, IReadOnlyList<ProcedureStep> steps, HashSet<string> inputNames, HashSet<string> given, HashSet<string> ids, HashSet<string> visible, bool isLoop)
+    {
+        var result = new List<ProcedureStep>();
         for (var i = 0; i < steps.Count; i++)
         {
-            var path = Invariant($"steps[{i}]");
+            var path = Invariant($"{list}[{i}]");
             var step = steps[i];
             if (step is null || string.IsNullOrWhiteSpace(step.Action))
             {
-                Add(path, "The step has no action. Give the function as plugin.function, or the name of a procedure.");
+                Add(path, "The step has no action. Give the function as plugin.function, the name of a procedure, or for a loop what it does.");
                 continue;
             }
 
@@ -247,14 +260,22 @@ internal sealed class ProcedureValidator
             }
             else if (Value($"{path}.arguments", arguments))
             {
-                References($"{path}.arguments", arguments, inputNames, earlier);
+                References($"{path}.arguments", () => ValueExpression.References(arguments), inputNames, visible, isLoop);
+            }
+
+            if (step.Condition is { } condition)
+            {
+                Condition($"{path}.condition", condition, inputNames, visible, isLoop);
             }
 
             ExpectationOf(path, step.Expectation);
-            if (!earlier.Add(step.Id))
+            if (!ids.Add(step.Id))
             {
                 Add($"{path}.id", $"There is more than one step '{step.Id}'. Ids tell steps apart in expressions.");
             }
+
+            step = Loop(path, step, inputNames, given, ids, visible, isLoop);
+            visible.Add(step.Id);
 
             result.Add(step);
         }
@@ -262,14 +283,69 @@ internal sealed class ProcedureValidator
         return result;
     }
 
-    private void References(string path, JsonElement template, HashSet<string> inputNames, HashSet<string> earlierSteps)
+    private ProcedureStep Loop(string path, ProcedureStep step, HashSet<string> inputNames, HashSet<string> given, HashSet<string> ids, HashSet<string> visible, bool isLoop)
+    {
+        if (step.Kind is not StepKind.Loop)
+        {
+            if (step.ForEach is not null || step.Steps is { Count: > 0 })
+            {
+                Add(path, "Only a step of kind 'loop' has forEach and steps. Set its kind.");
+            }
+
+            return step with { Steps = [] };
+        }
+
+        if (isLoop)
+        {
+            Add(path, "A loop stands inside a loop. Make a procedure of the inner one, and replay that.");
+        }
+        else if (string.IsNullOrEmpty(step.ForEach) || step.Steps is null or { Count: 0 } || step.Steps.Any(s => s is null))
+        {
+            Add(path, "A loop needs forEach, such as $steps.get_order.outputs#/items, and at least one step in steps.");
+        }
+        else if (step.Arguments.EnumerateObject().Any())
+        {
+            Add($"{path}.arguments", "A loop takes no arguments: its steps do.");
+        }
+        else
+        {
+            References($"{path}.forEach", () => ValueExpression.Parse(step.ForEach) is LiteralText text ? throw ValueExpression.Malformed(text.Text, "a loop goes through a list that an expression leads to") : ValueExpression.Parse(step.ForEach).References(), inputNames, visible, isLoop);
+            return step with { Steps = Steps($"{path}.steps", step.Steps, inputNames, given, ids, [.. visible], isLoop: true) };
+        }
+
+        return step;
+    }
+
+    private void Condition(string path, StepCondition condition, HashSet<string> inputNames, HashSet<string> visible, bool isLoop)
+    {
+        if (string.IsNullOrEmpty(condition.Value))
+        {
+            Add(path, "The condition has no value. Give an expression, such as $inputs.gift_wrap.");
+            return;
+        }
+
+        References(path, () => ValueExpression.Parse(condition.Value).References(), inputNames, visible, isLoop);
+        if (condition.Test is ConditionTest.Equal or ConditionTest.NotEqual && condition.Operand is null)
+        {
+            Add(path, "A condition of test 'equal' or 'notEqual' has an operand to compare with.");
+        }
+        else if (condition.Operand is { } operand)
+        {
+            Value($"{path}.operand", operand);
+        }
+    }
+
+    private void References(string path, Func<IEnumerable<ValueExpression>> references, HashSet<string> inputNames, HashSet<string> earlierSteps, bool isLoop)
     {
         try
         {
-            foreach (var reference in ValueExpression.References(template))
+            foreach (var reference in references())
             {
                 switch (reference)
                 {
+                    case ItemReference when !isLoop:
+                        Add(path, $"'{reference}' stands outside a loop. Only the steps of a loop have an element.");
+                        break;
                     case InputReference input when !inputNames.Contains(input.Name):
                         Add(path, $"'{reference}' refers to an input that is not declared. Add '{input.Name}' to the inputs.");
                         break;

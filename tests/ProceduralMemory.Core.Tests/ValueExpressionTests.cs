@@ -27,6 +27,17 @@ public class ValueExpressionTests
         { "$steps.get_order.outputs#/customer/id", new StepReference("get_order", "/customer/id") },
         { "$steps.outputs.outputs", new StepReference("outputs") },
         { "$steps.a.outputs#/a~1b/~0", new StepReference("a", "/a~1b/~0") },
+        { "$item", new ItemReference() },
+        { "$item#/sku", new ItemReference("/sku") },
+        { "$items", new LiteralText("$items") },
+        { "$steps.o.outputs$.items[?@.name==$inputs.item].id", new ElementReference("o", "/items", "/name", new InputReference("item"), "/id") },
+        { "$steps.o.outputs$[?@.name=='it\\'s'].ids[0]", new ElementReference("o", "", "/name", new LiteralValue(Json.String("it's")), "/ids/0") },
+        { "$steps.o.outputs$['a b'][?@==7]", new ElementReference("o", "/a b", "", new LiteralValue(Json.Read("7"))) },
+        { "$steps.o.outputs$[?@.k==$steps.p.outputs#/a%255Db].id|upper", new ConvertedValue(new ElementReference("o", "", "/k", new StepReference("p", "/a]b"), "/id"), ValueConversion.ToUpper) },
+        { "$inputs.id|string", new ConvertedValue(new InputReference("id"), ValueConversion.ToText) },
+        { "$inputs.id|without:%23|number", new ConvertedValue(new ConvertedValue(new InputReference("id"), ValueConversion.Without("#")), ValueConversion.ToNumber) },
+        { "$inputs.on|date:dd.MM.yyyy>yyyy-MM-dd", new ConvertedValue(new InputReference("on"), ValueConversion.Date("dd.MM.yyyy", "yyyy-MM-dd")) },
+        { "#{$inputs.order|trim}", new InterpolatedText([new LiteralText("#"), new ConvertedValue(new InputReference("order"), ValueConversion.Trim)]) },
         { "{$inputs.a}", new InterpolatedText([new InputReference("a")]) },
         { "{{$inputs.a}}", new InterpolatedText([new LiteralText("{"), new InputReference("a"), new LiteralText("}")]) },
         { "Refund {$}{$inputs.amount} for {$steps.get.outputs#/id}.", new InterpolatedText([new LiteralText("Refund $"), new InputReference("amount"), new LiteralText(" for "), new StepReference("get", "/id"), new LiteralText(".")]) },
@@ -61,6 +72,15 @@ public class ValueExpressionTests
     [InlineData("$steps..outputs", "$steps.<id>.outputs")]
     [InlineData("$steps.a.outputs/id", "$steps.<id>.outputs")]
     [InlineData("$steps.a.outputs.id", "$steps.<id>.outputs")]
+    [InlineData("$inputs.a|shout", "is no conversion")]
+    [InlineData("$inputs.a|date:yyyy>dd", "is no conversion")]
+    [InlineData("$inputs.a|without:", "is no conversion")]
+    [InlineData("$steps.a.outputs$.items", "no path")]
+    [InlineData("$steps.a.outputs$.items[?@.x]", "no path")]
+    [InlineData("$steps.a.outputs$.items[?@.x=='y]", "no path")]
+    [InlineData("$steps.a.outputs$.items[?@.x=={}]", "no path")]
+    [InlineData("$steps.a.outputs$.items[?@.x==$name]", "$inputs.<name>")]
+    [InlineData("$item#sku", "JSON Pointer")]
     [InlineData("$inputs.a#id", "JSON Pointer")]
     [InlineData("$steps.a.outputs#/~2", "JSON Pointer")]
     [InlineData("$inputs.a#/~", "JSON Pointer")]
@@ -101,7 +121,7 @@ public class ValueExpressionTests
 
     [Fact]
     public void Every_reference_reads_back_as_it_was_written() =>
-        AnyReference.Sample(reference => ValueExpression.Parse(reference.ToString()!) == reference, iter: 5000);
+        AnyReference.Sample(reference => Assert.Equal(reference, ValueExpression.Parse(reference.ToString()!)), iter: 5000);
 
     [Fact]
     public void Every_interpolation_reads_back_as_it_was_written() => AnyInterpolation.Sample(
@@ -135,8 +155,29 @@ public class ValueExpressionTests
     [InlineData("a}", false)]
     public void A_name_is_letters_digits_underscores_and_dashes(string name, bool isName) => Assert.Equal(isName, ValueExpression.IsName(name));
 
+    private static Gen<ValueExpression> AnyPlainReference => Gen.Select(
+        Gen.Int[0, 2], Given.AnyName, Given.AnyPointer, (kind, name, pointer) => kind switch
+        {
+            0 => (ValueExpression)new InputReference(name, pointer),
+            1 => new StepReference(name, pointer),
+            _ => new ItemReference(pointer),
+        });
+
+    private static Gen<ValueExpression> AnyElement => Gen.Select(
+        Given.AnyName,
+        Given.AnyPointer,
+        Given.AnyPointer,
+        Gen.OneOf<ValueExpression>(AnyPlainReference, Given.AnyText.Select(t => (ValueExpression)new LiteralValue(Json.String(t))), Gen.OneOf("1", "-2.5", "true", "null").Select(j => (ValueExpression)new LiteralValue(Json.Read(j)))),
+        Given.AnyPointer,
+        (step, list, compared, match, pointer) => (ValueExpression)new ElementReference(step, list, compared, match, pointer));
+
+    private static Gen<ValueConversion> AnyConversion => Gen.OneOf(
+        Gen.OneOf(ValueConversion.ToText, ValueConversion.ToNumber, ValueConversion.ToLower, ValueConversion.ToUpper, ValueConversion.Trim),
+        Given.AnyText.Where(t => t.Length > 0).Select(ValueConversion.Without),
+        Gen.Select(Gen.OneOf([.. ValueConversion.DateFormats]), Gen.OneOf([.. ValueConversion.DateFormats]), ValueConversion.Date));
+
     private static Gen<ValueExpression> AnyReference => Gen.Select(
-        Gen.Bool, Given.AnyName, Given.AnyPointer, (input, name, pointer) => input ? (ValueExpression)new InputReference(name, pointer) : new StepReference(name, pointer));
+        Gen.OneOf(AnyPlainReference, AnyElement), AnyConversion.Array[0, 2], (source, conversions) => conversions.Aggregate(source, (value, conversion) => new ConvertedValue(value, conversion)));
 
     // In reading, neighbouring literals are one: so references stand in an interpolation with one literal, or none, between them.
     private static Gen<InterpolatedText> AnyInterpolation => Gen.Select(Given.AnyText, Gen.Select(AnyReference, Given.AnyText).Array[1, 4], (first, rest) =>

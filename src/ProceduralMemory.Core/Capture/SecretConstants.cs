@@ -22,13 +22,18 @@ internal sealed class SecretConstants
         var redactor = options.Redactor;
         var capture = new ValueCapture(options);
         var constants = new SecretConstants(redactor, definition.Inputs);
-        var steps = definition.Steps.Select(s => s with
+        var steps = definition.Steps.Select(Clean).ToList();
+
+        ProcedureStep Clean(ProcedureStep s) => s with
         {
+            Steps = [.. s.Steps.Select(Clean)],
+            Condition = s.Condition is { Operand: { } operand } condition ? condition with { Operand = capture.Result(s.Action, operand, out _) ?? Json.Null } : s.Condition,
             Arguments = Json.Build(writer => constants.Write(writer, s, s.Arguments, "value", underSecretName: false)),
             Action = s.Kind is StepKind.Manual ? redactor.Redact(s.Action) : s.Action,
             Notes = TextOf(s.Notes),
             Expectation = s.Expectation is { } expectation ? WithoutSecrets(s.Action, expectation) : null,
-        }).ToList();
+        };
+
         var inputs = definition.Inputs.Select(i => redactor.IsSecret("", i.Name) || i.Secret
             ? i with { Secret = true, Description = TextOf(i.Description), Default = null, Examples = [] }
             : i with

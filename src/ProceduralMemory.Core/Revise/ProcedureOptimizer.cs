@@ -55,11 +55,11 @@ internal static class ProcedureOptimizer
     /// <summary>The inputs that some step still uses.</summary>
     public static IReadOnlyList<ProcedureInput> UsedInputs(IReadOnlyList<ProcedureInput> inputs, IReadOnlyList<ProcedureStep> steps)
     {
-        var used = steps.SelectMany(s => ValueExpression.References(s.Arguments)).OfType<InputReference>().Select(r => r.Name).ToHashSet(StringComparer.Ordinal);
+        var used = steps.SelectMany(s => s.References()).OfType<InputReference>().Select(r => r.Name).ToHashSet(StringComparer.Ordinal);
         return [.. inputs.Where(i => used.Contains(i.Name))];
     }
 
-    private static bool Needs(ProcedureStep step, string id) => ValueExpression.References(step.Arguments).OfType<StepReference>().Any(r => r.StepId == id);
+    private static bool Needs(ProcedureStep step, string id) => step.References().OfType<StepReference>().Any(r => r.StepId == id);
 
     private static bool Flag(List<ProcedureStep> steps, int index, string flag)
     {

@@ -1,0 +1,132 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace ProceduralMemory;
+
+/// <summary>A procedure as text for people, short enough for one screen.</summary>
+internal static class ProcedureText
+{
+    public const int MaxLines = 30;
+    private const int MaxValueLength = 60;
+
+    public static string Of(Procedure procedure)
+    {
+        var version = procedure.Version;
+        var statistics = procedure.Statistics;
+        var head = new List<string>
+        {
+            Invariant($"{procedure.Name}: version {version.Number} ({Word(version.State)}, {Word(version.Reason)} by {Word(version.Origin)}), {statistics.Successes} of {statistics.Successes + statistics.Failures} executions succeeded{(procedure.IsRetired ? "; out of use" : "")}"),
+        };
+        if (procedure.Description.Length > 0)
+        {
+            head.Add(Shortened(OneLine(procedure.Description), 160));
+        }
+
+        var inputs = version.Inputs.Select(Input).ToList();
+        var steps = Steps(version.Steps, "", [.. version.Inputs.Where(i => i.Unconfirmed)]).ToList();
+        var room = MaxLines - head.Count - 2;
+        if (inputs.Count + steps.Count > room)
+        {
+            // Steps are what the text is for, so inputs give way first.
+            var most = Math.Max(1, room - steps.Count);
+            inputs = Cut(inputs, most, "inputs");
+            steps = Cut(steps, room - inputs.Count, "steps");
+        }
+
+        return string.Join('\n', [.. head, inputs.Count == 0 ? "inputs: none" : "inputs:", .. inputs, "steps:", .. steps]);
+    }
+
+    private static List<string> Cut(List<string> lines, int most, string what) => lines.Count <= most
+        ? lines
+        : [.. lines.Take(most - 1), Invariant($"  … {lines.Count - most + 1} more {what}; an export shows all")];
+
+    private static string Input(ProcedureInput input)
+    {
+        var parts = new List<string> { input.Type is JsonType.Any ? "any value" : Json.Word(input.Type) };
+        if (input.Unconfirmed)
+        {
+            parts.Add($"unconfirmed constant {Value(input.Default)}: give it, or confirm it");
+        }
+        else if (input.Default is not null)
+        {
+            parts.Add($"default {Value(input.Default)}");
+        }
+        else if (!input.Required)
+        {
+            parts.Add("optional");
+        }
+
+        if (input.Secret)
+        {
+            parts.Add("secret");
+        }
+
+        if (input is { Unconfirmed: false, Examples: [var example, ..] })
+        {
+            parts.Add($"such as {Value(example)}");
+        }
+
+        return $"  {input.Name}: {string.Join(", ", parts)}";
+    }
+
+    private static IEnumerable<string> Steps(IReadOnlyList<ProcedureStep> steps, string indent, IReadOnlyList<ProcedureInput> unconfirmed)
+    {
+        foreach (var step in steps)
+        {
+            var condition = step.Condition is { } when ? $" if {Condition(when)}" : "";
+            if (step.Kind is StepKind.Loop)
+            {
+                yield return $"  {indent}{step.Id}:{condition} for each $item of {step.ForEach}";
+                foreach (var line in Steps(step.Steps, indent + "  ", unconfirmed))
+                {
+                    yield return line;
+                }
+
+                continue;
+            }
+
+            var arguments = step.Arguments.EnumerateObject().Select(a => $"{a.Name}: {Source(a.Value, unconfirmed)}");
+            var effect = step.Effect is StepEffect.Unknown ? "" : $" [{(step.Effect is StepEffect.IdempotentWrite ? "idempotent write" : Word(step.Effect))}]";
+            yield return $"  {indent}{step.Id}:{condition} {OneLine(step.Action)}({string.Join(", ", arguments)}){effect}";
+        }
+    }
+
+    private static string Condition(StepCondition condition) => condition.Test switch
+    {
+        ConditionTest.Equal => $"{condition.Value} = {Value(condition.Operand)}",
+        ConditionTest.NotEqual => $"{condition.Value} ≠ {Value(condition.Operand)}",
+        ConditionTest.Present => $"there is {condition.Value}",
+        _ => $"there is no {condition.Value}",
+    };
+
+    /// <summary>An expression as it is; the constant behind one that is not confirmed; a constant as JSON.</summary>
+    private static string Source(JsonElement template, IReadOnlyList<ProcedureInput> unconfirmed)
+    {
+        if (template.ValueKind is not JsonValueKind.String)
+        {
+            return Shortened(template.GetRawText(), MaxValueLength);
+        }
+
+        var expression = ValueExpression.Parse(template.GetString()!);
+        if (expression is LiteralText literal)
+        {
+            return Value(Json.String(literal.Text));
+        }
+
+        return expression is InputReference { Pointer: "" } input && unconfirmed.FirstOrDefault(u => u.Name == input.Name) is { } constant
+            ? $"{Value(constant.Default)}?"
+            : OneLine(expression is InterpolatedText ? $"\"{expression}\"" : expression.ToString()!);
+    }
+
+    private static string Value(JsonElement? value) => value is { } present ? Shortened(present.GetRawText(), MaxValueLength) : "null";
+
+    // Recorded text is data: it must not break the layout that tells it apart.
+    private static string OneLine(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
+
+    private static string Shortened(string text, int most) => text.Length <= most ? text : $"{text[..(char.IsHighSurrogate(text[most - 1]) ? most - 1 : most)]}…";
+
+    private static string Word<T>(T value)
+        where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,61 @@
+namespace ProceduralMemory.Tests;
+
+public sealed class ProcedureTextTests : IDisposable
+{
+    private readonly TestMemory _world = TestMemory.InMemory();
+
+    public void Dispose() => _world.Dispose();
+
+    [Fact]
+    public async Task A_procedure_is_shown_with_the_source_and_effect_of_every_argument()
+    {
+        var definition = Given.Definition(
+            "return_items",
+            Given.Step("shop.get_order", """{"id":"#{$inputs.order}"}""") with { Effect = StepEffect.Read },
+            new ProcedureStep
+            {
+                Id = "each",
+                Kind = StepKind.Loop,
+                Action = "return each item",
+                ForEach = "$steps.get_order.outputs#/items",
+                Steps = [Given.Step("shop.return_item", """{"item":"$item#/id","reason":"$inputs.reason"}""") with { Effect = StepEffect.Write }],
+            },
+            Given.Step("shop.notify", """{"text":"costs $5","copies":1}""") with { Condition = new StepCondition { Value = "$inputs.notify", Operand = Given.Value("true") } })
+            .Taking(
+                Given.Input("order", JsonType.String) with { Examples = [Given.Text("W1")] },
+                Given.Input("reason", JsonType.String) with { Unconfirmed = true, Default = Given.Text("damaged") },
+                Given.Input("notify", JsonType.Boolean) with { Default = Given.Value("false") });
+
+        var procedure = await _world.Memory.StoreAsync(definition with { Description = "Returns all items\nof an order." });
+
+        Assert.Equal(
+            """
+            return_items: version 1 (active, stored by user), 0 of 0 executions succeeded
+            Returns all items of an order.
+            inputs:
+              order: string, such as "W1"
+              reason: string, unconfirmed constant "damaged": give it, or confirm it
+              notify: boolean, default false
+            steps:
+              get_order: shop.get_order(id: "#{$inputs.order}") [read]
+              each: for each $item of $steps.get_order.outputs#/items
+                return_item: shop.return_item(item: $item#/id, reason: "damaged"?) [write]
+              notify: if $inputs.notify = true shop.notify(text: "costs $5", copies: 1)
+            """,
+            ProcedureText.Of(procedure),
+            ignoreLineEndingDifferences: true);
+    }
+
+    [Fact]
+    public async Task A_long_one_stays_within_thirty_lines_and_says_what_is_left_out()
+    {
+        var inputs = Enumerable.Range(0, 40).Select(i => Given.Input($"input_{i}")).ToList();
+        var steps = Enumerable.Range(0, 40).Select(i => Given.Step("a.b", $$"""{"x":"$inputs.input_{{i}}"}""", $"step_{i}")).ToList();
+
+        var text = ProcedureText.Of(await _world.Memory.StoreAsync(Given.Definition("long", steps).Taking(inputs)));
+
+        Assert.Equal(ProcedureText.MaxLines, text.Split('\n').Length);
+        Assert.Contains("40 more inputs", text, StringComparison.Ordinal);
+        Assert.Matches(@"… \d+ more steps; an export shows all", text);
+    }
+}

@@ -111,7 +111,7 @@ internal sealed class ArgumentDistiller
         var source = found[0].Accept();
         if (source.Kind is SourceKind.Constant && MustBeConfirmed(position))
         {
-            source.Doubt(_inputs.Declare(position.Name, position.Values, position.Description, unconfirmed: true));
+            source.Doubt(_inputs.Declare(position, unconfirmed: true));
         }
 
         _finder.Remember(position, source);

@@ -19,20 +19,20 @@ internal sealed class InputRegistry
     public bool IsUsed(string name) => _inputs.ContainsKey(name);
 
     /// <summary>Takes up an input that the caller named.</summary>
-    public void UseNamed(string name, IReadOnlyList<JsonElement> values, string description)
+    public void UseNamed(string name, IReadOnlyList<JsonElement> values, Position position)
     {
         if (!_inputs.ContainsKey(name))
         {
-            _inputs.Add(name, Describe(name, values, description));
+            _inputs.Add(name, Describe(name, values, position));
         }
     }
 
     /// <summary>Declares an input for values that have no name yet.</summary>
-    public InputReference Declare(string argument, IReadOnlyList<JsonElement> values, string description, bool unconfirmed = false)
+    public InputReference Declare(Position position, bool unconfirmed = false)
     {
-        var name = FreeName(argument);
-        var input = Describe(name, values, description);
-        _inputs.Add(name, unconfirmed ? input with { Unconfirmed = true, Default = values[0] } : input);
+        var name = FreeName(position.Name);
+        var input = Describe(name, position.Values, position);
+        _inputs.Add(name, unconfirmed ? input with { Unconfirmed = true, Default = position.Values[0] } : input);
         return new InputReference(name);
     }
 
@@ -50,12 +50,11 @@ internal sealed class InputRegistry
         return name;
     }
 
-    private static ProcedureInput Describe(string name, IReadOnlyList<JsonElement> values, string description)
+    private static ProcedureInput Describe(string name, IReadOnlyList<JsonElement> values, Position position)
     {
         var withheld = values.Any(Withheld.Is);
-        var present = values.Where(v => v.ValueKind is not JsonValueKind.Null).ToList();
         var examples = new List<JsonElement>();
-        foreach (var value in withheld ? [] : present)
+        foreach (var value in values.Where(v => !withheld && !(position.IsSometimesAbsent && v.ValueKind is JsonValueKind.Null)))
         {
             if (examples.Count < MaxExamples && !examples.Exists(e => JsonElement.DeepEquals(e, value)))
             {
@@ -63,16 +62,13 @@ internal sealed class InputRegistry
             }
         }
 
-        // What some recording did without can be left out.
-        var optional = !withheld && present.Count is > 0 && present.Count < values.Count;
         return new ProcedureInput
         {
             Name = name,
-            Type = withheld || optional ? JsonType.Any : values.Select(v => TypeOf(name, v)).Distinct().Aggregate(Common),
-            Description = description,
+            Type = withheld || values.Count == 0 || position.IsSometimesAbsent ? JsonType.Any : values.Select(v => TypeOf(name, v)).Distinct().Aggregate(Common),
+            Description = position.Description,
             Examples = examples,
-            Required = !optional,
-            Default = optional ? Json.Null : null,
+            Required = !position.IsSometimesAbsent,
             Secret = values.Any(Withheld.IsSecret),
         };
     }

@@ -126,7 +126,7 @@ internal sealed class ArgumentDistiller
     {
         StepId = decision.Position.Call.Id,
         Argument = decision.Position.Pointer,
-        Source = decision.Source.Expression?.ToString() ?? ValueExpression.Escape(decision.Position.Values[0]).GetRawText(),
+        Source = decision.Source.Expression?.ToString() ?? TemplateText.Of(decision.Position.Values[0]),
         Kind = decision.Source.Kind,
         Evidence = decision.Evidence,
         Alternatives = decision.Alternatives,

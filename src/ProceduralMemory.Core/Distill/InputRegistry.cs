@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 
 namespace ProceduralMemory.Distill;
@@ -37,18 +36,7 @@ internal sealed class InputRegistry
     }
 
     /// <summary>The name that <see cref="Declare"/> would give.</summary>
-    public string FreeName(string argument)
-    {
-        var stem = string.Concat(argument.Select(c => char.IsLetterOrDigit(c) || c is '_' or '-' ? c : '_'));
-        stem = ValueExpression.IsName(stem) ? stem : "input_" + stem.TrimStart('-');
-        var name = stem;
-        for (var n = 2; _inputs.ContainsKey(name) || _reserved.Contains(name); n++)
-        {
-            name = string.Create(CultureInfo.InvariantCulture, $"{stem}_{n}");
-        }
-
-        return name;
-    }
+    public string FreeName(string argument) => ExpressionName.Make(argument, "input", name => !_inputs.ContainsKey(name) && !_reserved.Contains(name));
 
     private static ProcedureInput Describe(string name, IReadOnlyList<JsonElement> values, Position position)
     {

@@ -167,7 +167,7 @@ internal sealed class SourceFinder
 
         var constant = new Hypothesis(
             SourceKind.Constant,
-            ValueExpression.Escape(position.Values[0]).GetRawText(),
+            TemplateText.Of(position.Values[0]),
             _aligned.Traces.Count > 1 ? [Evidence.EqualInAll] : [Evidence.InNoOtherPlace],
             () => new ValueSource(position, SourceKind.Constant, null));
         // What names one thing was that thing's every time; the next time it will be another's.
@@ -365,7 +365,7 @@ internal sealed class SourceFinder
 
     private static Hypothesis Shared(Position position, ValueSource source, ValueExpression? expression, params string[] evidence) => new(
         source.Kind,
-        expression?.ToString() ?? ValueExpression.Escape(source.First.Values[0]).GetRawText(),
+        expression?.ToString() ?? TemplateText.Of(source.First.Values[0]),
         [.. evidence, Evidence.SameAs(source.First)],
         () => ReferenceEquals(expression, source.Expression) ? source : new ValueSource(position, source.Kind, expression));
 

@@ -76,3 +76,10 @@ internal sealed record Hypothesis(SourceKind Kind, string Template, IReadOnlyLis
 
 /// <summary>Where a position's value comes from, and why.</summary>
 internal sealed record Decision(Position Position, ValueSource Source, IReadOnlyList<string> Evidence, IReadOnlyList<AlternativeSource> Alternatives);
+
+/// <summary>Constants as <see cref="ArgumentSource.Source"/> shows them.</summary>
+internal static class TemplateText
+{
+    /// <summary>The template of a constant: text as it stands in the template, other values as their JSON.</summary>
+    public static string Of(JsonElement constant) => ValueExpression.AsText(constant.ValueKind is JsonValueKind.Null ? Json.String("null") : ValueExpression.Escape(constant));
+}

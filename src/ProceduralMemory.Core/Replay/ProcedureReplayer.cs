@@ -1,16 +1,19 @@
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using ProceduralMemory.Capture;
 using ProceduralMemory.Persist;
 
 namespace ProceduralMemory.Replay;
 
 /// <summary>Runs the steps of a procedure through an executor, writes down what happens, and adds it to the statistics.</summary>
-internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor)
+internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor, ILogger logger)
 {
     private readonly IProcedureStore _store = store;
     private readonly ProceduralMemoryOptions _options = options;
     private readonly IStepExecutor _executor = executor;
+    private readonly ILogger _logger = logger;
     private readonly string _writeScope = scope.Write;
 
     // One for the whole tree of executions: a secret stays one in the procedures that are replayed inside.
@@ -27,11 +30,14 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
                 : $"'{procedure.Name}' has no active version: it is a draft that nobody has activated yet."));
         }
 
-        var plan = await ReplayPlan.CreateAsync(procedure, scope.Read, _store, _options, problems, cancellationToken).ConfigureAwait(false);
-        problems.RemoveAll(p => p.StepId is { } path && request.Skip.Contains(path.Split('/')[0]));
+        var plan = await ReplayPlan.CreateAsync(procedure, request.Skip, scope.Read, _store, _options, problems, cancellationToken).ConfigureAwait(false);
         var inputs = InputBinder.Bind(procedure.Name, procedure.Version.Inputs, request.Inputs, _options, problems);
-        problems.AddRange(plan.Problems(request, _options));
-        problems.AddRange(await _executor.CheckAsync([.. plan.Calls(request)], cancellationToken).ConfigureAwait(false));
+        if (plan.CallCount <= _options.MaxReplayCalls)
+        {
+            var calls = Preflight.Look(plan, request, inputs, _options, problems);
+            problems.AddRange(await _executor.CheckAsync(calls, cancellationToken).ConfigureAwait(false));
+        }
+
         if (problems.Count > 0)
         {
             return new ReplayResult
@@ -61,7 +67,6 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         private readonly StepOutcome[] _outcomes = [.. plan.Procedure.Version.Steps.Select(Pending)];
         private readonly ValueCapture _capture = replayer._capture;
         private readonly TemplateResolver _resolver = new(inputs);
-        private readonly Dictionary<string, string> _causes = new(StringComparer.Ordinal);
 
         /// <summary>Whether a gate of the host asked that nothing more be called.</summary>
         public bool StopRequested { get; private set; }
@@ -100,7 +105,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             }
             catch (Exception exception) when (exception is not ProcedureStoreException)
             {
-                // A fault of what the host put in (a progress listener, say), not of the procedure: it does not count, and it is the host's to see.
+                // A fault of what the host put in (a redactor, say), not of the procedure: it does not count, and it is the host's to see.
                 await EndAsync(ReplayOutcome.Cancelled, $"The replay broke off: {exception.GetType().Name}.", replayer._time.GetElapsedTime(started), CancellationToken.None).ConfigureAwait(false);
                 throw;
             }
@@ -115,7 +120,6 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
                 var step = _steps[i];
                 if (SkipReason(step) is { } reason)
                 {
-                    _causes[step.Id] = reason;
                     await EndStepAsync(i, _outcomes[i] with { Status = StepStatus.Skipped, Failure = new StepFailure("skipped", reason) }, startedAt: null, arguments: null, cancellationToken).ConfigureAwait(false);
                     continue;
                 }
@@ -128,8 +132,9 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
 
                 if (outcome.Status is StepStatus.Failed)
                 {
+                    // Whatever it failed of, nobody waits for the replay any more: that says nothing of the procedure.
+                    cancellationToken.ThrowIfCancellationRequested();
                     firstFailure ??= outcome;
-                    _causes[step.Id] = $"step '{step.Id}' failed";
                     if (!request.ContinueOnFailure && step.OnFailure is FailurePolicy.Stop)
                     {
                         break;
@@ -156,9 +161,9 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
                 return "left out on request";
             }
 
-            return TemplateResolver.NeededSteps(step, StepOverride(step), ActionOverride(step))
+            return TemplateResolver.NeededSteps(step, Adapted(step))
                 .Where(id => !_resolver.Results.ContainsKey(id))
-                .Select(id => $"it needs the result of step '{id}'{(_causes.TryGetValue(id, out var cause) && cause.StartsWith("step", StringComparison.Ordinal) ? ", which failed" : ", which was skipped")}")
+                .Select(id => $"it needs the result of step '{id}', which {(_outcomes.Any(o => o.StepId == id && o.Status is StepStatus.Failed) ? "failed" : "was skipped")}")
                 .FirstOrDefault();
         }
 
@@ -169,7 +174,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             Dictionary<string, ArgumentOrigin> origins;
             try
             {
-                (arguments, origins) = _resolver.Resolve(step, StepOverride(step), ActionOverride(step));
+                (arguments, origins) = _resolver.Resolve(step, Adapted(step));
             }
             catch (UnresolvedBindingException exception)
             {
@@ -202,50 +207,104 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
 
         private async Task<(StepCallResult Result, ReplayResult? Nested)> CallAsync(ProcedureStep step, JsonElement arguments, CancellationToken cancellationToken)
         {
+            if (step.Kind is StepKind.Procedure)
+            {
+                return await ReplayInsideAsync(step, plan.Nested[step.Id], arguments, cancellationToken).ConfigureAwait(false);
+            }
+
+            StepCallResult result;
             try
             {
-                if (step.Kind is not StepKind.Procedure)
-                {
-                    return (await replayer._executor.ExecuteAsync(new StepCall(_id, step.Id, step.Action, arguments, step.Effect), cancellationToken).ConfigureAwait(false), null);
-                }
+                result = await replayer._executor.ExecuteAsync(new StepCall(_id, step.Id, step.Action, arguments, step.Effect), cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+            {
+                result = new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message) };
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                throw new OperationCanceledException("The replay was cancelled in the middle of a call.", exception, cancellationToken);
+            }
 
-                var inner = plan.Nested[step.Id];
-                var problems = new List<ReplayProblem>();
-                var bound = InputBinder.Bind(inner.Procedure.Name, inner.Procedure.Version.Inputs, arguments.EnumerateObject().ToDictionary(a => a.Name, a => a.Value, StringComparer.Ordinal), replayer._options, problems);
-                if (problems.Count > 0)
-                {
-                    return (new StepCallResult { Failure = new StepFailure(FailureTypes.NestedProcedure, string.Join(" ", problems.Select(p => p.Message))) }, null);
-                }
+            if (result is { Failure: not null, Refused: false })
+            {
+                // A call that is cancelled may say so in any way: a broken connection, a timeout. Whether it had its effect is not known then.
+                cancellationToken.ThrowIfCancellationRequested();
+            }
 
-                var secrets = SecretNames(inner.Procedure.Version);
-                secrets.UnionWith(bound.Keys.Where(name => IsMadeOfSecret(step, name)));
-                var run = new Run(replayer, inner, request, bound, secrets, (_id, step.Id));
-                var result = await run.ExecuteAsync(cancellationToken).ConfigureAwait(false);
-                return (new StepCallResult
-                {
-                    Result = result.Result,
-                    Failure = result.Outcome is ReplayOutcome.Completed ? null : new StepFailure(FailureTypes.NestedProcedure, result.Message),
-                    Refused = result.Outcome is ReplayOutcome.Refused,
-                    StopRequested = run.StopRequested,
-                }, result);
-            }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            return (result, null);
+        }
+
+        private async Task<(StepCallResult Result, ReplayResult? Nested)> ReplayInsideAsync(ProcedureStep step, ReplayPlan inner, JsonElement arguments, CancellationToken cancellationToken)
+        {
+            var problems = new List<ReplayProblem>();
+            var bound = InputBinder.Bind(inner.Procedure.Name, inner.Procedure.Version.Inputs, arguments.EnumerateObject().ToDictionary(a => a.Name, a => a.Value, StringComparer.Ordinal), replayer._options, problems);
+            if (problems.Count > 0)
             {
-                throw;
+                return (new StepCallResult { Failure = new StepFailure(FailureTypes.NestedProcedure, string.Join(" ", problems.Select(p => p.Message))) }, null);
             }
-            catch (ProcedureStoreException)
+
+            var secrets = SecretNames(inner.Procedure.Version);
+            secrets.UnionWith(bound.Keys.Where(name => IsMadeOfSecret(step, name)));
+            try
             {
-                // What cannot be written down must not go on.
-                throw;
+                return await ReplayNestedAsync(
+                    new Run(replayer, inner, request, bound, secrets, (_id, step.Id)),
+                    new StepCall(_id, step.Id, inner.Procedure.Name, arguments, step.Effect),
+                    cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception exception)
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested && exception is not ProcedureStoreException)
             {
+                // A gate of the host threw.
                 return (new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message) }, null);
+            }
+        }
+
+        private async Task<(StepCallResult Result, ReplayResult? Nested)> ReplayNestedAsync(Run run, StepCall call, CancellationToken cancellationToken)
+        {
+            ReplayResult? nested = null;
+            ExceptionDispatchInfo? storeFault = null;
+            try
+            {
+                var called = await replayer._executor.ReplayNestedAsync(
+                    call,
+                    async token =>
+                    {
+                        try
+                        {
+                            nested = await run.ExecuteAsync(token).ConfigureAwait(false);
+                        }
+                        catch (ProcedureStoreException exception)
+                        {
+                            storeFault = ExceptionDispatchInfo.Capture(exception);
+                            throw;
+                        }
+
+                        return new StepCallResult
+                        {
+                            Result = nested.Result,
+                            Failure = nested.Outcome is ReplayOutcome.Completed ? null : new StepFailure(FailureTypes.NestedProcedure, nested.Message),
+                            Refused = nested.Outcome is ReplayOutcome.Refused,
+                            StopRequested = run.StopRequested,
+                        };
+                    },
+                    cancellationToken).ConfigureAwait(false);
+                return (called, nested);
+            }
+            finally
+            {
+                // Whatever a gate made of it: what cannot be written down must not go on.
+                storeFault?.Throw();
             }
         }
 
         private static StepOutcome Judge(ProcedureStep step, StepCallResult called, StepOutcome outcome)
         {
+            if (called.Result is { ValueKind: JsonValueKind.Undefined })
+            {
+                called = called with { Result = null };
+            }
+
             if (called.Result is { } result && Json.Fault(result, Json.MaxDepth - 8) is not null)
             {
                 // The call was made and may well have succeeded, but what it gave can be neither compared nor passed on.
@@ -310,7 +369,16 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         {
             _outcomes[index] = outcome;
             await WriteStepAsync(index, outcome, startedAt, arguments, startedAt is null ? null : outcome.Duration, cancellationToken).ConfigureAwait(false);
-            request.Progress?.Report(outcome);
+            try
+            {
+                request.Progress?.Report(outcome);
+            }
+            catch (Exception exception)
+            {
+                // Whoever looks on changes nothing.
+                Log.ProgressFailed(replayer._logger, exception, _id);
+            }
+
             return outcome;
         }
 
@@ -378,9 +446,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             writer.WriteEndObject();
         });
 
-        private JsonElement? StepOverride(ProcedureStep step) => parent is null ? ReplayPlan.Override(request.StepOverrides, step.Id) : null;
-
-        private JsonElement? ActionOverride(ProcedureStep step) => ReplayPlan.Override(request.ActionOverrides, step.Action);
+        private AdaptedParameters Adapted(ProcedureStep step) => request.Adapted(step, inside: parent is not null);
 
         private int Count(StepStatus status) => _outcomes.Count(o => o.Status == status);
 

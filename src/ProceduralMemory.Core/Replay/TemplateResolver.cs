@@ -10,36 +10,25 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
     public Dictionary<string, JsonElement?> Results { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Resolves the arguments of a step.</summary>
-    /// <exception cref="UnresolvedBindingException">A path leads nowhere.</exception>
-    public (JsonElement Arguments, Dictionary<string, ArgumentOrigin> Origins) Resolve(ProcedureStep step, JsonElement? stepOverride, JsonElement? actionOverride)
+    /// <exception cref="UnresolvedBindingException">A path leads nowhere, or what is put together cannot be one value.</exception>
+    public (JsonElement Arguments, Dictionary<string, ArgumentOrigin> Origins) Resolve(ProcedureStep step, AdaptedParameters adapted)
     {
         var origins = new Dictionary<string, ArgumentOrigin>(StringComparer.Ordinal);
-        var arguments = Json.Build(writer =>
+        var arguments = Build(writer =>
         {
             writer.WriteStartObject();
-            foreach (var argument in step.Arguments.EnumerateObject())
+            foreach (var argument in Used(step, adapted))
             {
-                if (IsOverridden(argument.Name, stepOverride, actionOverride) || IsAbsentInput(argument.Value))
-                {
-                    continue;
-                }
-
                 origins[argument.Name] = OriginOf(argument.Value);
                 writer.WritePropertyName(argument.Name);
                 Write(writer, argument.Value);
             }
 
-            foreach (var (values, origin) in new[] { (actionOverride, ArgumentOrigin.ActionOverride), (stepOverride, ArgumentOrigin.StepOverride) })
+            foreach (var (name, value, origin) in adapted.All())
             {
-                foreach (var argument in values?.EnumerateObject() ?? default)
-                {
-                    if (origin is ArgumentOrigin.StepOverride || stepOverride?.TryGetProperty(argument.Name, out _) is not true)
-                    {
-                        origins[argument.Name] = origin;
-                        writer.WritePropertyName(argument.Name);
-                        argument.Value.WriteTo(writer);
-                    }
-                }
+                origins[name] = origin;
+                writer.WritePropertyName(name);
+                value.WriteTo(writer);
             }
 
             writer.WriteEndObject();
@@ -47,16 +36,45 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
         return (arguments, origins);
     }
 
+    /// <summary>The value of one template, if every path in it leads somewhere.</summary>
+    public bool TryResolve(JsonElement template, out JsonElement value)
+    {
+        try
+        {
+            value = Build(writer => Write(writer, template));
+            return true;
+        }
+        catch (UnresolvedBindingException)
+        {
+            value = default;
+            return false;
+        }
+    }
+
+    /// <summary>The arguments whose templates count: neither adapted nor left out. An optional input that was not given leaves its argument out, so that the function's own default holds.</summary>
+    public IEnumerable<JsonProperty> Used(ProcedureStep step, AdaptedParameters adapted) =>
+        step.Arguments.EnumerateObject().Where(a => !adapted.Have(a.Name) && !IsAbsentInput(a.Value));
+
     /// <summary>The steps whose results a step needs, adapted parameters taken into account.</summary>
-    public static IEnumerable<string> NeededSteps(ProcedureStep step, JsonElement? stepOverride, JsonElement? actionOverride) => step.Arguments.EnumerateObject()
-        .Where(a => !IsOverridden(a.Name, stepOverride, actionOverride))
+    public static IEnumerable<string> NeededSteps(ProcedureStep step, AdaptedParameters adapted) => step.Arguments.EnumerateObject()
+        .Where(a => !adapted.Have(a.Name))
         .SelectMany(a => ValueExpression.References(a.Value))
         .OfType<StepReference>()
         .Select(r => r.StepId)
         .Distinct(StringComparer.Ordinal);
 
-    private static bool IsOverridden(string name, JsonElement? stepOverride, JsonElement? actionOverride) =>
-        stepOverride?.TryGetProperty(name, out _) is true || actionOverride?.TryGetProperty(name, out _) is true;
+    private static JsonElement Build(Action<Utf8JsonWriter> write)
+    {
+        try
+        {
+            return Json.Build(write);
+        }
+        catch (JsonException)
+        {
+            // Templates and values are checked one by one; how deep they are together is seen here.
+            throw new UnresolvedBindingException(FormattableString.Invariant($"With the values in place the arguments nest deeper than {Json.MaxBuiltDepth} levels. Bind a part of the value, or give the argument as an adapted parameter."));
+        }
+    }
 
     private static ArgumentOrigin OriginOf(JsonElement template)
     {
@@ -70,7 +88,6 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
         };
     }
 
-    /// <summary>An optional input that was not given leaves its argument out, so that the function's own default holds.</summary>
     private bool IsAbsentInput(JsonElement template) =>
         template.ValueKind is JsonValueKind.String && ValueExpression.Parse(template.GetString()!) is InputReference input && !inputs.ContainsKey(input.Name);
 

@@ -72,6 +72,9 @@ public static class ReplayProblemCodes
     /// <summary>A required input is not given.</summary>
     public const string MissingInput = "missing_input";
 
+    /// <summary>A literal of the only recording is not confirmed, and not given as an input.</summary>
+    public const string UnconfirmedConstant = "unconfirmed_constant";
+
     /// <summary>An input has another type than declared, or is too large.</summary>
     public const string InvalidInput = "invalid_input";
 

@@ -42,9 +42,9 @@ internal sealed class Preflight
     /// <summary>Whether the adapted parameters can be read at all.</summary>
     private bool LookAtRequest(ReplayPlan plan)
     {
-        var steps = plan.Procedure.Version.Steps;
+        var steps = plan.Procedure.Version.Steps.SelectMany(s => s.WithInner()).ToList();
         var ids = string.Join(", ", steps.Select(s => s.Id));
-        foreach (var unknown in _request.Skip.Concat(_request.StepOverrides.Keys).Distinct().Where(id => !steps.Any(s => s.Id == id)))
+        foreach (var unknown in _request.Skip.Concat(_request.StepOverrides.Keys).Distinct().Where(id => !steps.Exists(s => s.Id == id)))
         {
             Add(ReplayProblemCodes.UnknownStep, unknown, $"'{plan.Procedure.Name}' has no step '{unknown}'. Its steps are: {ids}.");
         }
@@ -85,15 +85,24 @@ internal sealed class Preflight
             given[name] = Json.Null;
         }
 
-        var resolver = new TemplateResolver(given);
-        foreach (var step in plan.Procedure.Version.Steps.Where(s => inside || !_request.Skip.Contains(s.Id)))
+        LookAtSteps(plan, plan.Procedure.Version.Steps, new TemplateResolver(given), given, unknown, path, inside);
+    }
+
+    private void LookAtSteps(
+        ReplayPlan plan, IReadOnlyList<ProcedureStep> steps, TemplateResolver resolver, Dictionary<string, JsonElement> given, HashSet<string> unknown, string path, bool inside)
+    {
+        foreach (var step in steps.Where(s => inside || !_request.Skip.Contains(s.Id)))
         {
             var at = path + step.Id;
             var adapted = _request.Adapted(step, inside);
             LookForSkipped(step, adapted, inside);
             foreach (var argument in resolver.Used(step, adapted))
             {
-                LookForMissingParts(at, argument, given, unknown, inside);
+                // A step that may not be needed may well lack what it would need.
+                if (step.Condition is null)
+                {
+                    LookForMissingParts(at, argument, given, unknown, inside);
+                }
             }
 
             if (step.Kind is StepKind.Manual)
@@ -104,6 +113,10 @@ internal sealed class Preflight
             {
                 HashSet<string> names = [.. resolver.Used(step, adapted).Select(a => a.Name), .. adapted.All().Select(a => a.Name)];
                 _calls.Add(new PlannedCall(at, step.Action, names, step.Effect));
+            }
+            else if (step.Kind is StepKind.Loop)
+            {
+                LookAtSteps(plan, step.Steps, resolver, given, unknown, $"{at}/", inside);
             }
             else if (plan.Nested.TryGetValue(step.Id, out var inner))
             {
@@ -143,7 +156,7 @@ internal sealed class Preflight
         var unknownInside = new HashSet<string>(StringComparer.Ordinal);
         foreach (var argument in resolver.Used(step, adapted))
         {
-            if (ValueExpression.References(argument.Value).Any(r => r is StepReference || (r is InputReference input && unknown.Contains(input.Name)))
+            if (ValueExpression.References(argument.Value).Any(r => r is StepReference or ItemReference || (r is InputReference input && unknown.Contains(input.Name)))
                 || !resolver.TryResolve(argument.Value, out var value))
             {
                 unknownInside.Add(argument.Name);
@@ -161,7 +174,7 @@ internal sealed class Preflight
 
         var procedure = inner.Procedure;
         var problems = new List<ReplayProblem>();
-        var bound = InputBinder.Bind(procedure.Name, [.. procedure.Version.Inputs.Where(i => !unknownInside.Contains(i.Name))], values, _options, problems);
+        var bound = InputBinder.Bind(procedure.Name, [.. procedure.Version.Inputs.Where(i => !unknownInside.Contains(i.Name))], values, _options, _request.ConfirmConstants, problems);
         foreach (var problem in problems)
         {
             unknownInside.Add(problem.InputName!);

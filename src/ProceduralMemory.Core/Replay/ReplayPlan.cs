@@ -11,7 +11,7 @@ internal sealed class ReplayPlan
         Procedure = procedure;
         Nested = nested;
         Height = 1 + nested.Values.Select(n => n.Height).DefaultIfEmpty().Max();
-        CallCount = steps.Aggregate(0L, (sum, step) => Math.Min(int.MaxValue, sum + (nested.GetValueOrDefault(step.Id)?.CallCount ?? 1)));
+        CallCount = steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is not StepKind.Loop).Aggregate(0L, (sum, step) => Math.Min(int.MaxValue, sum + (nested.GetValueOrDefault(step.Id)?.CallCount ?? 1)));
     }
 
     public Procedure Procedure { get; }
@@ -19,7 +19,7 @@ internal sealed class ReplayPlan
     /// <summary>The plans of the steps that replay a procedure, by step id; without those that are skipped or that cannot be replayed.</summary>
     public IReadOnlyDictionary<string, ReplayPlan> Nested { get; }
 
-    /// <summary>How many calls a replay makes, those of the procedures inside included; at most <see cref="int.MaxValue"/> are counted.</summary>
+    /// <summary>How many calls a replay makes, those of the procedures inside included and a loop counted once; at most <see cref="int.MaxValue"/> are counted.</summary>
     public long CallCount { get; }
 
     /// <summary>How many procedures stand inside each other, this one included.</summary>
@@ -51,7 +51,7 @@ internal sealed class ReplayPlan
             var nested = new Dictionary<string, ReplayPlan>(StringComparer.Ordinal);
             List<Procedure> chain = [.. outer, current];
             var steps = current.Version.Steps.Where(s => path.Length > 0 || !skip.Contains(s.Id)).ToList();
-            foreach (var step in steps.Where(s => s.Kind is StepKind.Procedure))
+            foreach (var step in steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is StepKind.Procedure))
             {
                 var stepPath = path + step.Id;
                 var inner = await LoadAsync(step.Action).ConfigureAwait(false);
@@ -110,7 +110,7 @@ internal sealed class ReplayPlan
                 return;
             }
 
-            foreach (var step in plan.Procedure.Version.Steps)
+            foreach (var step in plan.Procedure.Version.Steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is not StepKind.Loop))
             {
                 actions[step.Action] = true;
             }

@@ -11,6 +11,9 @@ public sealed record ReplayRequest
     /// <summary>The inputs by name. A value whose text is plainly of the declared type, such as <c>"7"</c> for an integer, is taken for it; names that the procedure does not declare are ignored.</summary>
     public IReadOnlyDictionary<string, JsonElement> Inputs { get; init; } = new Dictionary<string, JsonElement>();
 
+    /// <summary>Whether unconfirmed constants (<see cref="ProcedureInput.Unconfirmed"/>) are confirmed for this replay: each has its recorded value where none is given. For the host, which knows them; never set it from what a model says.</summary>
+    public bool ConfirmConstants { get; init; }
+
     /// <summary>Adapted parameters: by step id, an object of argument name to the value to call with. Values are data, never expressions.</summary>
     public IReadOnlyDictionary<string, JsonElement> StepOverrides { get; init; } = new Dictionary<string, JsonElement>();
 

@@ -108,6 +108,9 @@ public sealed record StepOutcome
     /// <summary>How long it took.</summary>
     public TimeSpan Duration { get; init; }
 
+    /// <summary>Of a loop, how its steps went for each element that it came to.</summary>
+    public IReadOnlyList<ReplayResult> Iterations { get; init; } = [];
+
     /// <summary>The replay of the procedure that this step is, if it is one.</summary>
     public ReplayResult? Nested { get; init; }
 }

@@ -4,7 +4,11 @@ using System.Text.Json;
 namespace ProceduralMemory.Replay;
 
 /// <summary>Puts values into argument templates.</summary>
-internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> inputs, JsonElement item = default) : IExpressionContext
+/// <param name="inputs">The inputs, bound.</param>
+/// <param name="item">In a loop, the element that it is at.</param>
+/// <param name="around">In a loop, what is known around it.</param>
+/// <param name="constants">The inputs that hold a confirmed constant.</param>
+internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> inputs, JsonElement item = default, TemplateResolver? around = null, IReadOnlySet<string>? constants = null) : IExpressionContext
 {
     /// <summary>Results by step id; a step without one has no entry, a step that returned nothing has <see langword="null"/>.</summary>
     public Dictionary<string, JsonElement?> Results { get; } = new(StringComparer.Ordinal);
@@ -36,6 +40,22 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
         return (arguments, origins);
     }
 
+    /// <summary>Whether a step has a result, here or around the loop.</summary>
+    public bool HasResult(string stepId) => Results.ContainsKey(stepId) || around?.HasResult(stepId) is true;
+
+    /// <summary>Whether a step is needed. What is not there counts as null.</summary>
+    public bool Holds(StepCondition condition)
+    {
+        var value = TryResolve(Json.String(condition.Value), out var found) ? found : Json.Null;
+        return condition.Test switch
+        {
+            ConditionTest.Equal => JsonElement.DeepEquals(value, condition.Operand ?? Json.Null),
+            ConditionTest.NotEqual => !JsonElement.DeepEquals(value, condition.Operand ?? Json.Null),
+            ConditionTest.Present => IsPresent(value),
+            _ => !IsPresent(value),
+        };
+    }
+
     /// <summary>The value of one template, if every path in it leads somewhere.</summary>
     public bool TryResolve(JsonElement template, out JsonElement value)
     {
@@ -55,10 +75,11 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
     public IEnumerable<JsonProperty> Used(ProcedureStep step, AdaptedParameters adapted) =>
         step.Arguments.EnumerateObject().Where(a => !adapted.Have(a.Name) && !IsAbsentInput(a.Value));
 
-    /// <summary>The steps whose results a step needs, adapted parameters taken into account.</summary>
+    /// <summary>The steps whose results a step needs, adapted parameters taken into account. A condition needs none: what is not there does not hold.</summary>
     public static IEnumerable<string> NeededSteps(ProcedureStep step, AdaptedParameters adapted) => step.Arguments.EnumerateObject()
         .Where(a => !adapted.Have(a.Name))
         .SelectMany(a => ValueExpression.References(a.Value))
+        .Concat(step.ForEach is { } list ? ValueExpression.Parse(list).References() : [])
         .OfType<StepReference>()
         .Select(r => r.StepId)
         .Distinct(StringComparer.Ordinal);
@@ -76,10 +97,19 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
         }
     }
 
-    private static ArgumentOrigin OriginOf(JsonElement template)
+    private static bool IsPresent(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Undefined or JsonValueKind.Null or JsonValueKind.False => false,
+        JsonValueKind.String => value.GetString()!.Length > 0,
+        JsonValueKind.Array => value.GetArrayLength() > 0,
+        JsonValueKind.Object => value.EnumerateObject().Any(),
+        _ => true,
+    };
+
+    private ArgumentOrigin OriginOf(JsonElement template)
     {
         var references = ValueExpression.References(template).ToList();
-        return (references.Exists(r => r is InputReference), references.Exists(r => r is StepReference)) switch
+        return (references.Exists(r => r is InputReference input && constants?.Contains(input.Name) is not true), references.Exists(r => r is StepReference or ItemReference)) switch
         {
             (true, true) => ArgumentOrigin.InputAndStep,
             (true, false) => ArgumentOrigin.Input,
@@ -125,7 +155,8 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
 
     JsonElement IExpressionContext.Input(string name) => inputs.TryGetValue(name, out var value) ? value : Json.Null;
 
-    JsonElement IExpressionContext.Output(string stepId) => Results.GetValueOrDefault(stepId) ?? Json.Null;
+    JsonElement IExpressionContext.Output(string stepId) =>
+        Results.TryGetValue(stepId, out var result) ? result ?? Json.Null : ((IExpressionContext?)around)?.Output(stepId) ?? Json.Null;
 
     JsonElement IExpressionContext.Item => item;
 }
@@ -138,6 +169,7 @@ internal static class InputBinder
         IReadOnlyList<ProcedureInput> declared,
         IReadOnlyDictionary<string, JsonElement> given,
         ProceduralMemoryOptions options,
+        bool confirmConstants,
         List<ReplayProblem> problems)
     {
         var bound = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
@@ -146,7 +178,15 @@ internal static class InputBinder
             if (!given.TryGetValue(input.Name, out var value) || value.ValueKind is JsonValueKind.Undefined
                 || (value.ValueKind is JsonValueKind.Null && input.Type is not (JsonType.Null or JsonType.Any)))
             {
-                if (input.Default is { } standing)
+                if (input is { Unconfirmed: true, Default: { } literal } && !confirmConstants)
+                {
+                    problems.Add(new ReplayProblem(
+                        ReplayProblemCodes.UnconfirmedConstant,
+                        null,
+                        $"'{procedureName}' was recorded once, with {Shortened(literal)} as '{input.Name}'{(input.Description is null ? "" : $" ({input.Description})")}, which came from neither the request nor an earlier result. Give the input '{input.Name}', be it the same value.",
+                        input.Name));
+                }
+                else if (input.Default is { } standing)
                 {
                     bound[input.Name] = standing;
                 }
@@ -182,6 +222,8 @@ internal static class InputBinder
 
         return bound;
     }
+
+    private static string Shortened(JsonElement value) => value.GetRawText() is { Length: > 100 } text ? text[..100] + "…" : value.GetRawText();
 
     /// <summary>The value as the type, where that is the same value: models write numbers as text, and text as numbers.</summary>
     private static JsonElement? Convert(JsonElement value, JsonType type)

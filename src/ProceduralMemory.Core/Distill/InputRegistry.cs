@@ -1,0 +1,83 @@
+using System.Text.Json;
+
+namespace ProceduralMemory.Distill;
+
+/// <summary>The inputs of a procedure as they are found, in the order in which its steps first use them. Names are unique: that of the caller where it named the value, else that of the argument.</summary>
+internal sealed class InputRegistry
+{
+    private const int MaxExamples = 3;
+
+    private readonly OrderedDictionary<string, ProcedureInput> _inputs = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _reserved;
+
+    /// <param name="reserved">The names that the caller gave: no other value gets one of them.</param>
+    public InputRegistry(IEnumerable<string> reserved) => _reserved = new HashSet<string>(reserved, StringComparer.Ordinal);
+
+    public IReadOnlyList<ProcedureInput> Inputs => [.. _inputs.Values];
+
+    public bool IsUsed(string name) => _inputs.ContainsKey(name);
+
+    /// <summary>Takes up an input that the caller named.</summary>
+    public void UseNamed(string name, IReadOnlyList<JsonElement> values, Position position)
+    {
+        if (!_inputs.ContainsKey(name))
+        {
+            _inputs.Add(name, Describe(name, values, position));
+        }
+    }
+
+    /// <summary>Declares an input for values that have no name yet.</summary>
+    public InputReference Declare(Position position, bool unconfirmed = false)
+    {
+        var name = FreeName(position.Name);
+        var input = Describe(name, position.Values, position);
+        _inputs.Add(name, unconfirmed ? input with { Unconfirmed = true, Default = position.Values[0] } : input);
+        return new InputReference(name);
+    }
+
+    /// <summary>The name that <see cref="Declare"/> would give.</summary>
+    public string FreeName(string argument) => ExpressionName.Make(argument, "input", name => !_inputs.ContainsKey(name) && !_reserved.Contains(name));
+
+    private static ProcedureInput Describe(string name, IReadOnlyList<JsonElement> values, Position position)
+    {
+        var withheld = values.Any(Withheld.Is);
+        var examples = new List<JsonElement>();
+        foreach (var value in values.Where(v => !withheld && !(position.IsSometimesAbsent && v.ValueKind is JsonValueKind.Null)))
+        {
+            if (examples.Count < MaxExamples && !examples.Exists(e => JsonElement.DeepEquals(e, value)))
+            {
+                examples.Add(value);
+            }
+        }
+
+        return new ProcedureInput
+        {
+            Name = name,
+            Type = withheld || values.Count == 0 || position.IsSometimesAbsent ? JsonType.Any : values.Select(v => TypeOf(name, v)).Distinct().Aggregate(Common),
+            Description = position.Description,
+            Examples = examples,
+            Required = !position.IsSometimesAbsent,
+            Secret = values.Any(Withheld.IsSecret),
+        };
+    }
+
+    // That every amount seen so far was round does not make the next one so; what counts or names things is whole.
+    private static JsonType TypeOf(string name, JsonElement value) => Json.TypeOf(value) is JsonType.Integer && !FieldName.NamesIdentity(name) ? JsonType.Number : Json.TypeOf(value);
+
+    private static JsonType Common(JsonType first, JsonType second) => (first, second) switch
+    {
+        _ when first == second => first,
+        (JsonType.Integer, JsonType.Number) or (JsonType.Number, JsonType.Integer) => JsonType.Number,
+        _ => JsonType.Any,
+    };
+}
+
+/// <summary>Values that a recording did not keep.</summary>
+internal static class Withheld
+{
+    /// <summary>Whether it was not kept: it was too large, or secret. It cannot be compared, and whoever replays must give it.</summary>
+    public static bool Is(JsonElement value) => IsSecret(value) || (value.ValueKind is JsonValueKind.String && value.ValueEquals(TraceStep.OmittedMarker));
+
+    /// <summary>Whether it was, or held, a secret.</summary>
+    public static bool IsSecret(JsonElement value) => value.ValueKind is JsonValueKind.String && value.GetString()!.Contains(Capture.SecretRedactor.Marker, StringComparison.Ordinal);
+}

@@ -46,7 +46,7 @@ internal sealed class Library(bool redact) : IDisposable
     public async Task<ReplayResult> ReplayAsync(string scope, IReadOnlyDictionary<string, JsonElement> inputs, Tape tape, CancellationToken cancellationToken)
     {
         using var session = _memory.BeginSession(new MemoryScope(scope));
-        // The one place of a replay's settings. Constants that the library marks as unconfirmed are to be confirmed here, once it marks them.
+        // The one place of a replay's settings. An unconfirmed constant that is not given has its recorded value: that is what confirming it means.
         return await _memory.ReplayAsync(Procedure, new ReplayRequest { Inputs = inputs }, tape, cancellationToken);
     }
 
@@ -61,7 +61,13 @@ internal sealed class Library(bool redact) : IDisposable
             foreach (var step in lesson.Steps)
             {
                 await recorder.RecordStepAsync(
-                    new TraceStep { Action = step.Function, Arguments = step.Arguments, Result = step.Result.ValueKind is JsonValueKind.Null ? null : step.Result },
+                    new TraceStep
+                    {
+                        Action = step.Function,
+                        Arguments = step.Arguments,
+                        Result = step.Result.ValueKind is JsonValueKind.Null ? null : step.Result,
+                        Effect = step.Mutates ? StepEffect.Write : StepEffect.Read,
+                    },
                     cancellationToken);
             }
 
@@ -72,12 +78,12 @@ internal sealed class Library(bool redact) : IDisposable
     }
 
     /// <summary>The one place of a recording's settings.</summary>
-    private static RecordingDetails DetailsOf(Lesson lesson)
+    private static RecordingDetails DetailsOf(Lesson lesson) => new()
     {
-        // RecordingDetails has no named inputs yet. When it has, lesson.Inputs (an object, name to value) goes there; until then 'named' learns without them.
-        _ = lesson.Inputs;
-        return new RecordingDetails { Name = Procedure, Request = lesson.Request };
-    }
+        Name = Procedure,
+        Request = lesson.Request,
+        Inputs = lesson.Inputs?.EnumerateObject().ToDictionary(i => i.Name, i => i.Value, StringComparer.Ordinal) ?? [],
+    };
 
     /// <summary>The data are public and hold no real secrets; with redaction a token could not be followed from a result to an argument.</summary>
     private sealed class NothingIsSecret : IRedactor

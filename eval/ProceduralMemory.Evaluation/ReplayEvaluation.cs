@@ -71,7 +71,7 @@ internal sealed class ReplayEvaluation(ReplayData data, bool redact)
 
         var supply = Templates.SupplyFrom(procedure, target);
         // An input that could not be read counts as one value asked for.
-        var asked = procedure.Inputs.Sum(i => supply.Inputs.TryGetValue(i.Name, out var value) ? Values.AskedCount(value) : 1);
+        var asked = procedure.Inputs.Where(i => !i.Unconfirmed).Sum(i => supply.Inputs.TryGetValue(i.Name, out var value) ? Values.AskedCount(value) : 1);
         if (supply.Problems.Count > 0)
         {
             failures.Add(new Failure(Group(TracesOnly, pair), pair.Id, supply.Problems));

@@ -15,7 +15,7 @@ namespace ProceduralMemory.Evaluation;
 /// an optional step may stand for none. A loop is to be unrolled there: a step then stands for several calls;</item>
 /// <item>an argument template has the shape of the argument down to the string that is an expression, and that string stands for the whole value below it;</item>
 /// <item>every expression is of a type that <see cref="ValueExpression.Parse"/> knows, and tells what it refers to with
-/// <see cref="ValueExpression.References()"/>. A conversion is to be undone in <see cref="ReadBack"/>.</item>
+/// <see cref="ValueExpression.References()"/>. A conversion is undone in <see cref="ReadBack"/>.</item>
 /// </list>
 /// </remarks>
 internal static class Templates
@@ -80,15 +80,45 @@ internal static class Templates
 
         Prediction Of(ValueExpression expression, string rest)
         {
-            var references = expression.References().ToList();
-            if (references.OfType<StepReference>().FirstOrDefault() is { } source)
+            if (SourceIn(expression, leaf => PlaceOf(leaf, procedure, map, trace, Values.At(trace[step].Arguments, pointer[..^rest.Length]))) is { } source)
             {
                 var from = procedure.Steps.ToList().FindIndex(s => s.Id == source.StepId);
                 return new Prediction(Label.Binding, from < 0 ? -1 : map[from], source.Pointer + rest, expression.ToString());
             }
 
-            return new Prediction(references.Count > 0 ? Label.Input : Label.Constant, Template: expression.ToString());
+            // A constant that waits to be confirmed is written as an input.
+            var isInput = expression.References().OfType<InputReference>().Any(r => !procedure.Inputs.Any(i => i.Name == r.Name && i.Unconfirmed));
+            return new Prediction(isInput ? Label.Input : Label.Constant, Template: expression.ToString());
         }
+    }
+
+    /// <summary>The first place in an earlier result that an expression takes a value from. An element chosen by a field stands for the place where the trace has it.</summary>
+    private static StepReference? SourceIn(ValueExpression expression, Func<ElementReference, StepReference?> placeOf) => expression switch
+    {
+        ElementReference element => placeOf(element),
+        ConvertedValue converted => SourceIn(converted.Source, placeOf),
+        InterpolatedText text => text.Parts.Select(p => SourceIn(p, placeOf)).FirstOrDefault(s => s is not null),
+        _ => expression as StepReference,
+    };
+
+    /// <summary>Where in a list of a trace the element stands that has a value where an expression takes it from.</summary>
+    private static StepReference? PlaceOf(ElementReference element, ProcedureVersion procedure, int[] map, IReadOnlyList<RecordedStep> trace, JsonElement? value)
+    {
+        var from = procedure.Steps.ToList().FindIndex(s => s.Id == element.StepId);
+        if (from < 0 || map[from] < 0 || value is null || Values.At(trace[map[from]].Result, element.ListPointer) is not { ValueKind: JsonValueKind.Array } list)
+        {
+            return null;
+        }
+
+        for (var i = 0; i < list.GetArrayLength(); i++)
+        {
+            if (Values.At(list[i], element.Pointer) is { } held && JsonElement.DeepEquals(held, value.Value))
+            {
+                return new StepReference(element.StepId, Values.Append(element.ListPointer, i) + element.Pointer);
+            }
+        }
+
+        return null;
     }
 
     /// <summary>The values that a target has for the inputs that a procedure declares: each at the first position where the procedure uses it.</summary>
@@ -100,7 +130,7 @@ internal static class Templates
             .ToList();
         var supplied = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         var problems = new List<string>();
-        foreach (var input in procedure.Inputs)
+        foreach (var input in procedure.Inputs.Where(i => !i.Unconfirmed))
         {
             var places = uses.Where(u => References(u.Expression, input.Name)).ToList();
             var whole = places.FindIndex(u => u.Expression.References().OfType<InputReference>().Any(r => r.Name == input.Name && r.Pointer.Length == 0));
@@ -154,9 +184,17 @@ internal static class Templates
     private static JsonElement? ReadBack(
         ValueExpression expression, JsonElement value, string name, Dictionary<string, JsonElement> known, ProcedureVersion procedure, int[] map, Episode target)
     {
-        if (expression is InputReference)
+        switch (expression)
         {
-            return value;
+            case InputReference:
+                return value;
+            case ConvertedValue converted:
+                return Undo(converted.Conversion, value) is { } before ? ReadBack(converted.Source, before, name, known, procedure, map, target) : null;
+            case ElementReference element:
+                return PlaceOf(element, procedure, map, target.Steps, value) is { } place
+                    && Values.At(target.Steps[map[procedure.Steps.ToList().FindIndex(s => s.Id == place.StepId)]].Result, place.Pointer[..^element.Pointer.Length] + element.FieldPointer) is { } field
+                        ? ReadBack(element.Match, field, name, known, procedure, map, target)
+                        : null;
         }
 
         if (expression is not InterpolatedText text || value.ValueKind is not JsonValueKind.String)
@@ -179,6 +217,18 @@ internal static class Templates
         JsonElement? ResultOf(StepReference source) =>
             procedure.Steps.ToList().FindIndex(s => s.Id == source.StepId) is >= 0 and var from && map[from] >= 0 ? Values.At(target.Steps[map[from]].Result, source.Pointer) : null;
     }
+
+    /// <summary>A value that a conversion makes the given one of.</summary>
+    private static JsonElement? Undo(ValueConversion conversion, JsonElement value) => conversion.Name switch
+    {
+        "string" => Values.Parse(value.GetString()!),
+        "number" => JsonSerializer.SerializeToElement(value.GetRawText()),
+        "without" => JsonSerializer.SerializeToElement(conversion.Argument + value.GetString()),
+        "date" => DateTime.TryParseExact(value.GetString(), conversion.Target, CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal | DateTimeStyles.AssumeUniversal, out var date)
+            ? JsonSerializer.SerializeToElement(date.ToString(conversion.Argument, CultureInfo.InvariantCulture))
+            : null,
+        _ => value,
+    };
 
     private static string AsText(JsonElement value) => value.ValueKind is JsonValueKind.String ? value.GetString()! : value.GetRawText();
 

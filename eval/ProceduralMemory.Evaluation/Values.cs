@@ -8,6 +8,19 @@ internal static class Values
 {
     public static readonly JsonElement Null = JsonElement.Parse("null");
 
+    /// <summary>Text as the JSON that it is, or <see langword="null"/>.</summary>
+    public static JsonElement? Parse(string text)
+    {
+        try
+        {
+            return JsonElement.Parse(text);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
     public static string Append(string pointer, string token) => $"{pointer}/{token.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal)}";
 
     public static string Append(string pointer, int index) => string.Create(CultureInfo.InvariantCulture, $"{pointer}/{index}");

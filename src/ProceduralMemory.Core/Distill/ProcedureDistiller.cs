@@ -1,13 +1,10 @@
-using System.Text.Json;
-using ProceduralMemory.Capture;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Distill;
 
 /// <summary>
-/// Makes a procedure of a trace. Failed calls are left out. Each value of each argument gets a source, by equality:
-/// the user's request, regardless of case (then it is an input), the result of an earlier step (a binding), else it is a constant.
-/// Outcomes become expectations. The same trace gives the same procedure.
+/// Makes a procedure of traces. Failed calls are left out. Each value of each argument gets the likeliest of the sources that agree with every trace
+/// (<see cref="SourceFinder"/>). Outcomes become expectations. The same traces give the same procedure, in whatever order they come.
 /// </summary>
 internal static class ProcedureDistiller
 {
@@ -19,115 +16,46 @@ internal static class ProcedureDistiller
     /// <returns>The procedure and the statistics of the recording itself, or <see langword="null"/> when there is nothing to learn: no step succeeded, or all that was done is to replay one procedure.</returns>
     public static DistilledTrace? Distill(IReadOnlyList<Trace> traces, Trace trace, ProcedureVersion? standing, ProceduralMemoryOptions options)
     {
-        var steps = InRequestOrder(trace.Steps).Where(s => s.Status is StepStatus.Success).ToList();
-        if (steps is [] or [{ Kind: StepKind.Procedure }])
+        var recorded = TraceAlignment.CallsOf(trace);
+        if (recorded is [] or [{ Kind: StepKind.Procedure }])
         {
             return null;
         }
 
-        var ids = new HashSet<string>(StringComparer.Ordinal);
-        var inputs = new InputCollector();
-        var results = new ResultIndex();
+        var aligned = TraceAlignment.Of(traces, trace);
+        var (templates, inputs, sources) = new ArgumentDistiller(aligned, options).Distill();
         var distilled = new List<ProcedureStep>();
         var statistics = new Dictionary<string, StepStatistics>(StringComparer.Ordinal);
         var duration = TimeSpan.Zero;
         var endedAt = trace.StartedAt;
-        foreach (var step in steps)
+        for (var i = 0; i < recorded.Count; i++)
         {
-            var id = ProcedureValidator.MakeStepId(step.Action, ids);
+            var step = aligned.Steps[i];
             distilled.Add(new ProcedureStep
             {
-                Id = id,
+                Id = step.Id,
                 Kind = step.Kind,
                 Action = step.Action,
-                Arguments = Generalise(step, trace.Request, inputs, results),
-                Expectation = ExpectationOf(step),
-                Notes = step.Notes,
+                Arguments = templates[i],
+                Effect = ArgumentDistiller.EffectOf(step, options),
+                Expectation = ExpectationOf(step.Calls[0]),
+                Notes = step.Calls.Select(c => c.Notes).FirstOrDefault(n => n is not null),
             });
-            if (step.Result is { } result)
-            {
-                results.Add(id, result);
-            }
-
-            endedAt = step.StartedAt + step.Duration > endedAt ? step.StartedAt + step.Duration : endedAt;
-            duration += step.Duration;
-            statistics[id] = new StepStatistics().With(failed: false, step.Duration, step.StartedAt + step.Duration);
+            var ended = recorded[i].StartedAt + recorded[i].Duration;
+            endedAt = ended > endedAt ? ended : endedAt;
+            duration += recorded[i].Duration;
+            statistics[step.Id] = new StepStatistics().With(failed: false, recorded[i].Duration, ended);
         }
 
         return new DistilledTrace(
-            new ProcedureDefinition { Name = trace.Name, Description = trace.Description, Tags = trace.Tags, Notes = trace.Notes, Inputs = inputs.Inputs, Steps = distilled },
+            new ProcedureDefinition { Name = trace.Name, Description = trace.Description, Tags = trace.Tags, Notes = trace.Notes, Inputs = inputs, Steps = distilled },
             ExecutionStatistics.None.With(ExecutionVerdict.Success, duration, endedAt),
             statistics,
-            trace.Steps.Count - steps.Count);
-    }
-
-    /// <summary>Calls that the model asked for in one answer may begin in any order; they stand where the first of them began, in the order asked for.</summary>
-    private static IEnumerable<TraceStep> InRequestOrder(IReadOnlyList<TraceStep> steps)
-    {
-        var firstOfGroup = steps.Where(s => s.CallGroup is not null).GroupBy(s => s.CallGroup!).ToDictionary(g => g.Key, g => g.Min(s => s.Ordinal), StringComparer.Ordinal);
-        return steps
-            .OrderBy(s => s.CallGroup is null ? s.Ordinal : firstOfGroup[s.CallGroup])
-            .ThenBy(s => s.CallIndex)
-            .ThenBy(s => s.Ordinal);
-    }
-
-    private static JsonElement Generalise(TraceStep step, string? request, InputCollector inputs, ResultIndex results) => Json.Build(writer =>
-    {
-        writer.WriteStartObject();
-        foreach (var argument in step.Arguments.EnumerateObject())
+            trace.Steps.Count - recorded.Count)
         {
-            writer.WritePropertyName(argument.Name);
-            WriteSource(argument.Value, argument.Name);
-        }
-
-        writer.WriteEndObject();
-
-        void WriteSource(JsonElement value, string name)
-        {
-            if (IsWithheld(value))
-            {
-                // Its value was never kept, so whoever replays must give it.
-                var secret = value.GetString() != TraceStep.OmittedMarker;
-                writer.WriteStringValue(inputs.Add(name, value, $"{step.Action}, argument {name}", secret).ToString());
-            }
-            else if (RequestText.Mentions(request, value))
-            {
-                writer.WriteStringValue(inputs.Add(name, value, $"{step.Action}, argument {name}", secret: false).ToString());
-            }
-            else if (results.Find(value) is { } source)
-            {
-                writer.WriteStringValue(source.ToString());
-            }
-            else if (value.ValueKind is JsonValueKind.Object)
-            {
-                writer.WriteStartObject();
-                foreach (var member in value.EnumerateObject())
-                {
-                    writer.WritePropertyName(member.Name);
-                    WriteSource(member.Value, member.Name);
-                }
-
-                writer.WriteEndObject();
-            }
-            else if (value.ValueKind is JsonValueKind.Array)
-            {
-                writer.WriteStartArray();
-                foreach (var item in value.EnumerateArray())
-                {
-                    WriteSource(item, name);
-                }
-
-                writer.WriteEndArray();
-            }
-            else
-            {
-                ValueExpression.WriteEscaped(writer, value);
-            }
-        }
-    });
-
-    private static bool IsWithheld(JsonElement value) =>
-        value.ValueKind is JsonValueKind.String && value.GetString() is { } text && (text == TraceStep.OmittedMarker || text.Contains(SecretRedactor.Marker, StringComparison.Ordinal));
+            Sources = sources,
+        };
+    }
 
     private static Expectation? ExpectationOf(TraceStep step)
     {

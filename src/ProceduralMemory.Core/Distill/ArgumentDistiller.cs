@@ -1,0 +1,191 @@
+using System.Text.Json;
+
+namespace ProceduralMemory.Distill;
+
+/// <summary>Makes templates of the arguments of aligned steps. A value has one source, or is taken apart and its parts have theirs.</summary>
+internal sealed class ArgumentDistiller
+{
+    private const int MaxAlternatives = 4;
+
+    private readonly TraceAlignment _aligned;
+    private readonly ProceduralMemoryOptions _options;
+    private readonly InputRegistry _inputs;
+    private readonly SourceFinder _finder;
+
+    public ArgumentDistiller(TraceAlignment aligned, ProceduralMemoryOptions options)
+    {
+        (_aligned, _options) = (aligned, options);
+        _inputs = new InputRegistry(aligned.Traces.SelectMany(t => t.Inputs.EnumerateObject()).Select(i => i.Name));
+        _finder = new SourceFinder(aligned, _inputs);
+    }
+
+    /// <summary>The templates of all steps, the inputs that they need, and why each value has the source that it has.</summary>
+    public (IReadOnlyList<JsonElement> Templates, IReadOnlyList<ProcedureInput> Inputs, IReadOnlyList<ArgumentSource> Sources) Distill()
+    {
+        var steps = new List<Members>();
+        for (var i = 0; i < _aligned.Steps.Count; i++)
+        {
+            var step = _aligned.Steps[i];
+            var all = new Position(i, step, "", "", [.. step.Calls.Select(c => c.Arguments)]);
+            steps.Add(new Members([.. NamesIn(all).Select(n => (n, Explain(all.Child(n))))]));
+            _finder.AddResult(i);
+        }
+
+        // Written last: a constant may turn out to be in doubt when a later step has it as well.
+        return ([.. steps.Select(s => Json.Build(s.Write))], _inputs.Inputs, [.. steps.SelectMany(s => s.Decisions()).Select(Describe)]);
+    }
+
+    /// <summary>What a step does to the world, as the options or the recordings declare it.</summary>
+    public static StepEffect EffectOf(AlignedStep step, ProceduralMemoryOptions options)
+    {
+        foreach (var (action, effect) in options.Effects)
+        {
+            if (string.Equals(action, step.Action, StringComparison.OrdinalIgnoreCase))
+            {
+                return effect;
+            }
+        }
+
+        return step.Calls.All(c => c.Effect == step.Calls[0].Effect) ? step.Calls[0].Effect : StepEffect.Unknown;
+    }
+
+    private Node Explain(Position position)
+    {
+        if (position.Values.Any(Withheld.Is))
+        {
+            return Take(position, [_finder.Withheld(position)]);
+        }
+
+        // What the caller named goes before what the whole is found to be.
+        var isNamedInParts = _finder.IsNamed && PartsOf(position) is { } named && named.TrueForAll(p => _finder.IsNamedByCaller(p.Position));
+        if (!(isNamedInParts && !_finder.IsNamedByCaller(position)) && _finder.Find(position) is { Count: > 0 } found)
+        {
+            return Take(position, found);
+        }
+
+        if (_finder.Compose(position) is { Count: > 0 } composed)
+        {
+            return Take(position, composed);
+        }
+
+        if (PartsOf(position) is { } parts && (position.Values[0].ValueKind is JsonValueKind.Object || parts.Exists(p => HasSource(p.Position))))
+        {
+            return position.Values[0].ValueKind is JsonValueKind.Object
+                ? new Members([.. parts.Select(p => (p.Name, Explain(p.Position)))])
+                : new Elements([.. parts.Select(p => Explain(p.Position))]);
+        }
+
+        return Take(position, _finder.Rest(position));
+    }
+
+    /// <summary>Whether anything in a value comes from somewhere. Where two recordings show that nothing does, a list is one value, which may be longer or shorter the next time.</summary>
+    private bool HasSource(Position position) =>
+        _finder.Find(position).Any(h => _aligned.Traces.Count == 1 || !h.IsNewInput)
+        || _finder.Compose(position).Count > 0
+        || (PartsOf(position) is { } parts && parts.Exists(p => HasSource(p.Position)));
+
+    /// <summary>The members or elements of a value that has the same ones in every trace; <see langword="null"/> where it is to be taken as a whole.</summary>
+    private static List<(string Name, Position Position)>? PartsOf(Position position)
+    {
+        var first = position.Values[0];
+        if (position.Values.Any(v => v.ValueKind != first.ValueKind))
+        {
+            return null;
+        }
+
+        if (first.ValueKind is JsonValueKind.Object)
+        {
+            var names = NamesIn(position);
+            return names.Count > 0 && position.Values.All(v => v.EnumerateObject().Count() == names.Count) ? names.ConvertAll(n => (n, position.Child(n))) : null;
+        }
+
+        return first.ValueKind is JsonValueKind.Array && first.GetArrayLength() is > 0 and var length && position.Values.All(v => v.GetArrayLength() == length)
+            ? [.. Enumerable.Range(0, length).Select(i => ("", position.Child(i)))]
+            : null;
+    }
+
+    private static List<string> NamesIn(Position position) => [.. position.Values.SelectMany(v => v.EnumerateObject()).Select(m => m.Name).Distinct(StringComparer.Ordinal)];
+
+    private Leaf Take(Position position, IReadOnlyList<Hypothesis> found)
+    {
+        var source = found[0].Accept();
+        if (source.Kind is SourceKind.Constant && MustBeConfirmed(position))
+        {
+            source.Doubt(_inputs.Declare(position.Name, position.Values, position.Description, unconfirmed: true));
+        }
+
+        _finder.Remember(position, source);
+        return new Leaf(new Decision(position, source, found[0].Evidence, [.. found.Skip(1).Take(MaxAlternatives).Select(h => new AlternativeSource(h.Template, h.Kind, h.Evidence))]));
+    }
+
+    /// <summary>Whether a constant may as well be an input: one recording has it, from nowhere, in a step that may change something. A flag or an empty value is a way of calling.</summary>
+    private bool MustBeConfirmed(Position position) =>
+        _aligned.Traces.Count == 1 && position.Call.Kind is not StepKind.Manual && EffectOf(position.Call, _options) is not StepEffect.Read && !ValueKey.IsTrivial(position.Values[0]);
+
+    private static ArgumentSource Describe(Decision decision) => new()
+    {
+        StepId = decision.Position.Call.Id,
+        Argument = decision.Position.Pointer,
+        Source = decision.Source.Expression?.ToString() ?? ValueExpression.Escape(decision.Position.Values[0]).GetRawText(),
+        Kind = decision.Source.Kind,
+        Evidence = decision.Evidence,
+        Alternatives = decision.Alternatives,
+    };
+
+    private abstract record Node
+    {
+        public abstract void Write(Utf8JsonWriter writer);
+
+        public abstract IEnumerable<Decision> Decisions();
+    }
+
+    private sealed record Leaf(Decision Decision) : Node
+    {
+        public override void Write(Utf8JsonWriter writer)
+        {
+            if (Decision.Source.Expression is { } expression)
+            {
+                writer.WriteStringValue(expression.ToString());
+            }
+            else
+            {
+                ValueExpression.WriteEscaped(writer, Decision.Position.Values[0]);
+            }
+        }
+
+        public override IEnumerable<Decision> Decisions() => [Decision];
+    }
+
+    private sealed record Members(IReadOnlyList<(string Name, Node Node)> Nodes) : Node
+    {
+        public override void Write(Utf8JsonWriter writer)
+        {
+            writer.WriteStartObject();
+            foreach (var (name, node) in Nodes)
+            {
+                writer.WritePropertyName(name);
+                node.Write(writer);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        public override IEnumerable<Decision> Decisions() => Nodes.SelectMany(n => n.Node.Decisions());
+    }
+
+    private sealed record Elements(IReadOnlyList<Node> Nodes) : Node
+    {
+        public override void Write(Utf8JsonWriter writer)
+        {
+            writer.WriteStartArray();
+            foreach (var node in Nodes)
+            {
+                node.Write(writer);
+            }
+
+            writer.WriteEndArray();
+        }
+
+        public override IEnumerable<Decision> Decisions() => Nodes.SelectMany(n => n.Decisions());
+    }
+}

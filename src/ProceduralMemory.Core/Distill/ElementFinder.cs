@@ -1,0 +1,168 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace ProceduralMemory.Distill;
+
+/// <summary>
+/// Finds elements of lists that are chosen by a field and not by their place: of a list in an earlier result the one element whose field has a value that the procedure
+/// knows, such as the item of the name that the request says.
+/// </summary>
+internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources)
+{
+    private const int MaxPlaces = 8;
+    private const int MaxFields = 32;
+    private const int MaxFieldDepth = 2;
+    private const double EnoughToChooseBy = 8;
+
+    /// <summary>The lists that a place is in, the innermost first, with what leads from the element to the place.</summary>
+    public IEnumerable<(string Pointer, JsonElement List, int Index, string Inner)> ListsAround(Place place)
+    {
+        if (aligned.Steps[place.Step].Calls[0].Result is not { } value)
+        {
+            return [];
+        }
+
+        var found = new List<(string, JsonElement, int, string)>();
+        var pointer = "";
+        for (var i = 0; i < place.Tokens.Count; i++)
+        {
+            if (value.ValueKind is JsonValueKind.Array)
+            {
+                found.Add((pointer, value, int.Parse(place.Tokens[i], CultureInfo.InvariantCulture), place.Tokens.Skip(i + 1).Aggregate("", JsonPointer.Append)));
+            }
+
+            pointer = JsonPointer.Append(pointer, place.Tokens[i]);
+            if (!JsonPointer.TryResolve(value, JsonPointer.Append("", place.Tokens[i]), out value))
+            {
+                break;
+            }
+        }
+
+        found.Reverse();
+        return found;
+    }
+
+    /// <summary>The choices that lead to a position's value in every trace, of the places given.</summary>
+    public IReadOnlyList<Hypothesis> Find(Position position, IReadOnlyList<Place> places)
+    {
+        var found = new List<Hypothesis>();
+        foreach (var place in places.Take(MaxPlaces))
+        {
+            foreach (var (list, elements, index, rest) in ListsAround(place))
+            {
+                if (elements.GetArrayLength() < 2 || ElementsWith(place.Step, list, rest, position.Values, elements[index]) is not { } chosen)
+                {
+                    continue;
+                }
+
+                if (Choose(position, place.Step, list, rest, chosen) is { } hypothesis && !found.Exists(h => h.Template == hypothesis.Template))
+                {
+                    found.Add(hypothesis);
+                }
+            }
+        }
+
+        return found;
+    }
+
+    private Hypothesis? Choose(Position position, int step, string list, string rest, List<(JsonElement List, JsonElement Element)> chosen)
+    {
+        foreach (var field in FieldsOf(chosen[0].Element, "", MaxFieldDepth).Take(MaxFields))
+        {
+            if (field == rest || ValuesOf(field, chosen) is not { } values || ValueMatch.AreEqual(values, position.Values))
+            {
+                continue;
+            }
+
+            var name = JsonPointer.Tokens(field).LastOrDefault() ?? position.Name;
+            var key = position with { Name = name, Values = values };
+            if (key.Specificity < EnoughToChooseBy || sources.Known(key) is not { } known || !AreUnique(field, chosen))
+            {
+                continue;
+            }
+
+            var stepId = aligned.Steps[step].Id;
+            if (known.Template.StartsWith($"$steps.{stepId}.", StringComparison.Ordinal))
+            {
+                // An element would be chosen by what it says itself.
+                continue;
+            }
+
+            return new Hypothesis(
+                SourceKind.Binding,
+                new ElementReference(stepId, list, field, ValueExpression.Parse(known.Template), rest).ToString(),
+                [Evidence.ResultOf(stepId), Evidence.ChosenBy(name), .. known.Evidence],
+                () =>
+                {
+                    var match = known.Accept();
+                    sources.Remember(match.First, match);
+                    return new ValueSource(position, SourceKind.Binding, new ElementReference(stepId, list, field, match.Expression!, rest));
+                });
+        }
+
+        return null;
+    }
+
+    /// <summary>In each trace the list and its one element that holds the position's value; <see langword="null"/> where one has none or several.</summary>
+    private List<(JsonElement List, JsonElement Element)>? ElementsWith(int step, string list, string rest, IReadOnlyList<JsonElement> values, JsonElement first)
+    {
+        var chosen = new List<(JsonElement, JsonElement)>();
+        for (var i = 0; i < values.Count; i++)
+        {
+            if (aligned.Steps[step].Calls[i].Result is not { } result || !JsonPointer.TryResolve(result, list, out var elements) || elements.ValueKind is not JsonValueKind.Array)
+            {
+                return null;
+            }
+
+            var value = values[i];
+            var holding = elements.EnumerateArray().Where(e => JsonPointer.TryResolve(e, rest, out var part) && JsonElement.DeepEquals(part, value)).Take(2).ToList();
+            if (holding.Count != 1 || holding[0].ValueKind is not JsonValueKind.Object)
+            {
+                return null;
+            }
+
+            chosen.Add((elements, holding[0]));
+        }
+
+        return JsonElement.DeepEquals(chosen[0].Item2, first) ? chosen : null;
+    }
+
+    private static IEnumerable<string> FieldsOf(JsonElement element, string pointer, int depthLeft)
+    {
+        foreach (var member in element.EnumerateObject())
+        {
+            var field = JsonPointer.Append(pointer, member.Name);
+            if (member.Value.ValueKind is JsonValueKind.String or JsonValueKind.Number)
+            {
+                yield return field;
+            }
+            else if (member.Value.ValueKind is JsonValueKind.Object && depthLeft > 1)
+            {
+                foreach (var inner in FieldsOf(member.Value, field, depthLeft - 1))
+                {
+                    yield return inner;
+                }
+            }
+        }
+    }
+
+    private static List<JsonElement>? ValuesOf(string field, List<(JsonElement List, JsonElement Element)> chosen)
+    {
+        var values = new List<JsonElement>();
+        foreach (var (_, element) in chosen)
+        {
+            if (!JsonPointer.TryResolve(element, field, out var value))
+            {
+                return null;
+            }
+
+            values.Add(value);
+        }
+
+        return values;
+    }
+
+    private static bool AreUnique(string field, List<(JsonElement List, JsonElement Element)> chosen) => chosen.TrueForAll(c =>
+        JsonPointer.TryResolve(c.Element, field, out var wanted)
+        && c.List.EnumerateArray().Count(e => JsonPointer.TryResolve(e, field, out var value) && JsonElement.DeepEquals(value, wanted)) == 1);
+}

@@ -1,0 +1,445 @@
+using System.Text.Json;
+
+namespace ProceduralMemory.Distill;
+
+/// <summary>
+/// Finds the sources of a position that agree with every trace, the likeliest first. A value comes from where it first stood: what the caller named, then what the
+/// request says, then arguments and results in the order in which they came; of two values that an argument gave and a result merely repeats, it is the
+/// argument's. What is left is put together of such values, is the same in every trace, or has to be given.
+/// </summary>
+internal sealed class SourceFinder
+{
+    // In bits: a value that tells less than this more than the number of values it was found among is equal by chance.
+    private const double EnoughToBind = 1.5;
+    private const double EnoughToShare = 10;
+    private const double EnoughToTakeByName = 4;
+    private const double WorthOfAName = 5;
+    private const int MaxPlacesTried = 16;
+    private const int WordsOfProse = 4;
+    private const int RecordingsThatShowAPlace = 3;
+
+    private readonly TraceAlignment _aligned;
+    private readonly InputRegistry _inputs;
+    private readonly ValueIndex _named = new();
+    private readonly ValueIndex _results = new();
+    private readonly Dictionary<string, List<ValueSource>> _known = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _lastUseOfName = new(StringComparer.Ordinal);
+    private readonly ElementFinder _elements;
+    private readonly TextComposer _texts;
+    private readonly List<ValueSource> _withheld = [];
+    private readonly int _namedTrace;
+    private int _uses;
+
+    public SourceFinder(TraceAlignment aligned, InputRegistry inputs)
+    {
+        (_aligned, _inputs) = (aligned, inputs);
+        // What one trace does not show of the names, another cannot add: the first that has some stands for all.
+        _namedTrace = aligned.Traces.ToList().FindIndex(t => t.Inputs.EnumerateObject().Any());
+        _elements = new ElementFinder(aligned, this);
+        _texts = new TextComposer(this);
+        foreach (var step in aligned.Steps)
+        {
+            Want(step.Calls[0].Arguments, _results);
+        }
+
+        if (IsNamed)
+        {
+            foreach (var step in aligned.Steps)
+            {
+                Want(step.Calls[_namedTrace].Arguments, _named);
+            }
+
+            _named.Add(-1, aligned.Traces[_namedTrace].Inputs);
+        }
+
+        static void Want(JsonElement arguments, ValueIndex index)
+        {
+            index.Want(arguments);
+            TextComposer.Want(arguments, index);
+        }
+
+    }
+
+    /// <summary>Whether the caller of some recording named its inputs: then what it did not name is none.</summary>
+    public bool IsNamed => _namedTrace >= 0;
+
+    /// <summary>Makes a step's results known to those after it.</summary>
+    public void AddResult(int step)
+    {
+        if (_aligned.Steps[step].Calls[0].Result is { } result)
+        {
+            _results.Add(step, result);
+        }
+    }
+
+    /// <summary>Remembers what a position takes its value from, for others with the same value.</summary>
+    public void Remember(Position position, ValueSource source)
+    {
+        if (ReferenceEquals(source.First, position) && !position.Values.Any(Distill.Withheld.Is) && ValueKey.Of(position.Values[0]) is { } key)
+        {
+            (_known.TryGetValue(key, out var sources) ? sources : _known[key] = []).Add(source);
+        }
+
+        if (source.Expression is InputReference input)
+        {
+            _lastUseOfName[input.Name] = ++_uses;
+        }
+    }
+
+    /// <summary>The sources of a whole value, the likeliest first; none when it is to be taken apart, composed, constant or an input.</summary>
+    public IReadOnlyList<Hypothesis> Find(Position position)
+    {
+        var found = new List<Hypothesis>();
+        found.AddRange(Named(position));
+        if (position.IsTrivial)
+        {
+            return found.Count > 0 && found[0].Evidence.Contains(Evidence.SameName) ? found : [];
+        }
+
+        var earlier = Candidates(position).ToList();
+        // What a result merely repeats is not from there, even where it is too common a value to say from which argument it is.
+        var heldSince = earlier.Where(e => ReferenceEquals(e.Expression, e.Source.Expression)).Select(e => e.Source.First.Step).DefaultIfEmpty(int.MaxValue).Min();
+        var results = Results(position).Where(r => r.Place.Step < heldSince).ToList();
+        var shared = earlier.Where(e => IsSameThing(position, e.Source.First)).Take(1).ToList();
+        if (!IsNamed && IsInEveryRequest(position) && !IsWording(position))
+        {
+            found.Add(shared is [{ Source.Kind: SourceKind.Input } known] ? Shared(position, known.Source, known.Expression, InRequest) : NewInput(position, InRequest));
+        }
+
+        // Equal values go before converted ones.
+        if (shared is [var first] && (ReferenceEquals(first.Expression, first.Source.Expression) || results is not [{ Expression: StepReference }, ..]))
+        {
+            found.Add(Shared(position, first.Source, first.Expression));
+        }
+
+        var elements = position.IsInList && _aligned.Traces.Count > 1 ? [] : _elements.Find(position, _results.Find(position.Values[0]));
+        var byPlace = results.Select(r => r.Hypothesis).ToList();
+        found.AddRange(results.Count == 0 || IsOneOfSeveral(results[0].Place) ? [.. elements, .. byPlace] : [.. byPlace, .. elements]);
+        if (found.Count == 0 && !IsNamed && IsInEveryRequest(position, inOtherWords: true) && !IsWording(position))
+        {
+            found.Add(NewInput(position, InRequest));
+        }
+
+        return found;
+    }
+
+    /// <summary>The input for a value that was not kept. It cannot be compared, so the name of the input, or else the argument of the action, tells.</summary>
+    public Hypothesis Withheld(Position position)
+    {
+        if (IsNamed && _aligned.Traces[_namedTrace].Inputs.EnumerateObject().Where(i => Distill.Withheld.Is(i.Value) && FieldName.Similarity(i.Name, position.Name) >= 1).Select(i => i.Name).FirstOrDefault() is { } name)
+        {
+            return new Hypothesis(SourceKind.Input, $"$inputs.{name}", [Evidence.Named, Evidence.Withheld], () =>
+            {
+                UseNamed(name, position.Description);
+                return new ValueSource(position, SourceKind.Input, new InputReference(name));
+            });
+        }
+
+        var known = _withheld.Find(s => s.First.Description == position.Description && Distill.Withheld.IsSecret(s.First.Values[0]) == Distill.Withheld.IsSecret(position.Values[0]));
+        return known is not null
+            ? Shared(position, known, known.Expression, Evidence.Withheld)
+            : new Hypothesis(SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [Evidence.Withheld], () =>
+            {
+                _withheld.Add(new ValueSource(position, SourceKind.Input, _inputs.Declare(position.Name, position.Values, position.Description)));
+                return _withheld[^1];
+            });
+    }
+
+    /// <summary>Whether the caller named the value.</summary>
+    public bool IsNamedByCaller(Position position) => Named(position).Count > 0;
+
+    /// <summary>The sources of a text that is put together of others.</summary>
+    public IReadOnlyList<Hypothesis> Compose(Position position) => _texts.Compose(position);
+
+    /// <summary>What a position that has no other source can be, the likelier first: the same at every replay, or an input.</summary>
+    public IReadOnlyList<Hypothesis> Rest(Position position)
+    {
+        if (!position.IsEqual)
+        {
+            return [NewInput(position, Evidence.Differs)];
+        }
+
+        var constant = new Hypothesis(
+            SourceKind.Constant,
+            ValueExpression.Escape(position.Values[0]).GetRawText(),
+            _aligned.Traces.Count > 1 ? [Evidence.EqualInAll] : [Evidence.InNoOtherPlace],
+            () => new ValueSource(position, SourceKind.Constant, null));
+        // What names one thing was that thing's every time; the next time it will be another's.
+        if (_aligned.Traces.Count > 1 && !IsNamed && !position.IsTrivial && !IsWording(position))
+        {
+            if (ValueKey.IsIdentifier(position.Values[0], position.Name))
+            {
+                return [NewInput(position, Evidence.Identifier), constant];
+            }
+
+            if (IsInSomeRequest(position))
+            {
+                return [NewInput(position, Evidence.InSomeRequest), constant];
+            }
+        }
+
+        return [constant];
+    }
+
+    /// <summary>A source that is known for the field by which an element is chosen: an input, or an earlier result.</summary>
+    public Hypothesis? Known(Position field)
+    {
+        if (Named(field) is [var named, ..])
+        {
+            return named;
+        }
+
+        foreach (var (source, expression) in Candidates(field))
+        {
+            if (expression is InputReference or StepReference && source.Kind is not SourceKind.UnconfirmedConstant)
+            {
+                return Shared(field, source, expression);
+            }
+        }
+
+        return !IsNamed && IsInEveryRequest(field) ? NewInput(field, InRequest) : null;
+    }
+
+    /// <summary>Everything that has the key of a piece of text, with its value in every trace: named inputs, what positions take, results.</summary>
+    public IEnumerable<(ValueExpression Expression, IReadOnlyList<JsonElement> Values, Func<ValueExpression> Accept)> Pieces(string piece)
+    {
+        foreach (var place in _named.Find(piece))
+        {
+            if (NamedValues(place) is { } values && new InputReference(place.Tokens[0], place.Tokens.Skip(1).Aggregate("", JsonPointer.Append)) is var input && ValueExpression.IsName(input.Name))
+            {
+                yield return (input, values, () => { UseNamed(input.Name, input.Name); return input; });
+            }
+        }
+
+        if (ValueKey.OfText(piece) is { } key && _known.TryGetValue(key, out var sources))
+        {
+            foreach (var source in sources.Where(s => s.Kind is SourceKind.Input or SourceKind.Binding && s.Expression is InputReference or StepReference or ElementReference))
+            {
+                yield return (source.Expression!, source.First.Values, () => source.Expression!);
+            }
+        }
+
+        foreach (var place in _results.Find(piece).Where(p => !p.IsInLaterElement))
+        {
+            if (ValuesAt(place) is { } values && ValueKey.Specificity(values[0]) - Math.Log2(1 + _results.Values) >= EnoughToBind + WorthOfAName)
+            {
+                ValueExpression result = new StepReference(_aligned.Steps[place.Step].Id, place.Pointer);
+                yield return (result, values, () => result);
+            }
+        }
+    }
+
+    /// <summary>Whether every request names the value of its trace.</summary>
+    /// <param name="position">The position.</param>
+    /// <param name="inOtherWords">Whether another spelling counts, such as "August 15" for a date.</param>
+    public bool IsInEveryRequest(Position position, bool inOtherWords = false) => _aligned.Traces.Zip(position.Values).All(p => RequestText.MentionsAll(p.First.Request, p.Second, inOtherWords));
+
+    private bool IsInSomeRequest(Position position) => _aligned.Traces.Zip(position.Values).Any(p => RequestText.MentionsAll(p.First.Request, p.Second));
+
+    private string InRequest => Evidence.InRequest(_aligned.Traces.Count);
+
+    public Hypothesis NewInput(Position position, string evidence) => new(
+        SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [evidence], () => new ValueSource(position, SourceKind.Input, _inputs.Declare(position.Name, position.Values, position.Description)))
+    {
+        IsNewInput = true,
+    };
+
+    /// <summary>Named inputs that have the value in every trace that names inputs, the likeliest first: of the same name, then not yet used, then used last.</summary>
+    private List<Hypothesis> Named(Position position)
+    {
+        if (!IsNamed)
+        {
+            return [];
+        }
+
+        var found = new List<(Place Place, ValueExpression Expression, double Similarity, int LastUse)>();
+        var places = _named.Find(position.Values[_namedTrace]);
+        if (places.Count == 0)
+        {
+            // Values that tell nothing are not looked up; there the name alone says it.
+            places = [.. _aligned.Traces[_namedTrace].Inputs.EnumerateObject().Where(i => ValueKey.Of(i.Value) is null && FieldName.Similarity(i.Name, position.Name) >= 1).Select(i => new Place(-1, [i.Name], i.Value))];
+        }
+
+        foreach (var place in places)
+        {
+            var name = place.Tokens[0];
+            var values = NamedValues(place, position.Values)!;
+            var pointer = place.Tokens.Skip(1).Aggregate("", JsonPointer.Append);
+            if (ValueExpression.IsName(name) && ValueMatch.Between(new InputReference(name, pointer), values, position.Values) is { } expression)
+            {
+                var similarity = FieldName.Similarity(position.Name, place.Field);
+                found.Add((place, expression, expression is InputReference ? similarity : similarity - 1, _lastUseOfName.GetValueOrDefault(name)));
+            }
+        }
+
+        // A short value that was called otherwise is equal by chance.
+        return
+        [
+            .. found
+                .Where(f => f.Similarity >= 1 || position.Specificity + (WorthOfAName * f.Similarity) >= EnoughToTakeByName)
+                .OrderByDescending(f => f.Similarity)
+                .ThenBy(f => f.LastUse > 0)
+                .ThenByDescending(f => f.LastUse)
+                .Select(f => new Hypothesis(
+                    SourceKind.Input,
+                    f.Expression.ToString()!,
+                    f.Similarity >= 1 ? [Evidence.Named, Evidence.SameName] : [Evidence.Named],
+                    () =>
+                    {
+                        UseNamed(f.Place.Tokens[0], position.Description);
+                        return new ValueSource(position, f.Expression is InterpolatedText ? SourceKind.Composed : SourceKind.Input, f.Expression);
+                    })),
+        ];
+    }
+
+    private void UseNamed(string name, string description) =>
+        _inputs.UseNamed(name, [.. _aligned.Traces.Where(t => t.Inputs.TryGetProperty(name, out _)).Select(t => t.Inputs.GetProperty(name))], description);
+
+    /// <summary>What an input, or a part of one, was in each trace. A trace that names none does not contradict; there the values of the position are taken.</summary>
+    private List<JsonElement>? NamedValues(Place place, IReadOnlyList<JsonElement>? otherwise = null)
+    {
+        var values = new List<JsonElement>();
+        for (var i = 0; i < _aligned.Traces.Count; i++)
+        {
+            if (JsonPointer.TryResolve(_aligned.Traces[i].Inputs, place.Pointer, out var value))
+            {
+                values.Add(value);
+            }
+            else if (otherwise is not null)
+            {
+                values.Add(_aligned.Traces[i].Inputs.EnumerateObject().Any() ? Json.Null : otherwise[i]);
+            }
+            else
+            {
+                return null;
+            }
+        }
+
+        return values;
+    }
+
+    private IEnumerable<(ValueSource Source, ValueExpression? Expression)> Candidates(Position position)
+    {
+        if (ValueKey.Of(position.Values[0]) is not { } key || !_known.TryGetValue(key, out var sources))
+        {
+            yield break;
+        }
+
+        foreach (var source in sources)
+        {
+            if (source.Expression is null || source.Kind is SourceKind.UnconfirmedConstant)
+            {
+                if (ValueMatch.AreEqual(source.First.Values, position.Values))
+                {
+                    yield return (source, source.Expression);
+                }
+            }
+            else if (ValueMatch.Between(source.Expression, source.First.Values, position.Values) is { } expression)
+            {
+                yield return (source, expression);
+            }
+        }
+    }
+
+    /// <summary>Whether two positions of equal values have them from one source; values that tell little may be those of different things.</summary>
+    private static bool IsSameThing(Position position, Position earlier) => position.Specificity >= EnoughToShare || FieldName.Similarity(earlier.Name, position.Name) >= 1;
+
+    /// <summary>Whether a text that is the same in all recordings is how the task is worded: prose, not something that somebody fills in.</summary>
+    private bool IsWording(Position position) =>
+        _aligned.Traces.Count > 1 && position.IsEqual && position.Values[0].ValueKind is JsonValueKind.String && position.Values[0].GetString()!.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length >= WordsOfProse;
+
+    private static Hypothesis Shared(Position position, ValueSource source, ValueExpression? expression, params string[] evidence) => new(
+        source.Kind,
+        expression?.ToString() ?? ValueExpression.Escape(source.First.Values[0]).GetRawText(),
+        [.. evidence, Evidence.SameAs(source.First)],
+        () => ReferenceEquals(expression, source.Expression) ? source : new ValueSource(position, source.Kind, expression));
+
+    /// <summary>
+    /// Places in earlier results that have the values in every trace. Those that depend on an order of a list come last; then those of earlier steps go first, and of
+    /// one step those of a more similar name, then those less deep, then in the order of the document.
+    /// </summary>
+    private List<(Place Place, ValueExpression Expression, Hypothesis Hypothesis)> Results(Position position)
+    {
+        var found = new List<(Place Place, ValueExpression Expression, double Similarity)>();
+        var tried = 0;
+        foreach (var place in _results.Find(position.Values[0]).OrderBy(p => p.IsInLaterElement).ThenBy(p => p.Step))
+        {
+            if (++tried > MaxPlacesTried && found.Count > 0)
+            {
+                break;
+            }
+
+            var similarity = FieldName.Similarity(position.Name, place.Field);
+            if (ValuesAt(place) is { } values
+                && ValueMatch.Between(new StepReference(_aligned.Steps[place.Step].Id, place.Pointer), values, position.Values) is { } expression
+                && position.Specificity + (WorthOfAName * similarity) - Math.Log2(1 + _results.Values) >= EnoughToBind
+                && !IsChance(place, position))
+            {
+                found.Add((place, expression, similarity));
+            }
+        }
+
+        return
+        [
+            .. found
+                .OrderBy(f => f.Place.IsInLaterElement)
+                .ThenBy(f => f.Expression is not StepReference)
+                .ThenBy(f => f.Place.Step)
+                .ThenByDescending(f => f.Similarity)
+                .ThenBy(f => f.Place.Tokens.Count)
+                .Select(f => (f.Place, f.Expression, new Hypothesis(
+                    f.Expression is InterpolatedText ? SourceKind.Composed : SourceKind.Binding,
+                    f.Expression.ToString()!,
+                    EvidenceOf(f.Place, f.Similarity),
+                    () => new ValueSource(position, f.Expression is InterpolatedText ? SourceKind.Composed : SourceKind.Binding, f.Expression)))),
+        ];
+    }
+
+    /// <summary>Whether a place is an element of a list by chance, as far as can be told: it is not the first; or there are others, and no second trace has it at the same place.</summary>
+    private bool IsOneOfSeveral(Place place) => place.IsInLaterElement || (_aligned.Traces.Count == 1 && _elements.ListsAround(place).Any(l => l.List.GetArrayLength() > 1));
+
+    /// <summary>
+    /// Whether that recordings agree on a later element of a list shows nothing: two may agree by chance, and equal values were the same element every time. Nor is a
+    /// list put together of elements by their places, for then the next one would have as many.
+    /// </summary>
+    private bool IsChance(Place place, Position position) => _aligned.Traces.Count > 1
+        && ((place.IsInLaterElement && (position.IsEqual || _aligned.Traces.Count < RecordingsThatShowAPlace)) || (position.IsInList && place.IsInList));
+
+    private List<string> EvidenceOf(Place place, double similarity)
+    {
+        var evidence = new List<string> { Evidence.ResultOf(_aligned.Steps[place.Step].Id) };
+        if (similarity >= 1)
+        {
+            evidence.Add(Evidence.SameName);
+        }
+
+        if (_aligned.Traces.Count > 1)
+        {
+            evidence.Add(Evidence.InAll(_aligned.Traces.Count));
+        }
+
+        if (place.IsInLaterElement)
+        {
+            evidence.Add(Evidence.ByPlaceInList);
+        }
+
+        return evidence;
+    }
+
+    /// <summary>What every trace has at a place of a result; <see langword="null"/> where one has nothing there.</summary>
+    private List<JsonElement>? ValuesAt(Place place)
+    {
+        var values = new List<JsonElement> { place.Value };
+        foreach (var call in _aligned.Steps[place.Step].Calls.Skip(1))
+        {
+            if (call.Result is not { } result || !JsonPointer.TryResolve(result, place.Pointer, out var value))
+            {
+                return null;
+            }
+
+            values.Add(value);
+        }
+
+        return values;
+    }
+}

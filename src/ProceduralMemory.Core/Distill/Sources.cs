@@ -1,0 +1,72 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace ProceduralMemory.Distill;
+
+/// <summary>A value in the arguments of a step.</summary>
+/// <param name="Step">Which step, from 0.</param>
+/// <param name="Call">The step.</param>
+/// <param name="Pointer">Where in its arguments.</param>
+/// <param name="Name">The name of the argument, or of the field that holds it.</param>
+/// <param name="Values">What stood there in each trace; JSON null where a trace had nothing there.</param>
+internal sealed record Position(int Step, AlignedStep Call, string Pointer, string Name, IReadOnlyList<JsonElement> Values)
+{
+    /// <summary>Whether it is in an element of a list.</summary>
+    public bool IsInList { get; private init; }
+
+    public bool IsEqual { get; } = Values.All(v => JsonElement.DeepEquals(v, Values[0]));
+
+    public bool IsTrivial => IsEqual && ValueKey.IsTrivial(Values[0]);
+
+    /// <summary>How much its values tell, over all traces: see <see cref="ValueKey.Specificity"/>.</summary>
+    public double Specificity { get; } = Values.Select(v => (Text: v.GetRawText(), Value: v)).DistinctBy(v => v.Text, StringComparer.Ordinal).Sum(v => ValueKey.Specificity(v.Value));
+
+    /// <summary>Whether it is one value, or a list of them.</summary>
+    public bool IsScalarOrListOfScalars => Values.All(v => v.ValueKind switch
+    {
+        JsonValueKind.Object => false,
+        JsonValueKind.Array => v.EnumerateArray().All(i => i.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array)),
+        _ => true,
+    });
+
+    public string Place => $"{Call.Id}{Pointer}";
+
+    public string Description => $"{Call.Action}, argument {Name}";
+
+    public Position Child(string token, string name, Func<JsonElement, JsonElement> child) => new(Step, Call, JsonPointer.Append(Pointer, token), name, [.. Values.Select(child)]) { IsInList = IsInList };
+
+    public Position Child(string member) => Child(member, member, v => v.TryGetProperty(member, out var value) ? value : Json.Null);
+
+    public Position Child(int index) => Child(index.ToString(CultureInfo.InvariantCulture), Name, v => v[index]) with { IsInList = true };
+}
+
+/// <summary>Where the value of one position, or of several that share it, comes from.</summary>
+/// <param name="first">The first position that has it.</param>
+/// <param name="kind">What kind of source it is.</param>
+/// <param name="expression">The expression; <see langword="null"/> for a constant.</param>
+internal sealed class ValueSource(Position first, SourceKind kind, ValueExpression? expression)
+{
+    public Position First { get; } = first;
+
+    public SourceKind Kind { get; private set; } = kind;
+
+    /// <summary>The expression; <see langword="null"/> for a constant.</summary>
+    public ValueExpression? Expression { get; private set; } = expression;
+
+    /// <summary>Says that the constant has to be confirmed.</summary>
+    public void Doubt(InputReference input) => (Kind, Expression) = (SourceKind.UnconfirmedConstant, input);
+}
+
+/// <summary>A source that no trace contradicts.</summary>
+/// <param name="Kind">What kind of source it is.</param>
+/// <param name="Template">How it is written.</param>
+/// <param name="Evidence">What speaks for it, the weightiest first.</param>
+/// <param name="Accept">Makes it the source of its position: declares the inputs that it needs.</param>
+internal sealed record Hypothesis(SourceKind Kind, string Template, IReadOnlyList<string> Evidence, Func<ValueSource> Accept)
+{
+    /// <summary>Whether it is an input that nothing else has: any value can be one.</summary>
+    public bool IsNewInput { get; init; }
+}
+
+/// <summary>Where a position's value comes from, and why.</summary>
+internal sealed record Decision(Position Position, ValueSource Source, IReadOnlyList<string> Evidence, IReadOnlyList<AlternativeSource> Alternatives);

@@ -47,7 +47,7 @@ internal sealed class Library(bool redact) : IDisposable
     {
         using var session = _memory.BeginSession(new MemoryScope(scope));
         // The one place of a replay's settings. An unconfirmed constant that is not given has its recorded value: that is what confirming it means.
-        return await _memory.ReplayAsync(Procedure, new ReplayRequest { Inputs = inputs }, tape, cancellationToken);
+        return await _memory.ReplayAsync(tape, Procedure, new ReplayRequest { Inputs = inputs }, cancellationToken);
     }
 
     public void Dispose() => _memory.Dispose();

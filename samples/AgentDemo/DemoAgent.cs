@@ -118,8 +118,12 @@ public sealed class DemoAgent : IDisposable
         return meter.ToRun(answer, _time.GetElapsedTime(started));
     }
 
-    /// <summary>Closes the connections to the endpoint.</summary>
-    public void Dispose() => _http.Dispose();
+    /// <summary>Closes the connections to the endpoint, and what the kernel's container holds: the memory with its database.</summary>
+    public void Dispose()
+    {
+        (Kernel.Services as IDisposable)?.Dispose();
+        _http.Dispose();
+    }
 
     /// <summary>The counts of one run. It travels with the async flow, so overlapping runs on one kernel do not mix.</summary>
     private sealed class Meter

@@ -51,16 +51,28 @@ static string DefaultDatabase()
 static async Task<int> ShowAsync(string file, string? name, CancellationToken cancellationToken)
 {
     using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, ReadOnly = true });
+    var found = false;
+    ProcedureNotFoundException? missing = null;
     foreach (var scope in await memory.ListScopesAsync(cancellationToken))
     {
         using var session = memory.BeginSession(new MemoryScope(scope));
-        var procedures = name is null ? await memory.ListAsync(cancellationToken: cancellationToken) : [await memory.GetAsync(name, cancellationToken: cancellationToken)];
-        foreach (var procedure in procedures)
+        try
         {
-            AnsiConsole.Write(ProcedureView.Of(procedure));
-            AnsiConsole.WriteLine();
+            var procedures = name is null ? await memory.ListAsync(cancellationToken: cancellationToken) : [await memory.GetAsync(name, cancellationToken: cancellationToken)];
+            foreach (var procedure in procedures)
+            {
+                AnsiConsole.Write(ProcedureView.Of(procedure));
+                AnsiConsole.WriteLine();
+            }
+
+            found = true;
+        }
+        catch (ProcedureNotFoundException exception)
+        {
+            // Another scope may have it. Of several that have not, the one with near names has the most to say.
+            missing = missing is { NearNames.Count: > 0 } ? missing : exception;
         }
     }
 
-    return 0;
+    return found || missing is null ? 0 : throw missing;
 }

@@ -8,7 +8,7 @@ public sealed record Execution
     /// <summary>The identity of the execution.</summary>
     public required Guid Id { get; init; }
 
-    /// <summary>The scope of the procedure that ran.</summary>
+    /// <summary>The scope that its caller writes to, which may be another than that of the procedure: who shares a procedure does not see what others did with it.</summary>
     public required string Scope { get; init; }
 
     /// <summary>The procedure that ran.</summary>

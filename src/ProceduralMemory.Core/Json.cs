@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -13,6 +12,9 @@ internal static class Json
 {
     /// <summary>How deep any document may nest, whatever the options say: the depth that System.Text.Json itself reads by default.</summary>
     public const int MaxDepth = 64;
+
+    /// <summary>How deep a value may nest that is built of others, each within its own limit.</summary>
+    public const int MaxBuiltDepth = MaxDepth + 8;
 
     public static readonly JsonElement EmptyObject = JsonElement.Parse("{}"u8);
 
@@ -37,7 +39,7 @@ internal static class Json
         ThreadWriter = null;
         write(writer);
         writer.Flush();
-        var built = JsonElement.Parse(buffer.WrittenSpan, new JsonDocumentOptions { MaxDepth = MaxDepth + 8 });
+        var built = JsonElement.Parse(buffer.WrittenSpan, new JsonDocumentOptions { MaxDepth = MaxBuiltDepth });
         if (buffer.Capacity <= 64 * 1024)
         {
             buffer.ResetWrittenCount();
@@ -57,7 +59,7 @@ internal static class Json
     public static JsonElement String(string value) => JsonSerializer.SerializeToElement(value, Stored);
 
     /// <summary>Reads stored text; what is read has been checked when it was written.</summary>
-    public static JsonElement Read(string text) => JsonElement.Parse(text, new JsonDocumentOptions { MaxDepth = MaxDepth + 8 });
+    public static JsonElement Read(string text) => JsonElement.Parse(text, new JsonDocumentOptions { MaxDepth = MaxBuiltDepth });
 
     /// <summary>The value that an absent element stands for: a default <see cref="JsonElement"/> cannot be written.</summary>
     public static JsonElement OrEmptyObject(JsonElement value) => value.ValueKind is JsonValueKind.Undefined ? EmptyObject : value;
@@ -65,14 +67,12 @@ internal static class Json
     /// <summary>Whether text is valid UTF-16: a lone surrogate cannot be stored and read back.</summary>
     public static bool IsWellFormed(string text)
     {
-        for (var rest = text.AsSpan(); !rest.IsEmpty;)
+        for (var rest = text.AsSpan(); rest.IndexOfAnyInRange('\uD800', '\uDFFF') is >= 0 and var at; rest = rest[(at + 2)..])
         {
-            if (Rune.DecodeFromUtf16(rest, out _, out var consumed) is not OperationStatus.Done)
+            if (at + 1 >= rest.Length || !char.IsSurrogatePair(rest[at], rest[at + 1]))
             {
                 return false;
             }
-
-            rest = rest[consumed..];
         }
 
         return true;
@@ -93,18 +93,58 @@ internal static class Json
     }
 
     /// <summary>Why a value cannot be kept as it is, or <see langword="null"/>: it nests too deep, or holds text (a name or a string) that is not valid UTF-16.</summary>
-    public static string? Fault(JsonElement value, int maxDepth)
+    /// <param name="value">The value.</param>
+    /// <param name="maxDepth">How deep a value may nest.</param>
+    /// <param name="isObjectOfValues">Whether this is the object that holds the values, which is one level more than they have.</param>
+    /// <param name="uniqueNames">Whether a name that stands twice in one object is a fault as well.</param>
+    public static string? Fault(JsonElement value, int maxDepth, bool isObjectOfValues = false, bool uniqueNames = false)
     {
         try
         {
-            return IsWithinDepth(value, maxDepth)
-                ? null
-                : string.Create(CultureInfo.InvariantCulture, $"it nests deeper than {nameof(ProceduralMemoryOptions.MaxValueDepth)} ({maxDepth}) allows");
+            return Walk(value, isObjectOfValues ? maxDepth + 1 : maxDepth);
         }
         catch (InvalidOperationException)
         {
             // What System.Text.Json raises for an escaped lone surrogate.
             return "it holds text that is not valid UTF-16";
+        }
+
+        string? Walk(JsonElement part, int depthLeft)
+        {
+            switch (part.ValueKind)
+            {
+                case JsonValueKind.Object or JsonValueKind.Array when depthLeft == 0:
+                    return string.Create(CultureInfo.InvariantCulture, $"it nests deeper than {nameof(ProceduralMemoryOptions.MaxValueDepth)} ({maxDepth}) allows");
+                case JsonValueKind.Object:
+                    return Members(part, depthLeft);
+                case JsonValueKind.Array:
+                    return part.EnumerateArray().Select(i => Walk(i, depthLeft - 1)).FirstOrDefault(f => f is not null);
+                case JsonValueKind.String:
+                    _ = part.GetString();
+                    return null;
+                default:
+                    return null;
+            }
+        }
+
+        string? Members(JsonElement part, int depthLeft)
+        {
+            var names = uniqueNames ? new HashSet<string>(StringComparer.Ordinal) : null;
+            foreach (var member in part.EnumerateObject())
+            {
+                var name = member.Name;
+                if (names?.Add(name) is false)
+                {
+                    return $"the member '{name}' stands there twice";
+                }
+
+                if (Walk(member.Value, depthLeft - 1) is { } fault)
+                {
+                    return fault;
+                }
+            }
+
+            return null;
         }
     }
 
@@ -124,14 +164,6 @@ internal static class Json
 
     /// <summary>The word for a type as JSON Schema spells it.</summary>
     public static string Word(JsonType type) => JsonNamingPolicy.CamelCase.ConvertName(type.ToString());
-
-    private static bool IsWithinDepth(JsonElement value, int depthLeft) => value.ValueKind switch
-    {
-        JsonValueKind.Object => depthLeft > 0 && value.EnumerateObject().All(m => m.Name is not null && IsWithinDepth(m.Value, depthLeft - 1)),
-        JsonValueKind.Array => depthLeft > 0 && value.EnumerateArray().All(i => IsWithinDepth(i, depthLeft - 1)),
-        JsonValueKind.String => value.GetString() is not null,
-        _ => true,
-    };
 
     /// <summary>A JSON number without exponent, leading or trailing zeros, or <see langword="null"/> where that would be long. Done on the digits: any numeric type would round.</summary>
     private static string? Plain(string number)

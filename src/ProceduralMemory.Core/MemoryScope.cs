@@ -8,7 +8,7 @@ public sealed record MemoryScope
 
     /// <summary>Creates a scope.</summary>
     /// <param name="write">The scope that is written, and read first: tenant, agent or user. At most 256 characters.</param>
-    /// <param name="alsoRead">Further scopes to read, nearest first, for instance a team's and a global one. A name found nearer hides the same name further away.</param>
+    /// <param name="alsoRead">Further scopes to read, nearest first, for instance a team's and a global one. A name found nearer hides the same name further away, unless only the one further away can be replayed.</param>
     /// <exception cref="ArgumentException">A scope is empty or too long.</exception>
     public MemoryScope(string write, params IReadOnlyList<string> alsoRead)
     {

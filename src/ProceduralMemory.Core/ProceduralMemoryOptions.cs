@@ -54,7 +54,7 @@ public class ProceduralMemoryOptions
     [Range(1, Json.MaxDepth)]
     public int MaxValueDepth { get; set; } = 32;
 
-    /// <summary>The most steps that a procedure may have. A longer recording cannot be finalized.</summary>
+    /// <summary>The most steps that a procedure may have, and the most calls, failed ones included, that a recording may have. A longer recording cannot be finalized.</summary>
     /// <value>The default value is 500.</value>
     [Range(1, 10_000)]
     public int MaxSteps { get; set; } = 500;
@@ -63,6 +63,11 @@ public class ProceduralMemoryOptions
     /// <value>The default value is 8.</value>
     [Range(1, 64)]
     public int MaxProcedureDepth { get; set; } = 8;
+
+    /// <summary>How many calls one replay may make, those of the procedures inside included. A longer one is refused before its first call.</summary>
+    /// <value>The default value is 10,000.</value>
+    [Range(1, 1_000_000)]
+    public int MaxReplayCalls { get; set; } = 10_000;
 
     /// <summary>The score from 0 to 1 below which a found procedure does not fit.</summary>
     /// <value>The default value is 0.34: about a third of the request's words.</value>

@@ -44,6 +44,9 @@ public sealed record Procedure
 
     /// <summary>When it last changed (UTC); an execution is no change.</summary>
     public required DateTimeOffset UpdatedAt { get; init; }
+
+    /// <summary>Whether a replay that names no version can run it.</summary>
+    internal bool CanBeReplayed => !IsRetired && ActiveVersion is not null;
 }
 
 /// <summary>Who made a procedure or a version of it.</summary>
@@ -126,9 +129,6 @@ public enum VersionState
 {
     /// <summary>Made, but not approved for replay.</summary>
     Draft,
-
-    /// <summary>Competing with the active version.</summary>
-    Candidate,
 
     /// <summary>The one that a replay runs.</summary>
     Active,

@@ -91,7 +91,8 @@ internal static class ProcedureText
         }
     }
 
-    private static string Condition(StepCondition condition) => condition.Test switch
+    /// <summary>A condition in words.</summary>
+    public static string Condition(StepCondition condition) => condition.Test switch
     {
         ConditionTest.Equal => $"{condition.Value} = {Value(condition.Operand)}",
         ConditionTest.NotEqual => $"{condition.Value} ≠ {Value(condition.Operand)}",

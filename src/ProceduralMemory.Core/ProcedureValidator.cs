@@ -44,6 +44,16 @@ internal sealed class ProcedureValidator
         validator.ThrowIfAny();
     }
 
+    /// <summary>Checks what is said at the end of a recording.</summary>
+    /// <exception cref="ProcedureFormatException">It is not valid.</exception>
+    public static void CheckEnding(string? notes, IReadOnlyList<string> tags, ProceduralMemoryOptions options)
+    {
+        var validator = new ProcedureValidator(options);
+        validator.Text("notes", notes);
+        validator.Tags(tags);
+        validator.ThrowIfAny();
+    }
+
     /// <summary>Checks a step that is recorded by hand, and gives its arguments.</summary>
     /// <exception cref="ProcedureFormatException">It is not valid.</exception>
     public static JsonElement CheckRecordedStep(TraceStep step)
@@ -89,24 +99,7 @@ internal sealed class ProcedureValidator
     }
 
     /// <summary>A step id made from an action that no earlier step has: <c>orders.get_order</c> gives <c>get_order</c>, then <c>get_order_2</c>.</summary>
-    public static string MakeStepId(string action, ISet<string> taken)
-    {
-        var dot = action.LastIndexOf('.');
-        var stem = string.Concat(action[(dot + 1)..].Select(c => char.IsLetterOrDigit(c) || c is '_' or '-' ? c : '_')).Trim('_');
-        if (!ValueExpression.IsName(stem))
-        {
-            stem = "step_" + stem.TrimStart('-');
-        }
-
-        stem = stem.Length > 60 ? stem[..60] : stem.TrimEnd('_');
-        var id = stem;
-        for (var n = 2; !taken.Add(id); n++)
-        {
-            id = Invariant($"{stem}_{n}");
-        }
-
-        return id;
-    }
+    public static string MakeStepId(string action, ISet<string> taken) => ExpressionName.Make(action[(action.LastIndexOf('.') + 1)..], "step", taken.Add);
 
     private void Name(string name)
     {
@@ -153,7 +146,7 @@ internal sealed class ProcedureValidator
                 Add("inputs", $"'{name}' is no name for an input: a letter or _, then letters, digits, _ and -.");
             }
 
-            Value($"inputs.{name}", value);
+            Value($"inputs.{name}", value, _options.MaxValueDepth);
         }
     }
 
@@ -189,12 +182,12 @@ internal sealed class ProcedureValidator
                     Add($"{path}.default", $"The input '{input.Name}' is secret: it can have no default, since that would be stored.");
                 }
 
-                Value($"{path}.default", value);
+                Value($"{path}.default", value, _options.MaxValueDepth);
             }
 
             foreach (var example in input.Examples ?? [])
             {
-                Value($"{path}.examples", example);
+                Value($"{path}.examples", example, _options.MaxValueDepth);
             }
         }
     }
@@ -258,7 +251,7 @@ internal sealed class ProcedureValidator
             {
                 Add($"{path}.arguments", $"The arguments are {Article(Json.TypeOf(arguments))}, not a JSON object. Give them by name, such as {{\"order_id\": \"$inputs.order_id\"}}.");
             }
-            else if (Value($"{path}.arguments", arguments))
+            else if (ArgumentsOf($"{path}.arguments", arguments))
             {
                 References($"{path}.arguments", () => ValueExpression.References(arguments), inputNames, visible, isLoop);
             }
@@ -331,7 +324,7 @@ internal sealed class ProcedureValidator
         }
         else if (condition.Operand is { } operand)
         {
-            Value($"{path}.operand", operand);
+            Value($"{path}.operand", operand, _options.MaxValueDepth);
         }
     }
 
@@ -368,9 +361,11 @@ internal sealed class ProcedureValidator
             return;
         }
 
+        // A shape says of each level of a value what its members are, one level further down.
+        var depth = expectation.Kind is ExpectationKind.Shape ? Math.Min(2 * _options.MaxValueDepth + 1, Json.MaxDepth) : _options.MaxValueDepth;
         path = $"{path}.expectation";
         Text($"{path}.description", expectation.Description);
-        if (!Value($"{path}.value", expectation.Value))
+        if (!Value($"{path}.value", expectation.Value, depth))
         {
             return;
         }
@@ -385,8 +380,40 @@ internal sealed class ProcedureValidator
         }
     }
 
+    /// <summary>Checks arguments as they are captured: each is a value with limits of its own, however many there are.</summary>
+    private bool ArgumentsOf(string path, JsonElement arguments)
+    {
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        var valid = true;
+        foreach (var argument in arguments.EnumerateObject())
+        {
+            valid &= Name(argument) && Value(path, argument.Value, _options.MaxValueDepth);
+        }
+
+        return valid;
+
+        bool Name(JsonProperty argument)
+        {
+            try
+            {
+                if (names.Add(argument.Name))
+                {
+                    return true;
+                }
+
+                Add(path, $"The member '{argument.Name}' stands there twice.");
+            }
+            catch (InvalidOperationException)
+            {
+                Add(path, "The name of an argument is not valid UTF-16: it holds half of a surrogate pair.");
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Checks size, depth and text of a value.</summary>
-    private bool Value(string path, JsonElement value)
+    private bool Value(string path, JsonElement value, int depth)
     {
         if (value.ValueKind is JsonValueKind.Undefined)
         {
@@ -394,59 +421,20 @@ internal sealed class ProcedureValidator
             return false;
         }
 
-        var bytes = System.Runtime.InteropServices.JsonMarshal.GetRawUtf8Value(value).Length;
+        var bytes = Json.LengthOf(value);
         if (bytes > _options.MaxValueBytes)
         {
             Add(path, Invariant($"The value has {bytes} bytes; {nameof(ProceduralMemoryOptions.MaxValueBytes)} allows {_options.MaxValueBytes}. Store a reference to it instead."));
             return false;
         }
 
-        // One level more than a value has: this is the object that holds the values.
-        return Walk(path, value, _options.MaxValueDepth + 1);
-    }
-
-    private bool Walk(string path, JsonElement value, int depthLeft)
-    {
-        if (value.ValueKind is JsonValueKind.Object or JsonValueKind.Array && depthLeft == 0)
+        if (Json.Fault(value, depth, uniqueNames: true) is { } fault)
         {
-            Add(path, Invariant($"The value nests deeper than {nameof(ProceduralMemoryOptions.MaxValueDepth)} ({_options.MaxValueDepth}) allows."));
+            Add(path, $"The value cannot be kept: {fault}.");
             return false;
         }
 
-        try
-        {
-            switch (value.ValueKind)
-            {
-                case JsonValueKind.Object:
-                    var names = new HashSet<string>(StringComparer.Ordinal);
-                    foreach (var member in value.EnumerateObject())
-                    {
-                        if (!names.Add(member.Name))
-                        {
-                            Add(path, $"The member '{member.Name}' stands there twice.");
-                            return false;
-                        }
-
-                        if (!Walk(path, member.Value, depthLeft - 1))
-                        {
-                            return false;
-                        }
-                    }
-
-                    return true;
-                case JsonValueKind.Array:
-                    return value.EnumerateArray().All(item => Walk(path, item, depthLeft - 1));
-                case JsonValueKind.String:
-                    return value.GetString() is not null;
-                default:
-                    return true;
-            }
-        }
-        catch (InvalidOperationException)
-        {
-            Add(path, "The value holds text that is not valid UTF-16: half of a surrogate pair.");
-            return false;
-        }
+        return true;
     }
 
     private void Add(string path, string message) => _problems.Add(new FormatProblem(path, message));

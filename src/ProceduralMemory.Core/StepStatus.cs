@@ -12,7 +12,7 @@ public enum StepStatus
     /// <summary>Done.</summary>
     Success,
 
-    /// <summary>Its action failed, or its outcome differs from an asserted expectation.</summary>
+    /// <summary>Its action failed, or its outcome differs from an expectation that is asserted or confirmed.</summary>
     Failed,
 
     /// <summary>Left out: by request, or because it needs a result that is not there.</summary>
@@ -29,6 +29,12 @@ public static class FailureTypes
 {
     /// <summary>The result differs from an asserted expectation.</summary>
     public const string UnexpectedOutcome = "unexpected_outcome";
+
+    /// <summary>The function returned an error as text or as data instead of failing.</summary>
+    public const string ErrorResult = "error_result";
+
+    /// <summary>A loop did not complete for all elements of its list.</summary>
+    public const string Loop = "loop";
 
     /// <summary>An expression found no value: a path is not in the result it points into.</summary>
     public const string UnresolvedBinding = "unresolved_binding";

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.ComponentModel;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -111,14 +112,34 @@ internal static class KernelJson
                 return JsonSerializer.SerializeToElement(content.ToString());
         }
 
+        return Written(result, function, out lossy);
+    }
+
+    /// <summary>An item of a streamed result as JSON. Text stays text, whatever it looks like: it may be a piece of more.</summary>
+    public static JsonElement CaptureItem(object? item, KernelFunction function, out string? lossy)
+    {
+        lossy = null;
+        return item switch
+        {
+            null => Null,
+            string text => Text(text),
+            StreamingKernelContent content => Text(content.ToString()),
+            _ => Written(item, function, out lossy),
+        };
+    }
+
+    private static JsonElement Written(object value, KernelFunction function, out string? lossy)
+    {
+        lossy = null;
         try
         {
-            return JsonSerializer.SerializeToElement(result, result.GetType(), OptionsFor(function));
+            return JsonSerializer.SerializeToElement(value, value.GetType(), OptionsFor(function));
         }
-        catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException or JsonException or ArgumentException)
+        catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            lossy = $"the result is a {result.GetType().Name}, which cannot be written as JSON; only its text is kept";
-            return JsonSerializer.SerializeToElement(result.ToString());
+            // Converters and properties are the host's, and may throw anything.
+            lossy = $"the result is a {value.GetType().Name}, which cannot be written as JSON; only its text is kept";
+            return Text(value.ToString() ?? "");
         }
     }
 
@@ -142,7 +163,7 @@ internal static class KernelJson
         {
             return JsonSerializer.SerializeToElement(value, value.GetType(), options);
         }
-        catch (Exception exception) when (exception is NotSupportedException or InvalidOperationException or JsonException)
+        catch (Exception exception) when (exception is not OperationCanceledException)
         {
             return null;
         }
@@ -170,11 +191,14 @@ internal static class KernelJson
             return Normalise(value, type, options);
         }
 
-        // Dates, enums, ids: text in JSON as well, spelt as the type spells it.
+        // Dates, enums, ids: text in JSON as well.
         return Normalise(Text(text), type, options);
     }
 
-    /// <summary>The value as its type writes it (dates, enum names, members in order), where nothing of it gets lost on the way.</summary>
+    /// <summary>
+    /// The value as its type writes it (members in order, defaults, numbers), where nothing of it gets lost on the way. Texts stay as the caller spelt them:
+    /// that is how the user's request spells them too, and how they are found there.
+    /// </summary>
     private static JsonElement Normalise(JsonElement value, Type? type, JsonSerializerOptions options)
     {
         // Whole numbers, decimals and flags already have one spelling, or get it when they are stored; of a binary fraction there are many.
@@ -187,9 +211,9 @@ internal static class KernelJson
         {
             var typed = value.Deserialize(known, options);
             var written = JsonSerializer.SerializeToElement(typed, known, options);
-            return Holds(written, value) ? written : value;
+            return Holds(written, value) ? WithTextsOf(value, written) : value;
         }
-        catch (Exception exception) when (exception is JsonException or NotSupportedException or InvalidOperationException or FormatException)
+        catch (Exception exception) when (exception is not OperationCanceledException)
         {
             return value;
         }
@@ -202,6 +226,38 @@ internal static class KernelJson
         (JsonValueKind.Array, JsonValueKind.Array) => whole.GetArrayLength() == part.GetArrayLength() && whole.EnumerateArray().Zip(part.EnumerateArray()).All(p => Holds(p.First, p.Second)),
         (JsonValueKind.Object or JsonValueKind.Array, _) or (_, JsonValueKind.Object or JsonValueKind.Array) => false,
         _ => true,
+    };
+
+    private static JsonElement WithTextsOf(JsonElement given, JsonElement written) =>
+        written.ValueKind is JsonValueKind.String or JsonValueKind.Object or JsonValueKind.Array && Merge(given, written) is { } merged ? JsonSerializer.SerializeToElement(merged) : written;
+
+    private static JsonNode? Merge(JsonElement given, JsonElement written)
+    {
+        switch (given.ValueKind, written.ValueKind)
+        {
+            case (JsonValueKind.Object, JsonValueKind.Object):
+                var members = new JsonObject();
+                foreach (var member in written.EnumerateObject())
+                {
+                    members[member.Name] = given.TryGetProperty(member.Name, out var other) ? Merge(other, member.Value) : Node(member.Value);
+                }
+
+                return members;
+            case (JsonValueKind.Array, JsonValueKind.Array):
+                return new JsonArray([.. given.EnumerateArray().Zip(written.EnumerateArray(), Merge)]);
+            case (JsonValueKind.String, JsonValueKind.String):
+                return Node(given);
+            default:
+                return Node(written);
+        }
+    }
+
+    private static JsonNode? Node(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Null => null,
+        JsonValueKind.Object => JsonObject.Create(value),
+        JsonValueKind.Array => JsonArray.Create(value),
+        _ => JsonValue.Create(value),
     };
 
     private static object? Bind(JsonElement value, KernelParameterMetadata parameter, JsonSerializerOptions options)
@@ -229,6 +285,31 @@ internal static class KernelJson
         {
             return structured.Deserialize(type, options);
         }
+        catch (JsonException) when (value.ValueKind is JsonValueKind.String && TryConvert(value.GetString()!, type, out var converted))
+        {
+            return converted;
+        }
+    }
+
+    /// <summary>As Semantic Kernel binds text in a live call: "4 May 2031" is a date to it, and none in JSON.</summary>
+    private static bool TryConvert(string text, Type type, out object? value)
+    {
+        value = null;
+        var converter = TypeDescriptor.GetConverter(type);
+        if (!converter.CanConvertFrom(typeof(string)))
+        {
+            return false;
+        }
+
+        try
+        {
+            value = converter.ConvertFromInvariantString(text);
+            return true;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            return false;
+        }
     }
 
     /// <summary>A null for a parameter whose type has none means: not given.</summary>
@@ -250,7 +331,7 @@ internal static class KernelJson
         {
             return value.Deserialize(type, options) is not null;
         }
-        catch (Exception exception) when (exception is JsonException or NotSupportedException or InvalidOperationException)
+        catch (Exception exception) when (exception is not OperationCanceledException)
         {
             return false;
         }
@@ -263,18 +344,7 @@ internal static class KernelJson
         _ => false,
     };
 
-    private static JsonElement Text(string text)
-    {
-        for (var rest = text.AsSpan(); rest.IndexOfAnyInRange('\uD800', '\uDFFF') is >= 0 and var at; rest = rest[(at + 2)..])
-        {
-            if (at + 1 >= rest.Length || !char.IsSurrogatePair(rest[at], rest[at + 1]))
-            {
-                return InvalidText;
-            }
-        }
-
-        return JsonSerializer.SerializeToElement(text);
-    }
+    private static JsonElement Text(string text) => Json.IsWellFormed(text) ? JsonSerializer.SerializeToElement(text) : InvalidText;
 
     private static JsonElement? Parse(string text)
     {

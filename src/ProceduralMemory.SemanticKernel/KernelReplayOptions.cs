@@ -16,7 +16,7 @@ public sealed class KernelReplayOptions
     public IReadOnlyCollection<string> DeniedFunctions { get; set; } = [];
 
     /// <summary>
-    /// Types of auto-function-invocation filters that guard nothing and cannot work outside a live turn of a chat, for instance because they need its execution settings.
+    /// Types of auto-function-invocation filters that guard nothing and cannot work outside a live turn of a chat, for instance because they need what the user said.
     /// A replay leaves them out. Any other filter that fails before the call makes the replay refuse the step.
     /// </summary>
     /// <value>The default value is none.</value>

@@ -1,140 +1,63 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Microsoft.SemanticKernel;
-using Microsoft.SemanticKernel.ChatCompletion;
 using ProceduralMemory.Capture;
 
 namespace ProceduralMemory.SemanticKernel;
 
-/// <summary>Finds the session that a call through a kernel belongs to: the ambient one, else the kernel's own.</summary>
+/// <summary>
+/// Finds the session that a call through a kernel belongs to: the ambient one, else the kernel's own. A kernel has one for each scope that is written,
+/// since it may serve several tenants.
+/// </summary>
 internal static class KernelSessions
 {
-    // Kernel.Data is copied to clones, so a kernel and the clones made of it afterwards share a session. One key for each memory.
+    // Kernel.Data is copied to clones, so a kernel and the clones made of it afterwards share their sessions. One key for each memory.
     private static readonly ConditionalWeakTable<ProcedureMemory, string> Keys = [];
+    private static readonly ConditionalWeakTable<Kernel, Lock> Gates = [];
     private static int KeyCount;
 
-    public static MemorySession? Find(ProcedureMemory memory, Kernel kernel) => memory.CurrentSession ?? (kernel.Data.TryGetValue(KeyOf(memory), out var own) ? own as MemorySession : null);
+    public static MemorySession? Find(ProcedureMemory memory, Kernel kernel) =>
+        memory.CurrentSession ?? (OwnedBy(kernel, memory) is { } own ? own.GetValueOrDefault(ScopeInForce(memory)) : null);
 
     public static MemorySession Get(ProcedureMemory memory, Kernel kernel)
     {
-        if (Find(memory, kernel) is { } session)
+        if (memory.CurrentSession is { } ambient)
         {
-            return session;
+            return ambient;
         }
 
-        // Kernel.Data is a plain dictionary: two first recordings at once on one kernel must not write to it together.
-        lock (Keys)
+        var own = OwnedBy(kernel, memory, create: true)!;
+        return own.GetOrAdd(ScopeInForce(memory), static (_, owner) => owner.CreateSession(), memory);
+    }
+
+    /// <summary>What is being recorded in the kernel's own sessions, whatever their scope.</summary>
+    public static IEnumerable<ProcedureRecorder> Recorders(ProcedureMemory memory, Kernel kernel) =>
+        OwnedBy(kernel, memory)?.Values.Select(s => s.Recorder).OfType<ProcedureRecorder>() ?? [];
+
+    /// <summary>Guards <see cref="Kernel.Data"/>, a plain dictionary, wherever this library uses it.</summary>
+    public static Lock GateOf(Kernel kernel) => Gates.GetValue(kernel, static _ => new Lock());
+
+    private static ConcurrentDictionary<string, MemorySession>? OwnedBy(Kernel kernel, ProcedureMemory memory, bool create = false)
+    {
+        var key = Keys.GetValue(memory, static _ => $"ProceduralMemory.Sessions.{Interlocked.Increment(ref KeyCount)}");
+        lock (GateOf(kernel))
         {
-            if (Find(memory, kernel) is { } other)
+            if (kernel.Data.TryGetValue(key, out var known) && known is ConcurrentDictionary<string, MemorySession> own)
             {
-                return other;
+                return own;
             }
 
-            session = memory.CreateSession();
-            kernel.Data[KeyOf(memory)] = session;
-            return session;
-        }
-    }
-
-    private static string KeyOf(ProcedureMemory memory) => Keys.GetValue(memory, static _ => $"ProceduralMemory.Session.{Interlocked.Increment(ref KeyCount)}");
-}
-
-/// <summary>Where in a tree of calls the current code runs. Set before a call goes on and restored after it; it flows into what the call awaits.</summary>
-internal static class CallFrames
-{
-    private static readonly AsyncLocal<Frame?> Frames = new();
-    private static readonly AsyncLocal<ModelCall?> Current = new();
-
-    /// <summary>Whether a call above this one is recorded by a memory, or is part of a replay: what it calls belongs to it.</summary>
-    public static bool IsInside(ProcedureMemory memory)
-    {
-        for (var frame = Frames.Value; frame is not null; frame = frame.Outer)
-        {
-            if (frame.Memory is null || frame.Memory == memory)
+            if (!create)
             {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    /// <summary>Enters a call that a memory records, or a call of a replay (<see langword="null"/>), which no memory records.</summary>
-    /// <returns>What <see cref="Leave"/> takes.</returns>
-    public static Frame? Enter(ProcedureMemory? memory)
-    {
-        var outer = Frames.Value;
-        Frames.Value = new Frame(memory, outer);
-        return outer;
-    }
-
-    public static void Leave(Frame? outer) => Frames.Value = outer;
-
-    /// <summary>The model's tool call that is being served.</summary>
-    public static ModelCall? CurrentModelCall
-    {
-        get => Current.Value;
-        set => Current.Value = value;
-    }
-}
-
-/// <summary>A call that others are made inside of.</summary>
-internal sealed record Frame(ProcedureMemory? Memory, Frame? Outer);
-
-/// <summary>A tool call that a model asked for, as an auto-function-invocation filter sees it.</summary>
-internal sealed class ModelCall(AutoFunctionInvocationContext context)
-{
-    private static readonly ConditionalWeakTable<ChatMessageContent, string> Groups = [];
-
-    public ChatHistory History => context.ChatHistory;
-
-    public ChatMessageContent Answer => context.ChatMessageContent;
-
-    public int Index => context.FunctionSequenceIndex;
-
-    public int RequestIndex => context.RequestSequenceIndex;
-
-    /// <summary>A name for the model's answer, where it asks for several calls; a single call needs none.</summary>
-    public string? Group => context.FunctionCount > 1
-        ? Groups.GetValue(context.ChatMessageContent, static _ => Guid.CreateVersion7(TimeProvider.System.GetUtcNow()).ToString("D"))
-        : null;
-
-    /// <summary>What the user asked for: the latest text of theirs.</summary>
-    public string? Request => context.ChatHistory.LastOrDefault(m => m.Role == AuthorRole.User)?.Content;
-
-    /// <summary>What the turn has cost so far: the model's answers since the user's request, with the tokens that the connector reports.</summary>
-    public TraceUsage Usage
-    {
-        get
-        {
-            var history = context.ChatHistory;
-            var request = 0;
-            for (var i = history.Count - 1; i >= 0 && request == 0; i--)
-            {
-                request = history[i].Role == AuthorRole.User ? i : 0;
+                return null;
             }
 
-            var answers = history.Skip(request).Where(m => m.Role == AuthorRole.Assistant).ToList();
-            long? input = null;
-            long? output = null;
-            foreach (var answer in answers)
-            {
-                if (answer.Metadata?.TryGetValue("Usage", out var usage) is true && usage is not null)
-                {
-                    input = Sum(input, usage, "InputTokenCount");
-                    output = Sum(output, usage, "OutputTokenCount");
-                }
-            }
-
-            return new TraceUsage(answers.Count, input, output);
+            own = new ConcurrentDictionary<string, MemorySession>(StringComparer.Ordinal);
+            kernel.Data[key] = own;
+            return own;
         }
     }
 
-    // Connectors report usage in types of their own (OpenAI's ChatTokenUsage, Microsoft.Extensions.AI's UsageDetails) that agree on these names.
-    private static long? Sum(long? sum, object usage, string name) =>
-        usage.GetType().GetProperty(name)?.GetValue(usage) switch
-        {
-            int count => (sum ?? 0) + count,
-            long count => (sum ?? 0) + count,
-            _ => sum,
-        };
+    // Without a scope nothing can be started: the memory says so where a recording is begun.
+    private static string ScopeInForce(ProcedureMemory memory) => memory.Options.Scope()?.Write ?? "";
 }

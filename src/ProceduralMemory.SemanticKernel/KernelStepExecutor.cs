@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.ChatCompletion;
 using ProceduralMemory.Recall;
@@ -15,7 +16,8 @@ namespace ProceduralMemory.SemanticKernel;
 /// Create one for each replay: it takes the kernel's filters as they are then. Functions run on a clone of the kernel, which shares its services,
 /// plugins and filters; what they put into <see cref="Kernel.Data"/> is carried over to the kernel itself.
 /// An auto-function-invocation filter sees a chat history that ends with an assistant message asking for the call: a copy of the conversation that the
-/// replay is part of, or an otherwise empty one where the host replays by itself.
+/// replay is part of, or an otherwise empty one where the host replays by itself. A procedure inside the procedure passes the same filters as a call of
+/// <c>replay_procedure</c>. Where the model itself asked for the replay, functions that its turn does not offer are refused before the first step.
 /// </remarks>
 public sealed class KernelStepExecutor : IStepExecutor
 {
@@ -25,6 +27,7 @@ public sealed class KernelStepExecutor : IStepExecutor
     private readonly IReadOnlyList<IAutoFunctionInvocationFilter> _autoFilters;
     private readonly Dictionary<string, object?> _carriedData;
     private readonly ModelCall? _modelCall;
+    private readonly ILogger _logger;
     private int _callCount;
 
     /// <summary>Creates an executor for one replay.</summary>
@@ -39,9 +42,14 @@ public sealed class KernelStepExecutor : IStepExecutor
         _modelCall = CallFrames.CurrentModelCall;
 
         // Only the innermost filter knows whether a call came through, and filters nest in order: a clone takes one more without touching the host's list.
-        _gated = kernel.Clone();
+        lock (KernelSessions.GateOf(kernel))
+        {
+            _gated = kernel.Clone();
+        }
+
         _gated.FunctionInvocationFilters.Add(Probe.Filter);
         _carriedData = new Dictionary<string, object?>(_gated.Data);
+        _logger = kernel.LoggerFactory.CreateLogger("ProceduralMemory.SemanticKernel");
         _autoFilters = [.. _gated.AutoFunctionInvocationFilters.Where(f => !_options.LiveOnlyFilters.Contains(f.GetType()))];
     }
 
@@ -50,7 +58,10 @@ public sealed class KernelStepExecutor : IStepExecutor
     {
         ArgumentNullException.ThrowIfNull(calls);
         cancellationToken.ThrowIfCancellationRequested();
-        return Task.FromResult<IReadOnlyList<ReplayProblem>>([.. calls.SelectMany(Check)]);
+
+        // Only where the model itself asked for the replay: what code of the host calls in the course of a turn is not bound by what the turn offers.
+        var offered = _modelCall is { } asked && KernelActions.IsReplay(asked.Function) ? asked.OfferedActions() : null;
+        return Task.FromResult<IReadOnlyList<ReplayProblem>>([.. calls.SelectMany(c => Check(c, offered))]);
     }
 
     /// <inheritdoc/>
@@ -60,7 +71,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         if (!KernelActions.TryFind(_kernel, call.Action, out var function) || KernelActions.IsOurs(function) || !_options.Allows(KernelActions.NameOf(function)))
         {
             // Looked over before the first step, and again here: plugins may have changed since.
-            return Refused(Check(new PlannedCall(call.StepId, call.Action, [], call.Effect)).FirstOrDefault()?.Message ?? $"'{call.Action}' may not be called.");
+            return Refused(Check(new PlannedCall(call.StepId, call.Action, [], call.Effect), offered: null).FirstOrDefault()?.Message ?? $"'{call.Action}' may not be called.");
         }
 
         KernelArguments arguments;
@@ -73,17 +84,74 @@ public sealed class KernelStepExecutor : IStepExecutor
             return new StepCallResult { Failure = new StepFailure("invalid_argument", $"An argument of {call.Action} has another type than the function takes: {exception.Message}") };
         }
 
-        var probe = new Probe();
+        return await PassGatesAsync(
+            call,
+            new Probe(function, arguments),
+            async (context, probe) =>
+            {
+                var value = context.Result.GetValue<object>();
+                var result = await StreamTap.DrainAsync(value, function, cancellationToken).ConfigureAwait(false) ?? KernelJson.CaptureResult(value, function, out _);
+                if (probe.Reached)
+                {
+                    return new StepCallResult { Result = result };
+                }
+
+                // A filter answered in the function's place. For a read that may be a cache; a write whose function did not run has not happened.
+                return call.Effect is StepEffect.Read && result is not null && !context.Terminate ? new StepCallResult { Result = result } : Answered(call, result);
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async Task<StepCallResult> ReplayNestedAsync(StepCall call, Func<CancellationToken, Task<StepCallResult>> replay, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        ArgumentNullException.ThrowIfNull(replay);
+        var function = _modelCall is { } asked && KernelActions.IsReplay(asked.Function) ? asked.Function : _kernel.Plugins.SelectMany(p => p).FirstOrDefault(KernelActions.IsReplay);
+        if (function is null)
+        {
+            // No model can replay anything through this kernel, so no filter of it can mean to gate that.
+            return await replay(cancellationToken).ConfigureAwait(false);
+        }
+
+        // What a model would call. The gates see that call; behind them the replay goes on by itself, in the execution that it belongs to.
+        StepCallResult? nested = null;
+        var arguments = new KernelArguments { ["name"] = call.Action, ["inputs"] = call.Arguments };
+        var probe = new Probe(function, arguments)
+        {
+            InPlace = async () =>
+            {
+                nested = await replay(cancellationToken).ConfigureAwait(false);
+                return new ReplayReply
+                {
+                    Status = nested.Refused ? ReplyStatus.Refused : nested.Failure is null ? ReplyStatus.Completed : ReplyStatus.Failed,
+                    Message = nested.Failure?.Message ?? $"'{call.Action}' is replayed.",
+                };
+            },
+        };
+        return await PassGatesAsync(
+            call,
+            probe,
+            (context, _) => Task.FromResult(nested ?? Answered(call, KernelJson.CaptureResult(context.Result.GetValue<object>(), function, out var _))),
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Sends a call through both kinds of filters.</summary>
+    /// <param name="call">The step.</param>
+    /// <param name="probe">The call as it is made, which learns whether it came through.</param>
+    /// <param name="read">Reads what came of it.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    private async Task<StepCallResult> PassGatesAsync(StepCall call, Probe probe, Func<AutoFunctionInvocationContext, Probe, Task<StepCallResult>> read, CancellationToken cancellationToken)
+    {
         var outer = CallFrames.Enter(memory: null);
         Probe.Current.Value = probe;
         AutoFunctionInvocationContext? context = null;
         try
         {
-            context = AutoContext(function, arguments, call, cancellationToken);
+            context = AutoContext(probe, call, cancellationToken);
             await InvokeAutoFiltersAsync(context, probe, index: 0).ConfigureAwait(false);
-            var value = context.Result.GetValue<object>();
-            var result = await StreamTap.DrainAsync(value, cancellationToken).ConfigureAwait(false) ?? KernelJson.CaptureResult(value, function, out _);
-            return Judge(call, context, probe, result);
+            var result = await read(context, probe).ConfigureAwait(false);
+            return result.Refused ? result : result with { StopRequested = result.StopRequested || context.Terminate };
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -91,9 +159,14 @@ public sealed class KernelStepExecutor : IStepExecutor
         }
         catch (Exception exception)
         {
-            return probe.Reached
-                ? new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message), StopRequested = context?.Terminate is true }
-                : Refused($"A filter did not let {call.Action} through: {exception.Message} (A filter that guards nothing and cannot work outside a live turn is left out of replays by {nameof(KernelReplayOptions)}.{nameof(KernelReplayOptions.LiveOnlyFilters)}.)");
+            if (probe.Reached)
+            {
+                return new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message), StopRequested = context?.Terminate is true };
+            }
+
+            // How the host can mend it is for the host to read, and not for a model to plead.
+            Log.FilterThrew(_logger, exception.GetType().Name, call.Action);
+            return Refused($"A filter did not let {call.Action} through: {exception.Message} Only the host can allow it.");
         }
         finally
         {
@@ -105,20 +178,10 @@ public sealed class KernelStepExecutor : IStepExecutor
 
     private static StepCallResult Refused(string message) => new() { Refused = true, Failure = new StepFailure(FailureTypes.Refused, message) };
 
-    private static StepCallResult Judge(StepCall call, AutoFunctionInvocationContext context, Probe probe, JsonElement? result)
-    {
-        if (!probe.Reached)
-        {
-            // A filter answered in the function's place. For a read that may be a cache; a write whose function did not run has not happened.
-            return call.Effect is StepEffect.Read && result is not null && !context.Terminate
-                ? new StepCallResult { Result = result, StopRequested = context.Terminate }
-                : Refused($"A filter answered in place of {call.Action}, and the function was not run{(result is { ValueKind: JsonValueKind.String } words ? $": {words.GetString()}" : ".")}");
-        }
+    private static StepCallResult Answered(StepCall call, JsonElement? result) =>
+        Refused($"A filter answered in place of {call.Action}, and the function was not run{(result is { ValueKind: JsonValueKind.String } words ? $": {words.GetString()}" : ".")}");
 
-        return new StepCallResult { Result = result, StopRequested = context.Terminate };
-    }
-
-    private IEnumerable<ReplayProblem> Check(PlannedCall call)
+    private IEnumerable<ReplayProblem> Check(PlannedCall call, HashSet<string>? offered)
     {
         if (!KernelActions.TryFind(_kernel, call.Action, out var function))
         {
@@ -130,6 +193,12 @@ public sealed class KernelStepExecutor : IStepExecutor
         if (KernelActions.IsOurs(function) || !_options.Allows(KernelActions.NameOf(function)))
         {
             yield return new ReplayProblem(ReplayProblemCodes.NotAllowed, call.StepId, $"Step '{call.StepId}' calls {call.Action}, which may not be replayed. The host allows functions with {nameof(KernelReplayOptions)}.{nameof(KernelReplayOptions.AllowedFunctions)}.");
+            yield break;
+        }
+
+        if (offered?.Contains(KernelActions.NameOf(function)) is false)
+        {
+            yield return new ReplayProblem(ReplayProblemCodes.NotAllowed, call.StepId, $"Step '{call.StepId}' calls {call.Action}, which is not among the functions that you may call in this turn. Do the task with those, or tell the user. Only the host can offer more functions.");
             yield break;
         }
 
@@ -146,8 +215,9 @@ public sealed class KernelStepExecutor : IStepExecutor
     }
 
     /// <summary>What an auto-function-invocation filter is shown: the call as if the model had just asked for it.</summary>
-    private AutoFunctionInvocationContext AutoContext(KernelFunction function, KernelArguments arguments, StepCall call, CancellationToken cancellationToken)
+    private AutoFunctionInvocationContext AutoContext(Probe probe, StepCall call, CancellationToken cancellationToken)
     {
+        var (function, arguments) = (probe.Function, probe.Arguments);
         var id = string.Create(CultureInfo.InvariantCulture, $"replay-{call.ExecutionId:N}-{call.StepId}");
         var asked = new ChatMessageContent(AuthorRole.Assistant, [new FunctionCallContent(function.Name, function.PluginName, id, arguments)]);
         var history = _modelCall is null ? new ChatHistory() : new ChatHistory(_modelCall.History);
@@ -160,6 +230,8 @@ public sealed class KernelStepExecutor : IStepExecutor
             FunctionSequenceIndex = 0,
             FunctionCount = 1,
             CancellationToken = cancellationToken,
+            ExecutionSettings = _modelCall?.ExecutionSettings,
+            IsStreaming = _modelCall?.IsStreaming ?? false,
         };
     }
 
@@ -177,11 +249,20 @@ public sealed class KernelStepExecutor : IStepExecutor
             return;
         }
 
-        (probe.Function, probe.Arguments) = (context.Function, context.Arguments);
+        // A filter may have put others in their place.
+        (probe.Function, probe.Arguments) = (context.Function, context.Arguments ?? probe.Arguments);
         context.Result = await context.Function.InvokeAsync(_gated, context.Arguments, context.CancellationToken).ConfigureAwait(false);
     }
 
     private void CarryDataOver()
+    {
+        lock (KernelSessions.GateOf(_kernel))
+        {
+            CarryChangedDataOver();
+        }
+    }
+
+    private void CarryChangedDataOver()
     {
         foreach (var (key, value) in _gated.Data)
         {
@@ -200,7 +281,7 @@ public sealed class KernelStepExecutor : IStepExecutor
     }
 
     /// <summary>Tells whether a call came through all filters to its function.</summary>
-    private sealed class Probe
+    private sealed class Probe(KernelFunction function, KernelArguments arguments)
     {
         public static readonly AsyncLocal<Probe?> Current = new();
 
@@ -209,21 +290,33 @@ public sealed class KernelStepExecutor : IStepExecutor
         public bool Reached { get; private set; }
 
         /// <summary>The function of the call, and below its arguments: by both it is told from calls that filters and functions make in its course.</summary>
-        public KernelFunction? Function { get; set; }
+        public KernelFunction Function { get; set; } = function;
 
         /// <summary>The arguments of the call, the very instance.</summary>
-        public KernelArguments? Arguments { get; set; }
+        public KernelArguments Arguments { get; set; } = arguments;
+
+        /// <summary>What is done instead of running the function, or <see langword="null"/>.</summary>
+        public Func<Task<object>>? InPlace { get; init; }
 
         private sealed class ProbeFilter : IFunctionInvocationFilter
         {
-            public Task OnFunctionInvocationAsync(FunctionInvocationContext context, Func<FunctionInvocationContext, Task> next)
+            public async Task OnFunctionInvocationAsync(FunctionInvocationContext context, Func<FunctionInvocationContext, Task> next)
             {
-                if (Current.Value is { } probe && probe.Function == context.Function && ReferenceEquals(probe.Arguments, context.Arguments))
+                if (Current.Value is not { } probe || probe.Function != context.Function || !ReferenceEquals(probe.Arguments, context.Arguments))
                 {
-                    probe.Reached = true;
+                    await next(context).ConfigureAwait(false);
+                    return;
                 }
 
-                return next(context);
+                probe.Reached = true;
+                if (probe.InPlace is { } inPlace)
+                {
+                    context.Result = new FunctionResult(context.Function, await inPlace().ConfigureAwait(false));
+                }
+                else
+                {
+                    await next(context).ConfigureAwait(false);
+                }
             }
         }
     }

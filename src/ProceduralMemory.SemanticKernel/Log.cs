@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.Extensions.Logging;
 
 namespace ProceduralMemory.SemanticKernel;
@@ -5,9 +6,27 @@ namespace ProceduralMemory.SemanticKernel;
 /// <summary>What the shell logs: names and ids, never arguments or results.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(101, LogLevel.Error, "A step of the recording '{Name}' (trace {TraceId}) could not be recorded. The calls go on; the recording cannot be finalized.")]
-    public static partial void RecordingFaulted(ILogger logger, string name, Guid traceId, Exception exception);
+    [LoggerMessage(101, LogLevel.Error, "A step of the recording '{Name}' (trace {TraceId}) could not be recorded. The calls go on; the recording cannot be finalized. {Fault}")]
+    public static partial void RecordingFaulted(ILogger logger, string name, Guid traceId, string fault, Exception? exception);
 
-    [LoggerMessage(102, LogLevel.Error, "The function '{Function}' of the procedural memory failed. The model was told so without details.")]
-    public static partial void PluginFaulted(ILogger logger, string function, Exception exception);
+    [LoggerMessage(102, LogLevel.Error, "The function '{Function}' of the procedural memory failed. The model was told so without details. {Fault}")]
+    public static partial void PluginFaulted(ILogger logger, string function, string fault, Exception? exception);
+
+    [LoggerMessage(103, LogLevel.Warning, "A filter threw {ErrorType} before the replayed call of {Action}, which is refused. A filter that guards nothing and cannot work outside a live turn is left out of replays by KernelReplayOptions.LiveOnlyFilters.")]
+    public static partial void FilterThrew(ILogger logger, string errorType, string action);
+
+    [LoggerMessage(104, LogLevel.Error, "The scope of a call of '{Function}' could not be told, so it is not recorded, and no recording of its kernel can be finalized. {Fault}")]
+    public static partial void ScopeFaulted(ILogger logger, string function, string fault, Exception? exception);
+}
+
+/// <summary>An exception as it may be logged. Converters, redactors and functions of a host put values into messages, so of theirs only the type and the place are told.</summary>
+internal static class LoggedFault
+{
+    /// <summary>The exception where its messages hold no values: those of this library, and of the database under it.</summary>
+    public static Exception? Of(Exception exception) => IsOurs(exception) ? exception : null;
+
+    public static string Describe(Exception exception) =>
+        IsOurs(exception) || exception.StackTrace is not { } stack ? exception.GetType().FullName! : $"{exception.GetType().FullName}{Environment.NewLine}{stack}";
+
+    private static bool IsOurs(Exception exception) => exception is ProceduralMemoryException or DbException && (exception.InnerException is null || IsOurs(exception.InnerException));
 }

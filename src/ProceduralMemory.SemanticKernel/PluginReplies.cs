@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel;
 
@@ -160,9 +161,9 @@ public sealed class ReplayReply : PluginReply
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<StepReply>? Steps { get; init; }
 
-    /// <summary>The results by step id, for the recording of a replay as one step.</summary>
+    /// <summary>The whole of it, for the recording of a replay as a step.</summary>
     [JsonIgnore]
-    internal JsonElement? StepResults { get; init; }
+    internal ReplayResult? Replay { get; init; }
 }
 
 /// <summary>A step of a replay as a model sees it.</summary>

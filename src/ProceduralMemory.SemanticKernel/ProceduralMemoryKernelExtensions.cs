@@ -100,6 +100,6 @@ public static class ProceduralMemoryKernelExtensions
         this ProcedureMemory memory, Kernel kernel, string name, ReplayRequest? request = null, KernelReplayOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(memory);
-        return memory.ReplayAsync(name, request ?? new ReplayRequest(), new KernelStepExecutor(kernel, options), cancellationToken);
+        return memory.ReplayAsync(new KernelStepExecutor(kernel, options), name, request, cancellationToken);
     }
 }

@@ -64,12 +64,8 @@ public sealed class ProceduralMemoryPlugin
             FindSimilarProcedure,
             async () =>
             {
-                if (string.IsNullOrWhiteSpace(request))
-                {
-                    throw new ArgumentException("'request' is empty. Give the task in the user's words.");
-                }
-
-                var found = await _memory.FindAsync(request, new FindOptions { Top = Math.Clamp(top, 1, 20) }, cancellationToken).ConfigureAwait(false);
+                var words = ModelCall.Shortened(ModelArgument.Required(request, "request", "Give the task in the user's words."))!;
+                var found = await _memory.FindAsync(words, new FindOptions { Top = Math.Clamp(top, 1, 20) }, cancellationToken).ConfigureAwait(false);
                 return found.Matches.Count > 0
                     ? new FindReply
                     {
@@ -103,16 +99,12 @@ public sealed class ProceduralMemoryPlugin
             ReplayProcedure,
             async () =>
             {
-                if (string.IsNullOrWhiteSpace(name))
-                {
-                    throw new ArgumentException($"'name' is empty. Give the name of a procedure that {FindSimilarProcedure} returned.");
-                }
-
                 var overrides = ModelArgument.Object(adapt, "adapt");
-                var procedure = await _memory.GetAsync(name, cancellationToken: cancellationToken).ConfigureAwait(false);
+                var procedure = await _memory.GetAsync(ModelArgument.Required(name, "name", $"Give the name of a procedure that {FindSimilarProcedure} returned."), cancellationToken: cancellationToken).ConfigureAwait(false);
                 var stepIds = procedure.Version.Steps.Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
-                var result = await _memory.ReplayAsync(
-                    name,
+                var result = await _memory.ReplayProcedureAsync(
+                    new KernelStepExecutor(kernel, _replay),
+                    procedure,
                     new ReplayRequest
                     {
                         Inputs = ModelArgument.Object(inputs, "inputs"),
@@ -120,9 +112,8 @@ public sealed class ProceduralMemoryPlugin
                         ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
                         Skip = ModelArgument.Strings(skip, "skip"),
                         ContinueOnFailure = continueOnFailure,
-                        Request = CallFrames.CurrentModelCall?.Request ?? _memory.CurrentSession?.Request,
+                        Request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? _memory.CurrentSession?.Request),
                     },
-                    new KernelStepExecutor(kernel, _replay),
                     cancellationToken).ConfigureAwait(false);
                 return Reply(procedure, result);
             },
@@ -140,18 +131,18 @@ public sealed class ProceduralMemoryPlugin
             StartRecording,
             async () =>
             {
-                var session = KernelSessions.Get(_memory, kernel);
-                var request = CallFrames.CurrentModelCall?.Request ?? session.Request;
+                ModelArgument.Required(name, "name", "Name the skill without this task's values, such as refund_order.");
+
+                // Before anything is begun: where the search fails, no recording is left behind that the model knows nothing of.
+                var request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? KernelSessions.Find(_memory, kernel)?.Request);
+                var similar = await _memory.FindAsync(string.Join(' ', request ?? "", name, description), new FindOptions { Top = 3 }, cancellationToken).ConfigureAwait(false);
                 var recorder = await _memory.StartRecordingAsync(
-                    new Capture.RecordingDetails { Name = name ?? "", Description = description ?? "", Request = request }, session, cancellationToken).ConfigureAwait(false);
-                var words = string.Join(' ', request ?? "", name, description);
-                var similar = await _memory.FindAsync(words, new FindOptions { Top = 3 }, cancellationToken).ConfigureAwait(false);
-                var filtered = kernel.FunctionInvocationFilters.OfType<ProcedureRecordingFilter>().Any();
+                    new Capture.RecordingDetails { Name = name, Description = description ?? "", Request = request }, KernelSessions.Get(_memory, kernel), cancellationToken).ConfigureAwait(false);
                 return new RecordingReply
                 {
                     Similar = similar.Matches.Count == 0 ? null : [.. similar.Matches.Select(m => Summary(m.Procedure, m.Score))],
                     Status = ReplyStatus.Recording,
-                    Message = filtered
+                    Message = IsFiltered(kernel)
                         ? $"Recording '{recorder.Name}'. Every function that you call from now on is recorded by itself."
                         : $"Recording '{recorder.Name}'. This kernel has no recording filter: record each step yourself with {RecordStep}. (Host: add one with kernel.UseProceduralMemory(memory), or builder.AddProceduralMemory(…).)",
                     Next = similar.Matches.Count > 0
@@ -181,16 +172,12 @@ public sealed class ProceduralMemoryPlugin
                     return NoRecording();
                 }
 
-                if (string.IsNullOrWhiteSpace(action))
-                {
-                    throw new ArgumentException("'action' is empty. Give the function as plugin.function, or say in words what was done.");
-                }
-
+                ModelArgument.Required(action, "action", "Give the function as plugin.function, or say in words what was done.");
                 var isFunction = KernelActions.TryFind(kernel, action, out var function);
                 var name = isFunction ? KernelActions.NameOf(function) : action.Trim();
                 if (isFunction && KernelActions.IsOurs(function))
                 {
-                    throw new ArgumentException($"'{action}' belongs to the procedural memory and is no step of a task.");
+                    throw new ModelArgumentException($"'{action}' belongs to the procedural memory and is no step of a task.");
                 }
 
                 var given = ModelArgument.Object(arguments, "arguments");
@@ -198,9 +185,15 @@ public sealed class ProceduralMemoryPlugin
                     ? KernelJson.CaptureArguments(function, new KernelArguments(given.ToDictionary(a => a.Key, a => (object?)a.Value)), out _)
                     : JsonSerializer.SerializeToElement(given);
                 var failure = success ? null : new StepFailure("reported", outcome ?? "The agent reported a failure.");
-                if (await recorder.AnnotateStepAsync(name, captured, outcome, notes, failure, cancellationToken).ConfigureAwait(false))
+                if (await recorder.AnnotateStepAsync(name, arguments is null ? null : captured, outcome, notes, failure, cancellationToken).ConfigureAwait(false))
                 {
                     return new PluginReply { Status = ReplyStatus.Recorded, Message = $"Noted with the recorded call of {name}{(success ? "" : ", which is left out of the procedure")}.", Next = Continue() };
+                }
+
+                if (isFunction && IsFiltered(kernel))
+                {
+                    // Every call is recorded by itself here, so this one was not made: a step that nobody tried is none to replay.
+                    throw new ModelArgumentException($"No such call of {name} was recorded, and what was not called is no step. Call the function itself: that is recorded without further ado.");
                 }
 
                 await recorder.RecordStepAsync(
@@ -257,14 +250,18 @@ public sealed class ProceduralMemoryPlugin
                     recorder.ReportUsage(usage.ModelCalls, usage.InputTokens, usage.OutputTokens);
                 }
 
-                if (recorder.IsIncomplete)
+                Capture.RecordingResult result;
+                try
+                {
+                    result = await recorder.FinalizeAsync(notes, cancellationToken: cancellationToken).ConfigureAwait(false);
+                }
+                catch (RecordingStateException) when (recorder.IncompleteBecause is not null)
                 {
                     // Nobody but the model is there to give it up, and a model cannot.
                     await recorder.AbandonAsync(cancellationToken).ConfigureAwait(false);
-                    return new PluginReply { Status = ReplyStatus.Conflict, Message = $"The recording '{recorder.Name}' is incomplete, because a step could not be stored. It is given up, and nothing is stored.", Next = $"Answer the user. To record such a task again, call {StartRecording} before its first step." };
+                    return new PluginReply { Status = ReplyStatus.Conflict, Message = $"The recording '{recorder.Name}' is incomplete, because {recorder.IncompleteBecause}. It is given up, and nothing is stored.", Next = $"Answer the user. To record such a task again, call {StartRecording} before its first step." };
                 }
 
-                var result = await recorder.FinalizeAsync(notes, cancellationToken: cancellationToken).ConfigureAwait(false);
                 if (result.Procedure is not { } procedure)
                 {
                     return new PluginReply { Status = ReplyStatus.NothingRecorded, Message = "No new successful step was recorded, so there is nothing to store.", Next = "Answer the user." };
@@ -308,6 +305,9 @@ public sealed class ProceduralMemoryPlugin
     internal static IReadOnlyList<LearnedStep> Steps(Procedure procedure) =>
         [.. procedure.Version.Steps.Select(s => new LearnedStep { Id = s.Id, Action = s.Action, Arguments = s.Arguments })];
 
+    /// <summary>Whether the calls of functions of this kernel are recorded by themselves.</summary>
+    private bool IsFiltered(Kernel kernel) => kernel.FunctionInvocationFilters.OfType<ProcedureRecordingFilter>().Any(f => f.Memory == _memory);
+
     private static string Continue() => $"Go on with the task, then {Finalize}.";
 
     private static PluginReply NoRecording() => new()
@@ -336,7 +336,7 @@ public sealed class ProceduralMemoryPlugin
             ExecutionId = result.ExecutionId?.ToString("D", CultureInfo.InvariantCulture),
             Missing = missing ? Inputs(procedure.Version.Inputs.Where(i => result.Problems.Any(p => p.InputName == i.Name))) : null,
             Steps = result.ExecutionId is null ? null : [.. result.Steps.Select(Step)],
-            StepResults = result.Result,
+            Replay = result,
         };
     }
 

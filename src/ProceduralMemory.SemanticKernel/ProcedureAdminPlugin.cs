@@ -50,7 +50,7 @@ public sealed class ProcedureAdminPlugin
     [Description("Shows a procedure: its inputs, and its steps with the source of each argument.")]
     public Task<PluginReply> GetAsync([Description("The procedure's name")] string name, [Description("The version; the active one if left out")] int? version = null, CancellationToken cancellationToken = default) => _guard.RunAsync(
         "get_procedure",
-        async () => Show(await _memory.GetAsync(name, version, cancellationToken).ConfigureAwait(false), ReplyStatus.Ok, message: null),
+        async () => Show(await _memory.GetAsync(Name(name), version, cancellationToken).ConfigureAwait(false), ReplyStatus.Ok, message: null),
         cancellationToken);
 
     /// <summary>Lists the versions of a procedure.</summary>
@@ -59,7 +59,7 @@ public sealed class ProcedureAdminPlugin
     public Task<PluginReply> ListVersionsAsync([Description("The procedure's name")] string name, CancellationToken cancellationToken = default) => _guard.RunAsync(
         "list_versions",
         async () => List(
-            (await _memory.ListVersionsAsync(name, cancellationToken).ConfigureAwait(false)).Select(v => (object)new
+            (await _memory.ListVersionsAsync(Name(name), cancellationToken).ConfigureAwait(false)).Select(v => (object)new
             {
                 version = v.Number,
                 reason = Word(v.Reason),
@@ -120,12 +120,12 @@ public sealed class ProcedureAdminPlugin
 
     /// <summary>Improves a procedure from its statistics.</summary>
     [KernelFunction("optimize_procedure")]
-    [Description("Makes a better version of a procedure from its statistics: removes steps that mostly fail, flags slow ones. Needs a few executions.")]
+    [Description("Makes a better version of a procedure from its statistics: removes optional steps that mostly fail, flags slow ones and others that fail. Needs a few executions.")]
     public Task<PluginReply> OptimizeAsync([Description("The procedure's name")] string name, CancellationToken cancellationToken = default) => _guard.RunAsync(
         "optimize_procedure",
         async () =>
         {
-            var result = await _memory.OptimizeAsync(name, cancellationToken: cancellationToken).ConfigureAwait(false);
+            var result = await _memory.OptimizeAsync(Name(name), cancellationToken: cancellationToken).ConfigureAwait(false);
             return Show(result.Procedure, ReplyStatus.Ok, result.Message);
         },
         cancellationToken);
@@ -137,7 +137,13 @@ public sealed class ProcedureAdminPlugin
         "merge_procedures",
         async () =>
         {
-            var result = await _memory.MergeAsync(ModelArgument.Strings(names, "names"), cancellationToken).ConfigureAwait(false);
+            var given = ModelArgument.Strings(names, "names");
+            if (given.Any(string.IsNullOrWhiteSpace) || given.Distinct(StringComparer.OrdinalIgnoreCase).Count() < 2)
+            {
+                throw new ModelArgumentException("'names' must name at least two different procedures, such as those that list_similar_procedures gave.");
+            }
+
+            var result = await _memory.MergeAsync(given, cancellationToken).ConfigureAwait(false);
             return Show(result.Kept, ReplyStatus.Ok, $"'{result.Kept.Name}' is kept; {string.Join(", ", result.Merged.Select(n => $"'{n}'"))} retired.");
         },
         cancellationToken);
@@ -157,7 +163,7 @@ public sealed class ProcedureAdminPlugin
     [Description("Gives a procedure as a JSON document, for review or for another machine.")]
     public Task<PluginReply> ExportAsync([Description("The procedure's name")] string name, CancellationToken cancellationToken = default) => _guard.RunAsync(
         "export_procedure",
-        async () => new ListReply { Status = ReplyStatus.Ok, Message = $"'{name}' as a document.", Items = [JsonElement.Parse(await _memory.ExportAsync(name, cancellationToken: cancellationToken).ConfigureAwait(false))] },
+        async () => new ListReply { Status = ReplyStatus.Ok, Message = $"'{name}' as a document.", Items = [JsonElement.Parse(await _memory.ExportAsync(Name(name), cancellationToken: cancellationToken).ConfigureAwait(false))] },
         cancellationToken);
 
     /// <summary>Imports a procedure as a draft.</summary>
@@ -190,6 +196,8 @@ public sealed class ProcedureAdminPlugin
         },
         cancellationToken);
 
+    private static string Name(string? name) => ModelArgument.Required(name, "name", "Give the name of a procedure that list_procedures gave.");
+
     private static ProcedureReply Show(Procedure procedure, string status, string? message) => new()
     {
         Status = status,
@@ -221,7 +229,7 @@ public sealed class ProcedureAdminPlugin
         }
         catch (JsonException exception)
         {
-            throw new ArgumentException($"'{name}' cannot be read{(exception.Path is { } path ? $" at {path}" : "")}. See the example in the description.", exception);
+            throw new ModelArgumentException($"'{name}' cannot be read{(exception.Path is { } path ? $" at {path}" : "")}. See the example in the description.", exception);
         }
     }
 

@@ -1,10 +1,10 @@
-using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.SemanticKernel;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel;
 
@@ -15,7 +15,8 @@ namespace ProceduralMemory.SemanticKernel;
 /// </summary>
 /// <remarks>
 /// A call inside a recorded call is not recorded: replaying the outer one makes it again. Functions without a plugin (prompts, ad-hoc functions) are
-/// transparent. Of this library's own functions a replay is recorded as one step that replays the procedure; the others are invisible.
+/// transparent. Of this library's own functions a replay is recorded as one step that replays the procedure; the others are invisible. A replay that breaks
+/// off is a failed step, followed by what it had done.
 /// Recording never breaks a call: a fault of its own is logged once for a recording, which then cannot be finalized, and the call goes on.
 /// </remarks>
 public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoFunctionInvocationFilter
@@ -34,13 +35,15 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("ProceduralMemory.SemanticKernel");
     }
 
+    internal ProcedureMemory Memory => _memory;
+
     /// <inheritdoc/>
     public async Task OnAutoFunctionInvocationAsync(AutoFunctionInvocationContext context, Func<AutoFunctionInvocationContext, Task> next)
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(next);
         var outer = CallFrames.CurrentModelCall;
-        CallFrames.CurrentModelCall = new ModelCall(context);
+        CallFrames.CurrentModelCall = new ModelCall(context, _memory.Options.TimeProvider);
         try
         {
             await next(context).ConfigureAwait(false);
@@ -76,6 +79,12 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         }
         catch (Exception exception)
         {
+            if (exception is OperationCanceledException && KernelActions.IsReplay(context.Function))
+            {
+                // Cancelled in the midst: some of its steps may be done, and the recording does not know which.
+                Fault(recorder, exception);
+            }
+
             await CompleteAsync(recorder, call, static () => (null, null), new StepFailure(exception.GetType().Name, exception.Message)).ConfigureAwait(false);
             throw;
         }
@@ -84,7 +93,15 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             CallFrames.Leave(outer);
         }
 
-        if (context.IsStreaming && StreamTap.TryWrap(context, _memory, (items, failure) => CompleteAsync(recorder, call, () => (StreamTap.ToJson(items), null), failure)))
+        if (context.IsStreaming && StreamTap.TryWrap(context, _memory, (items, failure) => CompleteAsync(
+            recorder,
+            call,
+            () =>
+            {
+                var result = items.ToJson(out var lossy);
+                return (result, lossy);
+            },
+            failure)))
         {
             // Nobody may ever read it: the recording does not wait for that.
             recorder.DetachStep(call);
@@ -97,8 +114,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
     private (ProcedureRecorder Recorder, RecordedCall Call)? Begin(FunctionInvocationContext context)
     {
         var function = context.Function;
-        if (string.IsNullOrEmpty(function.PluginName) || (KernelActions.IsOurs(function) && !KernelActions.IsReplay(function))
-            || KernelSessions.Find(_memory, context.Kernel)?.Recorder is not { } recorder)
+        if (string.IsNullOrEmpty(function.PluginName) || (KernelActions.IsOurs(function) && !KernelActions.IsReplay(function)) || RecorderOf(context) is not { } recorder)
         {
             return null;
         }
@@ -124,6 +140,25 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         }
     }
 
+    private ProcedureRecorder? RecorderOf(FunctionInvocationContext context)
+    {
+        try
+        {
+            return KernelSessions.Find(_memory, context.Kernel)?.Recorder;
+        }
+        catch (Exception exception)
+        {
+            // The host could not tell whose call it is, so any of these recordings may lack it now.
+            foreach (var recorder in KernelSessions.Recorders(_memory, context.Kernel))
+            {
+                recorder.MarkIncomplete(exception);
+            }
+
+            Log.ScopeFaulted(_logger, KernelActions.NameOf(context.Function), LoggedFault.Describe(exception), LoggedFault.Of(exception));
+            return null;
+        }
+    }
+
     /// <summary>A replay as a step: the action is the procedure, the arguments are its inputs.</summary>
     private static (string Procedure, JsonElement Inputs) ComposedStep(JsonElement arguments)
     {
@@ -136,9 +171,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
     {
         if (KernelActions.IsReplay(context.Function) && context.Result.GetValue<object>() is PluginReply reply)
         {
-            // The step's result is what a replay of the outer procedure will give for it, not the words for the model.
-            var adapted = IsGiven("adapt") || IsGiven("skip");
-            return CompleteAsync(recorder, call, () => ((reply as ReplayReply)?.StepResults, adapted ? "the adapted parameters and skipped steps of the replay" : null), reply.Status == ReplyStatus.Completed ? null : new StepFailure(FailureTypes.NestedProcedure, reply.Message));
+            return CompleteReplayAsync(recorder, call, context, reply);
         }
 
         return CompleteAsync(
@@ -150,8 +183,66 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
                 return (result, lossy);
             },
             failure: null);
+    }
+
+    private async Task CompleteReplayAsync(ProcedureRecorder recorder, RecordedCall call, FunctionInvocationContext context, PluginReply reply)
+    {
+        // The step's result is what a replay of the outer procedure will give for it, not the words for the model.
+        var adapted = IsGiven("adapt") || IsGiven("skip");
+        var replay = (reply as ReplayReply)?.Replay;
+        var completed = reply.Status == ReplyStatus.Completed;
+        var done = new List<(RecordedCall Call, ExecutionStep Step)>();
+        try
+        {
+            if (reply.Status == ReplyStatus.Unavailable)
+            {
+                throw new RecordingStateException("A replay broke off, and how far it came is not known.");
+            }
+
+            // A replay that broke off is no step of the procedure, but what it did is done, and whoever does the rest by hand does only the rest.
+            if (!completed && replay is not null)
+            {
+                await BeginDoneStepsAsync(recorder, replay, done).ConfigureAwait(false);
+            }
+        }
+        catch (Exception exception)
+        {
+            Fault(recorder, exception);
+        }
+
+        await CompleteAsync(
+            recorder,
+            call,
+            () => (replay?.Result, adapted ? "the adapted parameters and skipped steps of the replay" : null),
+            completed ? null : new StepFailure(FailureTypes.NestedProcedure, reply.Message)).ConfigureAwait(false);
+        foreach (var (begun, step) in done)
+        {
+            await CompleteAsync(recorder, begun, () => (step.Result, step.Omitted), failure: null).ConfigureAwait(false);
+        }
 
         bool IsGiven(string name) => context.Arguments.TryGetValue(name, out var given) && given is not null;
+    }
+
+    /// <summary>Takes the done steps of a replay into the recording, from the log of executions: that knows which values came from secret inputs.</summary>
+    private async Task BeginDoneStepsAsync(ProcedureRecorder recorder, ReplayResult replay, List<(RecordedCall Call, ExecutionStep Step)> done)
+    {
+        var logged = replay.ExecutionId is { } id ? (await _memory.GetExecutionAsync(id).ConfigureAwait(false))?.Steps.ToDictionary(s => s.StepId, StringComparer.Ordinal) : null;
+        foreach (var outcome in replay.Steps)
+        {
+            if (outcome is { Nested: { } nested, Status: not StepStatus.Success })
+            {
+                await BeginDoneStepsAsync(recorder, nested, done).ConfigureAwait(false);
+            }
+            else if (outcome.Status is StepStatus.Success)
+            {
+                var step = logged?.GetValueOrDefault(outcome.StepId) ?? throw new RecordingStateException($"The execution {replay.ExecutionId:D} is not in the log, so what it did cannot be recorded.");
+                var model = CallFrames.CurrentModelCall;
+                var kind = outcome.Nested is null ? StepKind.Function : StepKind.Procedure;
+                var begun = recorder.BeginStep(step.Action, step.Arguments ?? default, kind, model?.Group, model?.Index ?? 0, omitted: null, step.Duration ?? outcome.Duration)
+                    ?? throw new RecordingStateException($"The recording '{recorder.Name}' was ended before it had all steps of a replay.");
+                done.Add((begun, step));
+            }
+        }
     }
 
     private async Task CompleteAsync(ProcedureRecorder recorder, RecordedCall call, Func<(JsonElement? Result, string? Lossy)> capture, StepFailure? failure)
@@ -183,105 +274,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         recorder.MarkIncomplete(exception);
         if (_faulted.TryAdd(recorder, recorder))
         {
-            Log.RecordingFaulted(_logger, recorder.Name, recorder.TraceId, exception);
-        }
-    }
-}
-
-/// <summary>Watches a streamed result go by: the caller enumerates it as ever, and what it took is recorded when it stops.</summary>
-internal static class StreamTap
-{
-    private static readonly MethodInfo ReadMethod = typeof(StreamTap).GetMethod(nameof(Read), BindingFlags.NonPublic | BindingFlags.Static)!;
-    private static readonly MethodInfo WrapMethod = typeof(StreamTap).GetMethod(nameof(Wrap), BindingFlags.NonPublic | BindingFlags.Static)!;
-
-    public static bool TryWrap(FunctionInvocationContext context, ProcedureMemory memory, Func<IReadOnlyList<object?>, StepFailure?, Task> completed)
-    {
-        var stream = context.Result.GetValue<object>();
-        if (ElementOf(stream) is not { } element)
-        {
-            return false;
-        }
-
-        // The element type is known only now.
-        var wrapped = WrapMethod.MakeGenericMethod(element).Invoke(null, [stream, memory, completed, CancellationToken.None]);
-        context.Result = new FunctionResult(context.Result, wrapped);
-        return true;
-    }
-
-    /// <summary>Reads a streamed result to its end, so that what streams has run.</summary>
-    /// <returns>The items as one value, or <see langword="null"/> when the result is no stream.</returns>
-    public static async Task<JsonElement?> DrainAsync(object? result, CancellationToken cancellationToken)
-    {
-        if (ElementOf(result) is not { } element)
-        {
-            return null;
-        }
-
-        return ToJson(await ((Task<List<object?>>)ReadMethod.MakeGenericMethod(element).Invoke(null, [result, cancellationToken])!).ConfigureAwait(false));
-    }
-
-    /// <summary>The items as one value: texts and chunks of content run together, anything else is an array.</summary>
-    public static JsonElement ToJson(IReadOnlyList<object?> items) => items.All(i => i is string or StreamingKernelContent)
-        ? JsonSerializer.SerializeToElement(string.Concat(items))
-        : JsonSerializer.SerializeToElement(items);
-
-    private static Type? ElementOf(object? stream) => stream?.GetType().GetInterfaces()
-        .FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IAsyncEnumerable<>))?.GetGenericArguments()[0];
-
-    private static async Task<List<object?>> Read<T>(IAsyncEnumerable<T> stream, CancellationToken cancellationToken)
-    {
-        var items = new List<object?>();
-        await foreach (var item in stream.WithCancellation(cancellationToken).ConfigureAwait(false))
-        {
-            items.Add(item);
-        }
-
-        return items;
-    }
-
-    private static async IAsyncEnumerable<T> Wrap<T>(
-        IAsyncEnumerable<T> stream, ProcedureMemory memory, Func<IReadOnlyList<object?>, StepFailure?, Task> completed, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var seen = new List<object?>();
-        var failure = new StepFailure("incomplete_stream", "The caller stopped before the end of the stream.");
-        var enumerator = stream.GetAsyncEnumerator(cancellationToken);
-        await using (enumerator.ConfigureAwait(false))
-        {
-            try
-            {
-                while (true)
-                {
-                    bool more;
-                    // The body of a streamed function runs here, not in the call: what it calls belongs to it.
-                    var outer = CallFrames.Enter(memory);
-                    try
-                    {
-                        more = await enumerator.MoveNextAsync().ConfigureAwait(false);
-                    }
-                    catch (Exception exception)
-                    {
-                        failure = new StepFailure(exception.GetType().Name, exception.Message);
-                        throw;
-                    }
-                    finally
-                    {
-                        CallFrames.Leave(outer);
-                    }
-
-                    if (!more)
-                    {
-                        failure = null;
-                        break;
-                    }
-
-                    seen.Add(enumerator.Current);
-                    yield return enumerator.Current;
-                }
-            }
-            finally
-            {
-                await completed(seen, failure).ConfigureAwait(false);
-            }
+            Log.RecordingFaulted(_logger, recorder.Name, recorder.TraceId, LoggedFault.Describe(exception), LoggedFault.Of(exception));
         }
     }
 }

@@ -25,7 +25,7 @@ public sealed class BadInputTests : IDisposable
         Func<Task>[] acts =
         [
             () => Memory.GetAsync(name), () => Memory.ListVersionsAsync(name), () => Memory.ActivateVersionAsync(name, 1), () => Memory.ExportAsync(name), () => Memory.OptimizeAsync(name),
-            () => Memory.MergeAsync([name, "deploy_service"]), () => Memory.ReplayAsync(name, Given.With(), new ScriptedExecutor()), () => Memory.ListExecutionsAsync(name),
+            () => Memory.MergeAsync([name, "deploy_service"]), () => Memory.ReplayAsync(new ScriptedExecutor(), name, Given.With()), () => Memory.ListExecutionsAsync(name),
         ];
         foreach (var act in acts)
         {
@@ -254,7 +254,7 @@ public sealed class BadInputTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
 
-        await Record.ExceptionAsync(() => Memory.ReplayAsync("p", Given.With() with { Request = Lone }, new ScriptedExecutor()));
+        await Record.ExceptionAsync(() => Memory.ReplayAsync(new ScriptedExecutor(), "p", Given.With() with { Request = Lone }));
 
         Assert.DoesNotContain(await Memory.ListExecutionsAsync(), e => e.Outcome is ReplayOutcome.Running);
         Assert.Equal("ok", _test.IntegrityCheck());
@@ -269,7 +269,7 @@ public sealed class BadInputTests : IDisposable
             Func<Task>[] acts =
             [
                 () => Memory.GetAsync(name), () => Memory.ListVersionsAsync(name), () => Memory.ActivateVersionAsync(name, 1), () => Memory.ExportAsync(name), () => Memory.OptimizeAsync(name),
-                () => Memory.MergeAsync([name, "x"]), () => Memory.ReplayAsync(name, Given.With(), new ScriptedExecutor()), () => Memory.ListExecutionsAsync(name), () => Memory.FindAsync(name),
+                () => Memory.MergeAsync([name, "x"]), () => Memory.ReplayAsync(new ScriptedExecutor(), name, Given.With()), () => Memory.ListExecutionsAsync(name), () => Memory.FindAsync(name),
             ];
             foreach (var act in acts)
             {
@@ -290,6 +290,7 @@ public sealed class BadInputTests : IDisposable
         { "MaxValueDepth", o => o.MaxValueDepth = 65 },
         { "MaxSteps", o => o.MaxSteps = 0 },
         { "MaxProcedureDepth", o => o.MaxProcedureDepth = 0 },
+        { "MaxReplayCalls", o => o.MaxReplayCalls = 0 },
         { "MinimumScore", o => o.MinimumScore = 1.5 },
         { "MinimumScore", o => o.MinimumScore = double.NaN },
         { "MinimumExecutionsToOptimize", o => o.MinimumExecutionsToOptimize = 0 },

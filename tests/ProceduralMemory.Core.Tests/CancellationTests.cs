@@ -27,7 +27,7 @@ public sealed class CancellationTests : IDisposable
         ["Export"] = (w, t) => w.Memory.ExportAsync("p", cancellationToken: t),
         ["Import"] = (w, t) => w.Memory.ImportAsync("""{"format":1,"name":"new","steps":[{"action":"t.a"}]}""", t),
         ["Find"] = (w, t) => w.Memory.FindAsync("p", cancellationToken: t),
-        ["Replay"] = (w, t) => w.Memory.ReplayAsync("p", Given.With(), w.Executor, t),
+        ["Replay"] = (w, t) => w.Memory.ReplayAsync(w.Executor, "p", Given.With(), t),
         ["GetExecution"] = (w, t) => w.Memory.GetExecutionAsync(w.Execution, t),
         ["ListExecutions"] = (w, t) => w.Memory.ListExecutionsAsync(cancellationToken: t),
         ["ListExecutionsOfOne"] = (w, t) => w.Memory.ListExecutionsAsync("p", cancellationToken: t),
@@ -51,7 +51,7 @@ public sealed class CancellationTests : IDisposable
         var execution = Guid.Empty;
         for (var i = 0; i < 3; i++)
         {
-            execution = (await memory.ReplayAsync("p", Given.With(), new ScriptedExecutor().Fails("t.b"))).ExecutionId!.Value;
+            execution = (await memory.ReplayAsync(new ScriptedExecutor().Fails("t.b"), "p", Given.With())).ExecutionId!.Value;
         }
 
         var recorder = await memory.StartRecordingAsync(new RecordingDetails { Name = "open" });

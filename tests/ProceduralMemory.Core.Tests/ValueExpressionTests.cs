@@ -110,7 +110,7 @@ public class ValueExpressionTests
         value =>
         {
             var step = Given.Step("t.f") with { Arguments = Json.Build(w => { w.WriteStartObject(); w.WritePropertyName("v"); ValueExpression.Escape(value).WriteTo(w); w.WriteEndObject(); }) };
-            var (arguments, origins) = new TemplateResolver(new Dictionary<string, JsonElement>()).Resolve(step, null, null);
+            var (arguments, origins) = new TemplateResolver(new Dictionary<string, JsonElement>()).Resolve(step, default);
 
             Given.JsonEqual(value, arguments.GetProperty("v"));
             Assert.Equal(ArgumentOrigin.Constant, origins["v"]);

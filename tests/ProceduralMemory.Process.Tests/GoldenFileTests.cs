@@ -34,7 +34,7 @@ public sealed class GoldenFileTests
 
             var draft = procedures.Single(p => p.Name == "rotate keys");
             Assert.Equal((null, ProcedureOrigin.Import, VersionState.Draft), (draft.ActiveVersion, draft.Origin, draft.Version.State));
-            Assert.Equal(ReplayOutcome.Refused, (await memory.ReplayAsync("rotate keys", new ReplayRequest(), new AnsweringExecutor(_ => "null"))).Outcome);
+            Assert.Equal(ReplayOutcome.Refused, (await memory.ReplayAsync(new AnsweringExecutor(_ => "null"), "rotate keys", new ReplayRequest())).Outcome);
 
             var executions = await memory.ListExecutionsAsync("publish release");
             Assert.Equal(
@@ -71,7 +71,7 @@ public sealed class GoldenFileTests
             var before = (await memory.GetAsync("publish release")).Version.Statistics;
             var host = new AnsweringExecutor(Answer);
 
-            var result = await memory.ReplayAsync("publish release", Request, host);
+            var result = await memory.ReplayAsync(host, "publish release", Request);
 
             Assert.True(result.Outcome is ReplayOutcome.Completed, result.Message);
             Assert.Equal(ReleaseCalls, host.Calls.Select(Describe));
@@ -91,7 +91,7 @@ public sealed class GoldenFileTests
         {
             var host = new AnsweringExecutor(Answer);
 
-            var result = await memory.ReplayAsync("release day", Request, host);
+            var result = await memory.ReplayAsync(host, "release day", Request);
 
             Assert.True(result.Outcome is ReplayOutcome.Completed, result.Message);
             Assert.Equal(

@@ -209,6 +209,37 @@ public sealed class AdminPluginTests
         Assert.Equal(["get_order W-1"], shop.Calls);
     }
 
+    [Fact]
+    public async Task A_model_declares_no_effects_and_an_import_brings_them_as_a_draft_only()
+    {
+        await using var agent = await AdminAgentAsync();
+        const string Steps = """[{"action":"shop.refund","arguments":{"customerId":"C-1","amount":1},"effect":"read"}]""";
+
+        await agent.ModelCallsAsync("admin-store_procedure", $$"""{"name":"stored","description":"x","steps":{{Steps}}}""");
+        await agent.ModelCallsAsync("admin-import_procedure", $$"""{"document":{"format":1,"name":"imported","steps":{{Steps}} } }""");
+
+        Assert.Equal(StepEffect.Unknown, (await agent.Memory.GetAsync("stored")).Version.Steps.Single().Effect);
+        var imported = await agent.Memory.GetAsync("imported");
+        Assert.Equal((StepEffect.Read, VersionState.Draft, (int?)null), (imported.Version.Steps.Single().Effect, imported.Version.State, imported.ActiveVersion));
+    }
+
+    [Theory]
+    [InlineData("admin-get_procedure", """{"name":""}""", "'name' is empty")]
+    [InlineData("admin-list_versions", """{"name":" "}""", "'name' is empty")]
+    [InlineData("admin-optimize_procedure", """{"name":""}""", "'name' is empty")]
+    [InlineData("admin-export_procedure", """{"name":""}""", "'name' is empty")]
+    [InlineData("admin-merge_procedures", """{"names":["a","A"]}""", "at least two different procedures")]
+    [InlineData("admin-merge_procedures", """{"names":["a",""]}""", "at least two different procedures")]
+    public async Task Names_that_make_no_sense_are_invalid(string tool, string arguments, string message)
+    {
+        await using var agent = await AdminAgentAsync();
+
+        var reply = await agent.ModelCallsAsync(tool, arguments);
+
+        Assert.Equal(ReplyStatus.Invalid, reply.Status);
+        Assert.Contains(message, reply.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("""{"document":""}""")]
     [InlineData("""{"document":"{}"}""")]

@@ -49,7 +49,6 @@ public sealed class ArgumentTests
             """),
         Of("char", 'x', "\"x\""),
         Of("enum", Colour.DarkGreen, "\"DarkGreen\""),
-        Of("enum in another case", Colour.DarkGreen, "\"DarkGreen\"", wire: "\"darkgreen\""),
         Of("enum of flags", Days.Monday | Days.Friday, "\"Monday, Friday\""),
         Of<int?>("nullable, given", 5, "5"),
         Of<int?>("nullable, null", null, "null"),
@@ -64,7 +63,6 @@ public sealed class ArgumentTests
         Of("TimeOnly", new TimeOnly(13, 37), "\"13:37:00\"", wire: "\"13:37:00\""),
         Of("TimeSpan", TimeSpan.FromMinutes(90), "\"01:30:00\""),
         Of("Guid", new Guid("0197c5d0-0000-7000-8000-000000000001"), "\"0197c5d0-0000-7000-8000-000000000001\""),
-        Of("Guid in capitals", new Guid("0197c5d0-00ab-7000-8000-000000000001"), "\"0197c5d0-00ab-7000-8000-000000000001\"", wire: "\"0197C5D0-00AB-7000-8000-000000000001\""),
         Of("Uri", new Uri("https://example.com/a?b=c&d=%20"), "\"https://example.com/a?b=c&d=%20\""),
         Of<string[]>("string[]", ["a", "2", "true"], """["a","2","true"]"""),
         Of<string[]>("string[], empty", [], "[]"),
@@ -130,7 +128,7 @@ public sealed class ArgumentTests
         var @case = Cases[name];
         var seen = new ConcurrentQueue<object?>();
         using var memory = Given.Memory();
-        var kernel = Given.Kernel(memory, @case.Plugin(seen));
+        var kernel = Given.KernelWithoutFilter(memory, @case.Plugin(seen));
 
         // By hand: Semantic Kernel's own binder cannot bind some of these from text or JSON, while what a model means by them is plain.
         await kernel.StartRecordingAsync();
@@ -140,6 +138,65 @@ public sealed class ArgumentTests
 
         Assert.Equal((ReplayOutcome.Completed, ""), (replay.Outcome, replay.Steps[0].Failure?.Message ?? ""));
         AssertSame(@case.Typed, Assert.Single(seen));
+    }
+
+    public static TheoryData<string, Delegate, string, string> Spellings => new()
+    {
+        { "2031-05-04T03:02", (DateTime value) => value.ToString("O", CultureInfo.InvariantCulture), "2031-06-05T04:03", "2031-06-05T04:03:00.0000000" },
+        { "4 May 2031", (DateTime value) => value.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), "5 June 2031", "2031-06-05" },
+        { "2031-05-04T03:02Z", (DateTimeOffset value) => value.ToString("u", CultureInfo.InvariantCulture), "2031-06-05T04:03Z", "2031-06-05 04:03:00Z" },
+        { "1:30", (TimeSpan value) => value.ToString("c", CultureInfo.InvariantCulture), "2:45", "02:45:00" },
+        { "darkgreen", (Colour value) => value.ToString(), "red", "Red" },
+        { "0197C5D0-00AB-7000-8000-000000000001", (Guid value) => value.ToString("D"), "0197C5D0-00AB-7000-8000-000000000002", "0197c5d0-00ab-7000-8000-000000000002" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Spellings))]
+    public async Task A_value_that_the_model_spells_as_the_request_does_becomes_an_input_that_takes_such_spellings(string spelt, Delegate take, string other, string taken)
+    {
+        await using var agent = await TestAgent.StartAsync(Given.Plugin("t", ("take", take)));
+
+        var conversation = await agent.AskAsync(
+            $"Take {spelt}, please.", Model.StartsRecording(), Model.Calls("t-take", JsonSerializer.Serialize(new { value = spelt })), Model.Finalizes());
+
+        Assert.Equal(spelt, (await agent.Memory.LatestTraceAsync()).Steps.Single().Arguments.GetProperty("value").GetString());
+        Assert.Equal(ReplyStatus.Stored, conversation.Replies[^1].Status);
+        Assert.Equal("$inputs.value", (await agent.Memory.GetAsync("learned_task")).Version.Steps.Single().Arguments.GetProperty("value").GetString());
+        var replay = await agent.Memory.ReplayAsync(agent.Kernel, "learned_task", Given.With(("value", JsonSerializer.Serialize(other))));
+        Given.JsonEqual(JsonSerializer.Serialize(taken), replay.Steps[0].Result);
+    }
+
+    [Fact]
+    public async Task A_decimal_that_the_request_spells_with_its_zeros_becomes_an_input()
+    {
+        await using var agent = await TestAgent.StartAsync(new Shop().Plugin());
+
+        await agent.AskAsync("Refund 12.50 to C-1.", Model.StartsRecording(), Model.Calls("shop-refund", """{"customerId":"C-1","amount":12.50}"""), Model.Finalizes());
+
+        Given.JsonEqual("""{"customerId":"$inputs.customerId","amount":"$inputs.amount"}""", (await agent.Memory.GetAsync("learned_task")).Version.Steps.Single().Arguments);
+    }
+
+    [Fact]
+    public async Task A_date_inside_of_an_object_keeps_its_spelling_too()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, Given.Plugin("t", ("take", (Stay value) => value.Nights)));
+
+        var trace = await kernel.RecordedAsync(memory, () => kernel.CallAsync("t.take", ("value", """{"Nights":2,"From":"2031-05-04T15:00","Rooms":["darkgreen"]}""")));
+
+        Given.JsonEqual("""{"value":{"From":"2031-05-04T15:00","Nights":2,"Rooms":["darkgreen"]}}""", trace.Steps.Single().Arguments);
+    }
+
+    [Fact]
+    public async Task A_converter_of_the_host_that_throws_anything_breaks_no_call_and_no_recording()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, Given.Plugin("t", ("take", (Moody value) => new Moody())));
+
+        var trace = await kernel.RecordedAsync(memory, () => kernel.CallAsync("t.take", ("value", new Moody())));
+
+        Assert.Equal((StepStatus.Success, TraceStatus.Completed), (trace.Steps.Single().Status, trace.Status));
+        Assert.Contains("argument 'value'", trace.Steps.Single().Omitted, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -293,6 +350,7 @@ public sealed class ArgumentTests
             using var memory = Given.Memory();
             var kernel = Given.Kernel(memory, Given.Plugin("t", ("take", (Payload payload, int i, long l, double d, decimal m, bool b, string s, DateTimeOffset at, Colour colour) => seen.Enqueue((payload, i, l, d, m, b, s, at, colour)))));
             kernel.Culture = CultureInfo.CurrentCulture;
+            var byHand = Given.KernelWithoutFilter(memory, kernel.Plugins["t"]);
 
             await Payload.Any.SampleAsync(
                 async payload =>
@@ -302,9 +360,9 @@ public sealed class ArgumentTests
                     (string, object?)[] wire = [.. typed.Select(t => (t.Item1, (object?)JsonSerializer.SerializeToElement(t.Item2, WireOptions)))];
 
                     var trace = await kernel.RecordedAsync(memory, () => kernel.CallAsync("t.take", typed));
-                    await kernel.StartRecordingAsync("from_the_wire");
-                    await kernel.AskMemoryAsync(ProceduralMemoryPlugin.RecordStep, ("action", "t.take"), ("arguments", JsonSerializer.Serialize(wire.ToDictionary(w => w.Item1, w => w.Item2))));
-                    await kernel.FinalizeAsync();
+                    await byHand.StartRecordingAsync("from_the_wire");
+                    await byHand.AskMemoryAsync(ProceduralMemoryPlugin.RecordStep, ("action", "t.take"), ("arguments", JsonSerializer.Serialize(wire.ToDictionary(w => w.Item1, w => w.Item2))));
+                    await byHand.FinalizeAsync();
                     var fromWire = await memory.LatestTraceAsync();
                     Assert.Equal(trace.Steps.Single().Arguments.GetRawText(), fromWire.Steps.Single().Arguments.GetRawText());
 
@@ -383,6 +441,18 @@ public sealed class ArgumentTests
     public sealed record Line(string Product, int Count);
 
     public sealed record Parcel(Colour Colour, Line Contents, Colour[] Ribbons);
+
+    public sealed record Stay(int Nights, DateTime From, string[] Rooms);
+
+    [JsonConverter(typeof(MoodyConverter))]
+    public sealed record Moody;
+
+    public sealed class MoodyConverter : JsonConverter<Moody>
+    {
+        public override Moody Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => throw new KeyNotFoundException("No idea.");
+
+        public override void Write(Utf8JsonWriter writer, Moody value, JsonSerializerOptions options) => throw new KeyNotFoundException("No idea.");
+    }
 
     public sealed record Note(string Text, string? Author);
 

@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using AgentDemo.Model;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.ChatCompletion;
 using ProceduralMemory.Replay;
@@ -300,6 +301,74 @@ public sealed class GateTests
     }
 
     [Fact]
+    public async Task A_filter_that_calls_the_function_itself_instead_of_going_on_has_let_it_through()
+    {
+        var shop = new Shop();
+        var gate = new Filters { OnAuto = async (context, _) => context.Result = await context.Function.InvokeAsync(context.Kernel, context.Arguments) };
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, shop.Plugin());
+        kernel.AutoFunctionInvocationFilters.Add(gate);
+        await memory.StoredAsync("p", Given.Step("shop.refund", Refund), Given.Step("shop.get_order", Order));
+
+        var replay = await memory.ReplayAsync(kernel, "p");
+
+        // To call the refund refused would invite to do it again.
+        Assert.Equal((ReplayOutcome.Completed, ""), (replay.Outcome, replay.Steps[0].Failure?.Message ?? ""));
+        Given.JsonEqual("\"Receipt for C-1\"", replay.Steps[0].Result);
+        Assert.Equal(["refund C-1 1", "get_order W-1"], shop.Calls);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_filter_that_asks_to_end_the_turn_before_a_step_keeps_it_and_the_following_from_running(bool goesOn)
+    {
+        var shop = new Shop();
+        var gate = new Filters
+        {
+            OnAuto = (context, next) =>
+            {
+                context.Terminate = context.Function.Name == "refund";
+                return context.Terminate && !goesOn ? Task.CompletedTask : next(context);
+            }
+        };
+        await using var agent = await AgentAsync(shop, gate, registeredAfterOurs: false);
+        await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", Order), Given.Step("shop.refund", Refund), Given.Step("shop.get_order", Order));
+
+        var replay = await agent.Memory.ReplayAsync(agent.Kernel, "p");
+
+        Assert.Equal(ReplayOutcome.Refused, replay.Outcome);
+        Assert.Equal([StepStatus.Success, StepStatus.Failed, StepStatus.Pending], replay.Steps.Select(s => s.Status));
+        Assert.Equal(["get_order W-1"], shop.Calls);
+    }
+
+    [Fact]
+    public async Task A_filter_that_asks_to_end_the_turn_and_throws_ends_a_replay_that_would_go_on_after_failures()
+    {
+        var shop = new Shop();
+        var gate = new Filters
+        {
+            OnAuto = async (context, next) =>
+            {
+                await next(context);
+                if (context.Function.Name == "refund")
+                {
+                    context.Terminate = true;
+                    throw new InvalidOperationException("That was the last one.");
+                }
+            }
+        };
+        await using var agent = await AgentAsync(shop, gate, registeredAfterOurs: false);
+        await agent.Memory.StoredAsync("p", Given.Step("shop.refund", Refund), Given.Step("shop.get_order", Order));
+
+        var replay = await agent.Memory.ReplayAsync(agent.Kernel, "p", new ReplayRequest { ContinueOnFailure = true });
+
+        Assert.Equal(ReplayOutcome.Refused, replay.Outcome);
+        Assert.Equal([StepStatus.Failed, StepStatus.Pending], replay.Steps.Select(s => s.Status));
+        Assert.Equal(["refund C-1 1"], shop.Calls);
+    }
+
+    [Fact]
     public async Task A_filter_may_try_a_function_again()
     {
         var tries = 0;
@@ -551,7 +620,11 @@ public sealed class GateTests
     {
         var shop = new Shop();
         using var memory = Given.Memory();
-        var kernel = Given.Kernel(memory, shop.Plugin());
+        using var log = new LogBook();
+        var builder = Kernel.CreateBuilder();
+        builder.Services.AddSingleton<ILoggerFactory>(log);
+        builder.Plugins.Add(shop.Plugin());
+        var kernel = builder.Build().UseProceduralMemory(memory);
         kernel.AutoFunctionInvocationFilters.Add(new NeedsLiveTurn());
         await memory.StoredAsync("p", Given.Step("shop.get_order", Order));
 
@@ -559,7 +632,11 @@ public sealed class GateTests
 
         Assert.Equal(outcome, replay.Outcome);
         Assert.Equal(liveOnly ? ["get_order W-1"] : [], shop.Calls);
-        Assert.Equal(!liveOnly, replay.Message.Contains(nameof(KernelReplayOptions.LiveOnlyFilters), StringComparison.Ordinal));
+
+        // How it is mended is for the host to read: a model can only plead for it.
+        Assert.DoesNotContain(nameof(KernelReplayOptions.LiveOnlyFilters), replay.Message, StringComparison.Ordinal);
+        Assert.Equal(!liveOnly, replay.Message.Contains("Only the host can allow it.", StringComparison.Ordinal));
+        Assert.Equal(liveOnly ? 0 : 1, log.Entries.Count(e => e.Level is LogLevel.Warning && e.Message.Contains(nameof(KernelReplayOptions.LiveOnlyFilters), StringComparison.Ordinal)));
     }
 
     [Fact]

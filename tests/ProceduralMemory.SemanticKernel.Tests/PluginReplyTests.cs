@@ -369,6 +369,41 @@ public sealed class PluginReplyTests
         Assert.Equal(ReplyStatus.Recording, (await agent.AskAsync("Again.", Model.StartsRecording())).Replies.Single().Status);
     }
 
+    [Fact]
+    public async Task Starting_a_recording_in_a_very_long_conversation_keeps_the_beginning_of_the_request()
+    {
+        await using var agent = await ShopAgentAsync();
+        var request = "Refund order W-7. " + string.Concat(Enumerable.Repeat("😀", 10_000));
+
+        var conversation = await agent.AskAsync(request, Model.Calls(Find, new JsonObject { ["request"] = request }.ToJsonString()), Model.StartsRecording(), Model.Calls("shop-get_order", """{"orderId":"W-7"}"""), Model.Finalizes());
+        var replayed = (await agent.AskAsync(request + " Again.", Model.Replays("learned_task", """{"orderId":"W-7"}"""))).Replies.Single();
+
+        Assert.Equal([ReplyStatus.NothingFits, ReplyStatus.Recording], conversation.Replies.Take(2).Select(r => r.Status));
+        Assert.Equal(ReplyStatus.Completed, replayed.Status);
+        foreach (var kept in new[] { (await agent.Memory.LatestTraceAsync()).Request!, (await agent.Memory.ListExecutionsAsync()).Single().Request! })
+        {
+            Assert.StartsWith("Refund order W-7. 😀", kept, StringComparison.Ordinal);
+            Assert.EndsWith("😀 … [cut]", kept, StringComparison.Ordinal);
+            Assert.InRange(kept.Length, 16_000, 16_384);
+        }
+    }
+
+    [Fact]
+    public async Task Starting_a_recording_where_the_search_fails_leaves_none_behind()
+    {
+        var (fault, _) = await FaultyStore.FaultWithPathAsync();
+        using var log = new LogBook();
+        var broken = true;
+        await using var agent = await BrokenAgentAsync(log, operation => broken && operation == nameof(IProcedureStore.ListProceduresAsync) ? fault : null);
+
+        var reply = (await agent.AskAsync("Go.", Model.StartsRecording())).Replies.Single();
+        broken = false;
+
+        Assert.Equal(ReplyStatus.Unavailable, reply.Status);
+        Assert.False(agent.Memory.HasActiveRecordings);
+        Assert.Empty(await agent.Memory.ListTracesAsync());
+    }
+
     // ---- record_step ---------------------------------------------------------------------------------------------------------------
 
     [Theory]
@@ -394,22 +429,57 @@ public sealed class PluginReplyTests
     }
 
     [Fact]
-    public async Task Recording_a_call_that_no_filter_saw_adds_a_step_that_can_be_replayed()
+    public async Task Recording_a_call_on_a_kernel_without_the_filter_adds_a_step_that_can_be_replayed()
     {
         var shop = new Shop();
-        await using var agent = await ShopAgentAsync(shop);
+        using var memory = Given.Memory();
+        var kernel = Given.KernelWithoutFilter(memory, shop.Plugin());
+        await kernel.StartRecordingAsync();
+
+        var reply = await kernel.AskMemoryAsync("record_step", ("action", "shop-get_order"), ("arguments", """{"orderId":"W-5"}"""), ("outcome", "C-7788"));
+        await kernel.FinalizeAsync();
+
+        Assert.Equal(ReplyStatus.Recorded, reply.Status);
+        var step = (await memory.GetAsync("learned_task")).Version.Steps.Single();
+        Assert.Equal((StepKind.Function, "shop.get_order"), (step.Kind, step.Action));
+        await memory.ReplayAsync(kernel, "learned_task");
+        Assert.Equal(["get_order W-5"], shop.Calls);
+    }
+
+    [Theory]
+    [InlineData("""{"action":"shop.refund","arguments":{"customerId":"C-666","amount":1000000}}""")]
+    [InlineData("""{"action":"shop-refund","success":false,"outcome":"It failed."}""")]
+    public async Task Recording_a_call_that_was_never_made_is_invalid_and_plants_no_step(string arguments)
+    {
+        await using var agent = await ShopAgentAsync();
 
         var conversation = await agent.AskAsync(
             "Look at order W-5.",
             Model.StartsRecording(),
-            Model.Calls(Record, """{"action":"shop-get_order","arguments":"{\"orderId\":\"W-5\"}","outcome":"C-7788"}"""),
+            Model.Calls("shop-get_order", """{"orderId":"W-5"}"""),
+            Model.Calls(Record, arguments),
             Model.Finalizes());
 
-        Assert.Equal((ReplyStatus.Recorded, ReplyStatus.Stored), (conversation.Replies[1].Status, conversation.Replies[2].Status));
-        var step = (await agent.Memory.GetAsync("learned_task")).Version.Steps.Single();
-        Assert.Equal((StepKind.Function, "shop.get_order"), (step.Kind, step.Action));
-        await agent.Memory.ReplayAsync(agent.Kernel, "learned_task", Given.With(("orderId", "\"W-6\"")));
-        Assert.Equal(["get_order W-6"], shop.Calls);
+        Assert.Equal(ReplyStatus.Invalid, conversation.Replies[2].Status);
+        Assert.Contains("No such call of shop.refund was recorded", conversation.Replies[2].Message, StringComparison.Ordinal);
+        Assert.Contains("Call the function itself", conversation.Replies[2].Message, StringComparison.Ordinal);
+        Assert.Equal(["shop.get_order"], (await agent.Memory.GetAsync("learned_task")).Actions());
+    }
+
+    [Fact]
+    public async Task A_failure_reported_of_a_call_with_other_arguments_drops_no_call()
+    {
+        await using var agent = await ShopAgentAsync();
+
+        var conversation = await agent.AskAsync(
+            "Look at order W-5.",
+            Model.StartsRecording(),
+            Model.Calls("shop-get_order", """{"orderId":"W-5"}"""),
+            Model.Calls(Record, """{"action":"shop.get_order","arguments":{"orderId":"W-6"},"success":false,"outcome":"No such order."}"""),
+            Model.Finalizes());
+
+        Assert.Equal(ReplyStatus.Invalid, conversation.Replies[2].Status);
+        Assert.Equal(["shop.get_order"], (await agent.Memory.GetAsync("learned_task")).Actions());
     }
 
     [Fact]
@@ -479,6 +549,25 @@ public sealed class PluginReplyTests
 
         Assert.Equal(["The right one.", "The wrong one.", null], (await agent.Memory.LatestTraceAsync()).Steps.Select(s => s.Outcome));
         Assert.Equal(["W-1", "W-3"], (await agent.Memory.GetAsync("learned_task")).Version.Steps.Select(s => s.Arguments.GetProperty("orderId").GetString()));
+    }
+
+    [Fact]
+    public async Task Words_that_could_not_be_stored_do_not_count_as_said()
+    {
+        using var log = new LogBook();
+        var (fault, _) = await FaultyStore.FaultWithPathAsync();
+        var annotated = 0;
+        await using var agent = await BrokenAgentAsync(log, operation => operation == nameof(IProcedureStore.AnnotateTraceStepAsync) && ++annotated == 1 ? fault : null);
+
+        await agent.AskAsync(
+            "Look at them.",
+            Model.StartsRecording(),
+            Model.Calls(("shop-get_order", """{"orderId":"W-1"}"""), ("shop-get_order", """{"orderId":"W-2"}""")),
+            Model.Calls(Record, """{"action":"shop.get_order","outcome":"The latest one."}"""),
+            Model.Calls(Record, """{"action":"shop.get_order","outcome":"The latest one."}"""),
+            Model.Finalizes());
+
+        Assert.Equal([null, "The latest one."], (await agent.Memory.LatestTraceAsync()).Steps.Select(s => s.Outcome));
     }
 
     [Theory]
@@ -577,14 +666,15 @@ public sealed class PluginReplyTests
     }
 
     [Fact]
-    public async Task Finalize_of_more_steps_than_a_procedure_may_have_says_so()
+    public async Task Finalize_of_more_steps_than_a_procedure_may_have_says_so_and_gives_the_recording_up()
     {
         await using var agent = await TestAgent.StartAsync(b => b.Plugins.Add(new Shop().Plugin()), o => o.MaxSteps = 1);
 
         var reply = (await agent.AskAsync("Go.", Model.StartsRecording(), Model.Calls("shop-get_order", """{"orderId":"W-1"}"""), Model.Calls("shop-get_order", """{"orderId":"W-2"}"""), Model.Finalizes())).Replies[^1];
 
-        Assert.Equal(ReplyStatus.Invalid, reply.Status);
+        Assert.Equal(ReplyStatus.Conflict, reply.Status);
         Assert.Contains("MaxSteps", reply.Message, StringComparison.Ordinal);
+        Assert.Equal(TraceStatus.Abandoned, (await agent.Memory.LatestTraceAsync()).Status);
     }
 
     // ---- all of them ---------------------------------------------------------------------------------------------------------------
@@ -638,6 +728,40 @@ public sealed class PluginReplyTests
         await using var agent = await BrokenAgentAsync(log, _ => new IOException("Disk /dev/sda is on fire."));
 
         AssertUnavailable(await agent.ModelCallsAsync(Find, """{"request":"refund order"}"""), "/dev/sda");
+    }
+
+    [Fact]
+    public async Task An_argument_error_that_is_not_the_memorys_own_is_no_word_for_the_model()
+    {
+        using var log = new LogBook();
+        await using var agent = await BrokenAgentAsync(log, _ => new ArgumentException("'hunter2' is no valid value.", "password"));
+
+        AssertUnavailable(await agent.ModelCallsAsync(Find, """{"request":"refund order"}"""), "hunter2");
+
+        var entry = Assert.Single(log.Errors);
+        Assert.Null(entry.Exception);
+        Assert.Contains(typeof(ArgumentException).FullName!, entry.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2", entry.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_replay_reads_its_procedure_once_and_a_name_that_is_not_there_reads_names_only()
+    {
+        using var log = new LogBook();
+        var reads = new List<string>();
+        await using var agent = await BrokenAgentAsync(log, operation =>
+        {
+            reads.Add(operation);
+            return null;
+        });
+        await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""));
+        reads.Clear();
+
+        await agent.ModelCallsAsync(Replay, """{"name":"p"}""");
+        Assert.Single(reads, nameof(IProcedureStore.GetProcedureAsync));
+
+        Assert.Contains("Did you mean 'p'?", (await agent.AskAsync("Again.", Model.Replays("pp"))).Replies.Single().Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(nameof(IProcedureStore.ListProceduresAsync), reads);
     }
 
     [Fact]

@@ -78,6 +78,59 @@ public sealed class RecordingFaultTests
     }
 
     [Fact]
+    public async Task A_recording_that_grew_too_long_does_not_hold_up_the_model_and_breaks_no_call()
+    {
+        var shop = new Shop();
+        await using var agent = await TestAgent.StartAsync(b => b.Plugins.Add(shop.Plugin()), o => o.MaxSteps = 1);
+
+        var conversation = await agent.AskAsync(
+            "Go.",
+            Model.StartsRecording("first"),
+            Model.Calls("shop-get_order", """{"orderId":"W-1"}"""),
+            Model.Calls("shop-get_order", """{"orderId":"W-2"}"""),
+            Model.Finalizes(),
+            Model.StartsRecording("second"),
+            Model.Calls("shop-get_order", """{"orderId":"W-3"}"""),
+            Model.Finalizes());
+
+        Assert.Equal(["get_order W-1", "get_order W-2", "get_order W-3"], shop.Calls);
+        var replies = conversation.Replies.Where(r => r.Tool.StartsWith("procedures-", StringComparison.Ordinal)).ToList();
+        Assert.Equal([ReplyStatus.Recording, ReplyStatus.Conflict, ReplyStatus.Recording, ReplyStatus.Stored], replies.Select(r => r.Status));
+        Assert.Contains("MaxSteps (1)", replies[1].Message, StringComparison.Ordinal);
+        Assert.Contains("given up", replies[1].Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_recording_that_makes_no_valid_procedure_is_given_up_and_the_model_is_told_why()
+    {
+        var tags = Enumerable.Range(0, 60).Select(i => $"tag{i}").ToList();
+        await using var agent = await TestAgent.StartAsync(b => b.Plugins.Add(new Shop().Plugin()));
+        await agent.Memory.StoreAsync(new ProcedureDefinition { Name = "tagged", Tags = [.. tags.Take(30)], Steps = [new ProcedureStep { Action = "shop.get_order" }] });
+        using var session = agent.Memory.BeginSession();
+        var recorder = await agent.Memory.StartRecordingAsync(new RecordingDetails { Name = "tagged", Tags = [.. tags.Skip(30)] });
+        await agent.Kernel.CallAsync("shop.get_order", ("orderId", "W-1"));
+
+        var reply = await agent.Kernel.AskMemoryAsync("finalize");
+
+        Assert.Equal(ReplyStatus.Conflict, reply.Status);
+        Assert.Contains("60 tags", reply.Message, StringComparison.Ordinal);
+        Assert.Contains("given up", reply.Message, StringComparison.Ordinal);
+        Assert.Null(session.Recorder);
+        Assert.Equal(TraceStatus.Abandoned, (await agent.Memory.GetTraceAsync(recorder.TraceId))!.Status);
+    }
+
+    [Fact]
+    public async Task Notes_that_are_too_long_are_for_the_model_to_shorten()
+    {
+        await using var agent = await TestAgent.StartAsync(b => b.Plugins.Add(new Shop().Plugin()));
+        await agent.Kernel.StartRecordingAsync();
+        await agent.Kernel.CallAsync("shop.get_order", ("orderId", "W-1"));
+
+        Assert.Equal(ReplyStatus.Invalid, (await agent.Kernel.AskMemoryAsync("finalize", ("notes", new string('n', 20_000)))).Status);
+        Assert.Equal(ReplyStatus.Stored, (await agent.Kernel.AskMemoryAsync("finalize", ("notes", "short"))).Status);
+    }
+
+    [Fact]
     public async Task A_redactor_that_throws_breaks_no_call()
     {
         using var log = new LogBook();

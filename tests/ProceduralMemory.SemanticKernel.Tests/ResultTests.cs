@@ -177,6 +177,67 @@ public sealed class ResultTests
     }
 
     [Fact]
+    public async Task A_stream_is_written_down_by_the_options_of_its_function_as_a_single_item_would_be()
+    {
+        var options = new JsonSerializerOptions(JsonSerializerDefaults.Web) { TypeInfoResolver = JsonSerializerOptions.Default.TypeInfoResolver };
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, KernelPluginFactory.CreateFromFunctions("t", [KernelFunctionFactory.CreateFromMethod(() => Items(new Order("W-1", "C-1", 1)), options, "list")]));
+
+        var trace = await kernel.RecordedAsync(memory, () => ReadAsync<Order>(kernel, "list"));
+        var replay = await memory.ReplayAsync(kernel, "learned_task");
+
+        const string Listed = """[{"id":"W-1","customerId":"C-1","total":1}]""";
+        Given.JsonEqual(Listed, trace.Steps.Single().Result);
+        Given.JsonEqual(Listed, replay.Steps[0].Result);
+    }
+
+    [Fact]
+    public async Task An_item_of_a_stream_that_cannot_be_written_as_json_is_kept_as_text_and_marked()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, Given.Plugin("t", ("list", () => Items(typeof(string), typeof(int)))));
+
+        var trace = await kernel.RecordedAsync(memory, () => ReadAsync<Type>(kernel, "list"));
+
+        Given.JsonEqual("""["System.String","System.Int32"]""", trace.Steps.Single().Result);
+        Assert.Contains("only its text is kept", trace.Steps.Single().Omitted, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_stream_beyond_the_limit_goes_by_and_its_result_is_left_out()
+    {
+        using var memory = Given.Memory(o => o.MaxValueBytes = 2_000);
+        var kernel = Given.Kernel(memory, Given.Plugin("t", ("list", () => Items(Enumerable.Repeat("ten chars.", 1_000).ToArray()))));
+
+        var taken = 0;
+        var trace = await kernel.RecordedAsync(memory, async () => taken = await ReadAsync<string>(kernel, "list"));
+
+        Assert.Equal((1_000, StepStatus.Success), (taken, trace.Steps.Single().Status));
+        Assert.Null(trace.Steps.Single().Result);
+        Assert.Contains(nameof(ProceduralMemoryOptions.MaxValueBytes), trace.Steps.Single().Omitted, StringComparison.Ordinal);
+    }
+
+    private static async IAsyncEnumerable<T> Items<T>(params T[] items)
+    {
+        foreach (var item in items)
+        {
+            await Task.Yield();
+            yield return item;
+        }
+    }
+
+    private static async Task<int> ReadAsync<T>(Kernel kernel, string function)
+    {
+        var count = 0;
+        await foreach (var _ in kernel.InvokeStreamingAsync<T>("t", function))
+        {
+            count++;
+        }
+
+        return count;
+    }
+
+    [Fact]
     public async Task A_stream_that_its_caller_leaves_early_is_recorded_as_failed()
     {
         using var memory = Given.Memory();

@@ -69,6 +69,113 @@ public sealed class SessionTests
     }
 
     [Fact]
+    public async Task Without_a_session_a_kernel_holds_one_recording_for_each_scope_and_mixes_no_tenants()
+    {
+        var tenant = new AsyncLocal<string>();
+        using var memory = Given.Memory(o => o.Scope = () => new MemoryScope(tenant.Value ?? "nobody"));
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        async Task AsAsync(string scope, Func<Task> act)
+        {
+            tenant.Value = scope;
+            await act();
+        }
+
+        await AsAsync("a", async () => Assert.Equal(ReplyStatus.Recording, (await kernel.StartRecordingAsync("of_a")).Status));
+        await AsAsync("b", () => kernel.CallAsync("shop.get_order", ("orderId", "secret of b")));
+        await AsAsync("b", async () => Assert.Equal(ReplyStatus.Conflict, (await kernel.AskMemoryAsync("finalize")).Status));
+        await AsAsync("b", async () => Assert.Equal(ReplyStatus.Recording, (await kernel.StartRecordingAsync("of_b")).Status));
+        await AsAsync("a", () => kernel.CallAsync("shop.get_order", ("orderId", "of a")));
+        await AsAsync("b", () => kernel.CallAsync("shop.get_order", ("orderId", "of b")));
+        await AsAsync("a", () => kernel.FinalizeAsync());
+        await AsAsync("b", () => kernel.FinalizeAsync());
+
+        foreach (var scope in new[] { "a", "b" })
+        {
+            await AsAsync(scope, async () => Assert.Equal([$"of {scope}"], (await memory.LatestTraceAsync()).Steps.Select(s => s.Arguments.GetProperty("orderId").GetString())));
+        }
+    }
+
+    [Fact]
+    public async Task A_host_that_cannot_tell_the_scope_of_a_call_breaks_no_call_and_gets_no_procedure_with_a_hole()
+    {
+        var fails = false;
+        using var memory = Given.Memory(o => o.Scope = () => fails ? throw new InvalidOperationException("No request of alice@example.com here.") : MemoryScope.Default);
+        using var log = new LogBook();
+        var kernel = new Kernel();
+        kernel.Plugins.Add(new Shop().Plugin());
+        kernel.UseProceduralMemory(memory, loggerFactory: log);
+        await kernel.StartRecordingAsync();
+
+        fails = true;
+        Assert.Equal("C-7788", (await kernel.CallAsync("shop.get_order", ("orderId", "W-1"))).GetValue<Order>()!.CustomerId);
+        fails = false;
+
+        Assert.Contains("is incomplete", (await kernel.AskMemoryAsync("finalize")).Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("alice", Assert.Single(log.Errors).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_kernel_that_is_dropped_in_the_middle_of_a_recording_does_not_keep_the_others_recording()
+    {
+        using var memory = Given.Memory();
+        var dropped = await StartAndDropAsync();
+
+        for (var i = 0; i < 10 && memory.HasActiveRecordings; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        Assert.False(dropped.IsAlive);
+        Assert.False(memory.HasActiveRecordings);
+        Assert.Single(await memory.ListTracesAsync(TraceStatus.Recording));
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        async Task<WeakReference> StartAndDropAsync()
+        {
+            var kernel = Given.Kernel(memory, new Shop().Plugin());
+            await kernel.StartRecordingAsync();
+            Assert.True(memory.HasActiveRecordings);
+            return new WeakReference(kernel);
+        }
+    }
+
+    [Fact]
+    public async Task A_session_that_was_closed_elsewhere_takes_no_recording_and_hides_no_other()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        using var outer = memory.BeginSession();
+        var inner = memory.BeginSession();
+
+        // Disposed where its being ambient cannot be taken back, as by a callback of the host.
+        await Task.Run(inner.Dispose);
+        await kernel.StartRecordingAsync();
+
+        Assert.Same(outer, memory.CurrentSession);
+        Assert.NotNull(outer.Recorder);
+        Assert.Contains("is closed", (await Assert.ThrowsAsync<RecordingStateException>(() => memory.StartRecordingAsync(new RecordingDetails { Name = "late" }, inner))).Message, StringComparison.Ordinal);
+        await outer.Recorder.AbandonAsync();
+        Assert.False(memory.HasActiveRecordings);
+    }
+
+    [Fact]
+    public async Task Replays_at_once_write_to_the_data_of_one_kernel_in_turn()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, Given.Plugin("t", ("note", (Kernel k, string key) => k.Data[key] = key)));
+        await memory.StoredAsync("p", Given.Step("t.note", """{"key":"$inputs.key"}"""));
+
+        await Task.WhenAll(Enumerable.Range(0, 40).Select(i => Task.Run(async () =>
+        {
+            var replay = await memory.ReplayAsync(kernel, "p", Given.With(("key", $"\"key {i}\"")));
+            Assert.Equal(ReplayOutcome.Completed, replay.Outcome);
+        })));
+
+        Assert.All(Enumerable.Range(0, 40), i => Assert.Equal($"key {i}", kernel.Data[$"key {i}"]));
+    }
+
+    [Fact]
     public async Task A_session_may_record_while_the_kernel_itself_does()
     {
         using var memory = Given.Memory();

@@ -90,6 +90,28 @@ public sealed class StepExecutorTests
     }
 
     [Fact]
+    public async Task A_required_argument_that_an_optional_input_would_give_is_missed_before_the_first_step_where_that_is_not_given()
+    {
+        var shop = new Shop();
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, shop.Plugin());
+        await memory.StoreAsync(new ProcedureDefinition
+        {
+            Name = "p",
+            Inputs = [new ProcedureInput { Name = "amount", Required = false }],
+            Steps = [Given.Step("shop.get_order", """{"orderId":"W-1"}"""), Given.Step("shop.refund", """{"customerId":"C-1","amount":"$inputs.amount"}""")],
+        });
+
+        var refused = await memory.ReplayAsync(kernel, "p");
+        Assert.Empty(shop.Calls);
+        var given = await memory.ReplayAsync(kernel, "p", Given.With(("amount", "7")));
+
+        Assert.Equal((ReplayProblemCodes.ParameterMismatch, "refund"), (Assert.Single(refused.Problems).Code, refused.Problems[0].StepId));
+        Assert.Contains("required argument 'amount'", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(ReplayOutcome.Completed, given.Outcome);
+    }
+
+    [Fact]
     public async Task A_parameter_that_a_service_or_the_kernel_fills_is_not_missed()
     {
         using var memory = Given.Memory();

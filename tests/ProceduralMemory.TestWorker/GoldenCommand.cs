@@ -24,7 +24,7 @@ internal static class GoldenCommand
             await RecordReleaseAsync(memory, announced: false);
             await ReplayReleaseAsync(memory);
             await RecordReleaseAsync(memory, announced: true);
-            (await memory.ReplayAsync("publish release", ReleaseRequest("1.6.0"), new AnsweringExecutor(Answer))).ThrowIfNotCompleted();
+            (await memory.ReplayAsync(new AnsweringExecutor(Answer), "publish release", ReleaseRequest("1.6.0"))).ThrowIfNotCompleted();
             await StoreReleaseDayAsync(memory);
             await ImportDraftAsync(memory);
             await MergeCacheProceduresAsync(memory);
@@ -86,10 +86,10 @@ internal static class GoldenCommand
 
     private static async Task ReplayReleaseAsync(ProcedureMemory memory)
     {
-        (await memory.ReplayAsync("publish release", ReleaseRequest("1.4.1"), new AnsweringExecutor(Answer))).ThrowIfNotCompleted();
-        var failed = await memory.ReplayAsync("publish release", ReleaseRequest("1.4.2"), new AnsweringExecutor(call => call.Action == "ci.deploy"
+        (await memory.ReplayAsync(new AnsweringExecutor(Answer), "publish release", ReleaseRequest("1.4.1"))).ThrowIfNotCompleted();
+        var failed = await memory.ReplayAsync(new AnsweringExecutor(call => call.Action == "ci.deploy"
             ? throw new InvalidOperationException("Production is frozen.")
-            : Answer(call)));
+            : Answer(call)), "publish release", ReleaseRequest("1.4.2"));
         if (failed.Outcome is not ReplayOutcome.Failed)
         {
             throw new InvalidOperationException($"The replay was to fail, and is {failed.Outcome}: {failed.Message}");
@@ -98,7 +98,7 @@ internal static class GoldenCommand
         using var cancellation = new CancellationTokenSource();
         try
         {
-            await memory.ReplayAsync("publish release", ReleaseRequest("1.4.3"), new AnsweringExecutor(call =>
+            await memory.ReplayAsync(new AnsweringExecutor(call =>
             {
                 if (call.Action == "ci.build")
                 {
@@ -106,7 +106,7 @@ internal static class GoldenCommand
                 }
 
                 return Answer(call);
-            }), cancellation.Token);
+            }), "publish release", ReleaseRequest("1.4.3"), cancellation.Token);
         }
         catch (OperationCanceledException)
         {
@@ -158,7 +158,7 @@ internal static class GoldenCommand
                 },
             ],
         });
-        (await memory.ReplayAsync("release day", ReleaseRequest("1.6.1"), new AnsweringExecutor(Answer))).ThrowIfNotCompleted();
+        (await memory.ReplayAsync(new AnsweringExecutor(Answer), "release day", ReleaseRequest("1.6.1"))).ThrowIfNotCompleted();
     }
 
     private static async Task ImportDraftAsync(ProcedureMemory memory) => await memory.ImportAsync(
@@ -184,7 +184,7 @@ internal static class GoldenCommand
             await memory.StoreAsync(new ProcedureDefinition { Name = name, Description = "Clear the cache", Steps = [new ProcedureStep { Action = "cache.clear" }] });
         }
 
-        (await memory.ReplayAsync("clear cache", new ReplayRequest(), new AnsweringExecutor(Answer))).ThrowIfNotCompleted();
+        (await memory.ReplayAsync(new AnsweringExecutor(Answer), "clear cache", new ReplayRequest())).ThrowIfNotCompleted();
         await memory.MergeAsync(["clear cache", "empty cache"]);
     }
 

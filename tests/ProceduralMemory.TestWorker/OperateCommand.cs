@@ -72,7 +72,7 @@ internal static class OperateCommand
         var executor = new AnsweringExecutor(call => fails && call.Action == "work.step_1"
             ? throw new InvalidOperationException("The second step fails on purpose.")
             : Answer(call));
-        Acknowledgements.Replayed(await memory.ReplayAsync(name, RequestFor(order), executor));
+        Acknowledgements.Replayed(await memory.ReplayAsync(executor, name, RequestFor(order)));
     }
 
     private static async Task CancelReplayAsync(ProcedureMemory memory, string name, string order)
@@ -89,7 +89,7 @@ internal static class OperateCommand
         });
         try
         {
-            await memory.ReplayAsync(name, RequestFor(order), executor, cancellation.Token);
+            await memory.ReplayAsync(executor, name, RequestFor(order), cancellation.Token);
             throw new InvalidOperationException("The replay was cancelled and completed nevertheless.");
         }
         catch (OperationCanceledException)

@@ -3,9 +3,12 @@ namespace ProceduralMemory.Capture;
 /// <summary>Decides what is secret. It is asked before anything is stored or logged, on every call, from any thread.</summary>
 public interface IRedactor
 {
-    /// <summary>Whether the value of a parameter or field is secret as a whole, whatever it is.</summary>
+    /// <summary>What <see cref="IsSecret"/> is asked as the name where the result of an action is meant as a whole: the empty text, which no parameter has.</summary>
+    const string WholeResult = "";
+
+    /// <summary>Whether the value of a parameter or field, or the result of an action, is secret as a whole, whatever it is.</summary>
     /// <param name="action">The action whose argument or result it stands in, such as <c>crm.login</c>; empty for what belongs to no action.</param>
-    /// <param name="name">The name of the parameter or field.</param>
+    /// <param name="name">The name of the parameter or field; <see cref="WholeResult"/> for the result of the action, which may have no fields: a bare key or token.</param>
     bool IsSecret(string action, string name);
 
     /// <summary>Takes secrets out of a text: a request, an error message, a string inside a value.</summary>

@@ -12,6 +12,7 @@ public sealed class MemorySession : IDisposable
     private readonly MemorySession? _outer;
     private readonly bool _isAmbient;
     private ProcedureRecorder? _recorder;
+    private volatile bool _isClosed;
 
     private MemorySession(ProcedureMemory memory, MemoryScope? scope, string? request, bool ambient)
     {
@@ -25,6 +26,9 @@ public sealed class MemorySession : IDisposable
             Ambient.Value = this;
         }
     }
+
+    /// <summary>For a session that nobody closes, such as that of a kernel which is dropped: its recording must not count as active for ever.</summary>
+    ~MemorySession() => Close();
 
     /// <summary>The scope of this session; <see langword="null"/> leaves it to <see cref="ProceduralMemoryOptions.Scope"/>.</summary>
     public MemoryScope? Scope { get; }
@@ -43,10 +47,8 @@ public sealed class MemorySession : IDisposable
             Ambient.Value = _outer;
         }
 
-        if (Interlocked.Exchange(ref _recorder, null) is not null)
-        {
-            _memory.RecordingDetached();
-        }
+        Close();
+        GC.SuppressFinalize(this);
     }
 
     internal static MemorySession BeginAmbient(ProcedureMemory memory, MemoryScope? scope, string? request) => new(memory, scope, request, ambient: true);
@@ -54,11 +56,11 @@ public sealed class MemorySession : IDisposable
     /// <summary>A session that is kept by its owner, such as a kernel, instead of flowing with calls.</summary>
     internal static MemorySession CreateDetached(ProcedureMemory memory) => new(memory, scope: null, request: null, ambient: false);
 
-    /// <summary>The innermost open session of a memory.</summary>
+    /// <summary>The innermost open session of a memory. One that was closed elsewhere may still be ambient here.</summary>
     internal static MemorySession? Current(ProcedureMemory memory)
     {
         var session = Ambient.Value;
-        while (session is not null && session._memory != memory)
+        while (session is not null && (session._memory != memory || session._isClosed))
         {
             session = session._outer;
         }
@@ -66,9 +68,10 @@ public sealed class MemorySession : IDisposable
         return session;
     }
 
-    /// <exception cref="RecordingStateException">The session holds a recording already.</exception>
+    /// <exception cref="RecordingStateException">The session is closed, or holds a recording already.</exception>
     internal void Attach(ProcedureRecorder recorder)
     {
+        ThrowIfClosed();
         if (Interlocked.CompareExchange(ref _recorder, recorder, null) is { } other)
         {
             throw new RecordingStateException(
@@ -76,6 +79,12 @@ public sealed class MemorySession : IDisposable
         }
 
         _memory.RecordingAttached();
+        if (_isClosed)
+        {
+            // Closed in between: nobody would ever detach it.
+            Detach(recorder);
+            ThrowIfClosed();
+        }
     }
 
     internal void Detach(ProcedureRecorder recorder)
@@ -83,6 +92,23 @@ public sealed class MemorySession : IDisposable
         if (Interlocked.CompareExchange(ref _recorder, null, recorder) == recorder)
         {
             _memory.RecordingDetached();
+        }
+    }
+
+    private void Close()
+    {
+        _isClosed = true;
+        if (Interlocked.Exchange(ref _recorder, null) is not null)
+        {
+            _memory.RecordingDetached();
+        }
+    }
+
+    private void ThrowIfClosed()
+    {
+        if (_isClosed)
+        {
+            throw new RecordingStateException("This session is closed, and holds no recording any more. Open another one with BeginSession.");
         }
     }
 }

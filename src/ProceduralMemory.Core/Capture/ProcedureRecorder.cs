@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using ProceduralMemory.Persist;
 
@@ -7,11 +8,12 @@ namespace ProceduralMemory.Capture;
 /// One recording in progress. Every step is durable when its call returns, so that a process that dies loses nothing it was told is kept.
 /// Safe for use from several threads; steps keep the order in which they began.
 /// </summary>
-public sealed class ProcedureRecorder
+public sealed partial class ProcedureRecorder
 {
     private readonly ProcedureMemory _memory;
     private readonly MemorySession? _session;
     private readonly ValueCapture _capture;
+    private readonly IReadOnlyList<string> _tags;
     private readonly Lock _gate = new();
 
     // What a later word of the agent may be about: calls that a filter recorded.
@@ -20,7 +22,8 @@ public sealed class ProcedureRecorder
     private int _nextOrdinal;
     private int _inFlight;
     private RecorderState _state = RecorderState.Active;
-    private Exception? _fault;
+    private bool _turnedAway;
+    private Fault? _fault;
     private int? _modelCalls;
     private long? _inputTokens;
     private long? _outputTokens;
@@ -34,6 +37,7 @@ public sealed class ProcedureRecorder
         TraceId = trace.Id;
         Name = trace.Name;
         Scope = trace.Scope;
+        _tags = trace.Tags;
         _annotatable.AddRange(trace.Steps
             .Where(s => s.Kind is not StepKind.Manual)
             .Select(s => new AnnotatableCall(s.Ordinal, s.Action, s.Arguments) { HasWords = s.Outcome is not null || s.Notes is not null }));
@@ -42,7 +46,8 @@ public sealed class ProcedureRecorder
     private enum RecorderState
     {
         Active,
-        Ending,
+        Finalizing,
+        Abandoning,
         Ended,
     }
 
@@ -67,14 +72,17 @@ public sealed class ProcedureRecorder
         }
     }
 
-    /// <summary>Whether a call could not be recorded. Such a recording cannot be finalized, only abandoned.</summary>
-    public bool IsIncomplete
+    /// <summary>Whether a call could not be recorded, or what was recorded makes no valid procedure. Such a recording cannot be finalized, only abandoned.</summary>
+    public bool IsIncomplete => IncompleteBecause is not null;
+
+    /// <summary>Why the recording cannot be finalized, as the end of a sentence: "a step could not be stored". <see langword="null"/> when it can.</summary>
+    public string? IncompleteBecause
     {
         get
         {
             lock (_gate)
             {
-                return _fault is not null;
+                return _fault?.Reason;
             }
         }
     }
@@ -86,8 +94,9 @@ public sealed class ProcedureRecorder
     /// <param name="callGroup">Names the model's answer that asked for this call, where several may be asked for at once.</param>
     /// <param name="callIndex">The place among the calls of that answer, from 0.</param>
     /// <param name="omitted">What of the arguments the caller could not write as JSON, and replaced by <see cref="TraceStep.OmittedMarker"/>; <see langword="null"/> when nothing.</param>
-    /// <returns>The step begun, or <see langword="null"/> when the recording has ended.</returns>
-    public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null)
+    /// <param name="duration">How long the call took, where it was made already; <see langword="null"/> measures it up to <see cref="CompleteStepAsync"/>.</param>
+    /// <returns>The step begun, or <see langword="null"/> when the recording has ended or is incomplete. The call that would exceed <see cref="ProceduralMemoryOptions.MaxSteps"/> makes it incomplete.</returns>
+    public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null, TimeSpan? duration = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(action);
         arguments = Json.OrEmptyObject(arguments);
@@ -99,7 +108,7 @@ public sealed class ProcedureRecorder
         int ordinal;
         lock (_gate)
         {
-            if (_state is not RecorderState.Active || _fault is not null)
+            if (!Admits())
             {
                 return null;
             }
@@ -121,7 +130,7 @@ public sealed class ProcedureRecorder
                 CallGroup = callGroup,
                 CallIndex = callIndex,
                 StartedAt = _memory.Time.GetUtcNow(),
-            }, _memory.Time.GetTimestamp());
+            }, _memory.Time.GetTimestamp(), duration);
         }
         catch
         {
@@ -130,7 +139,7 @@ public sealed class ProcedureRecorder
         }
     }
 
-    /// <summary>Writes a step that was begun. When this returns, the step is durable.</summary>
+    /// <summary>Writes a step that was begun. When this returns, the step is durable; it is left out where the recording was given up meanwhile.</summary>
     /// <param name="call">What <see cref="BeginStep"/> returned.</param>
     /// <param name="result">The result as JSON; <see langword="null"/> when there is none.</param>
     /// <param name="failure">Why the call failed; <see langword="null"/> when it did not.</param>
@@ -144,14 +153,14 @@ public sealed class ProcedureRecorder
             throw new InvalidOperationException($"The call of {call.Step.Action} was completed already.");
         }
 
-        if (call.IsDetached && !Reenter())
+        if (!Reenter(call))
         {
             return;
         }
 
         try
         {
-            var duration = _memory.Time.GetElapsedTime(call.StartTimestamp);
+            var duration = call.Duration ?? _memory.Time.GetElapsedTime(call.StartTimestamp);
             string? lost = null;
             var kept = result is { } value ? _capture.Result(call.Step.Action, value, out lost) : null;
             var step = call.Step with
@@ -167,6 +176,10 @@ public sealed class ProcedureRecorder
             {
                 _annotatable.Add(new AnnotatableCall(step.Ordinal, step.Action, step.Arguments));
             }
+        }
+        catch (RecordingStateException) when (IsGivenUp())
+        {
+            // It was given up while this was on its way to the store: a trace that teaches nothing does not need it.
         }
         catch (Exception exception)
         {
@@ -196,28 +209,19 @@ public sealed class ProcedureRecorder
     public void MarkIncomplete(Exception fault)
     {
         ArgumentNullException.ThrowIfNull(fault);
-        lock (_gate)
-        {
-            _fault ??= fault;
-        }
+        MarkIncomplete("a step could not be stored", fault);
     }
 
     /// <summary>Records a step that was done elsewhere. When this returns, the step is durable.</summary>
     /// <param name="step">The step. Its <see cref="TraceStep.Ordinal"/> and times are set here where they are missing.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
-    /// <exception cref="RecordingStateException">The recording has ended.</exception>
+    /// <exception cref="RecordingStateException">The recording has ended or is incomplete, or the step is one more than <see cref="ProceduralMemoryOptions.MaxSteps"/>, which makes it incomplete.</exception>
     /// <exception cref="ProcedureFormatException">The step names no action, its arguments are no JSON object, or a value is too large or too deep.</exception>
     public async Task RecordStepAsync(TraceStep step, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(step);
         cancellationToken.ThrowIfCancellationRequested();
         var arguments = ProcedureValidator.CheckRecordedStep(step);
-        lock (_gate)
-        {
-            ThrowIfNotActive();
-            ThrowIfIncomplete();
-        }
-
         var captured = _capture.Arguments(step.Action, arguments, out var omittedArguments);
         string? omittedResult = null;
         var result = step.Result is { } value ? _capture.Result(step.Action, value, out omittedResult) : null;
@@ -231,6 +235,11 @@ public sealed class ProcedureRecorder
         lock (_gate)
         {
             ThrowIfNotActive();
+            if (!Admits())
+            {
+                ThrowIfIncomplete();
+            }
+
             ordinal = _nextOrdinal++;
             _inFlight++;
         }
@@ -257,7 +266,7 @@ public sealed class ProcedureRecorder
 
     /// <summary>Adds words to a call that was recorded by itself: of the calls of an action the latest with the same arguments, else the latest that has no words yet, else the latest.</summary>
     /// <param name="action">The action, regardless of case.</param>
-    /// <param name="arguments">The arguments, where they are known; they need not match.</param>
+    /// <param name="arguments">The arguments, where they are known; they need not match, unless the call is said to have failed.</param>
     /// <param name="outcome">The outcome in the agent's words.</param>
     /// <param name="notes">Remarks.</param>
     /// <param name="failure">Why the agent judges that the call failed, although it returned; <see langword="null"/> when it does not. A failed call does not become a step.</param>
@@ -273,26 +282,47 @@ public sealed class ProcedureRecorder
         ProcedureValidator.CheckWords(outcome, notes, failure?.Message);
         var wanted = arguments is { ValueKind: JsonValueKind.Object } given ? _capture.Arguments(action, given, out _) : (JsonElement?)null;
         AnnotatableCall? call;
+        bool hadWords;
         lock (_gate)
         {
             ThrowIfNotActive();
             var calls = _annotatable.FindAll(c => string.Equals(c.Action, action, StringComparison.OrdinalIgnoreCase));
+            if (failure is not null && wanted is { } failed)
+            {
+                // A failed call is dropped: words about one that was never made must not drop another.
+                calls.RemoveAll(c => !JsonElement.DeepEquals(c.Arguments, failed));
+            }
+
             call = calls.FindLast(c => !c.HasWords && wanted is { } value && JsonElement.DeepEquals(c.Arguments, value)) ?? calls.FindLast(c => !c.HasWords) ?? calls.LastOrDefault();
             if (call is null)
             {
                 return false;
             }
 
+            hadWords = call.HasWords;
             call.HasWords = true;
         }
 
-        await _memory.Store.AnnotateTraceStepAsync(
-            TraceId,
-            call.Ordinal,
-            outcome is null ? null : _capture.Text(outcome),
-            notes is null ? null : _capture.Text(notes),
-            _capture.Failure(failure),
-            cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _memory.Store.AnnotateTraceStepAsync(
+                TraceId,
+                call.Ordinal,
+                outcome is null ? null : _capture.Text(outcome),
+                notes is null ? null : _capture.Text(notes),
+                _capture.Failure(failure),
+                cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            lock (_gate)
+            {
+                call.HasWords = hadWords;
+            }
+
+            throw;
+        }
+
         return true;
     }
 
@@ -310,50 +340,6 @@ public sealed class ProcedureRecorder
         }
     }
 
-    /// <summary>
-    /// Ends the recording and makes a procedure of its successful steps, all in one transaction. Waits for calls in flight.
-    /// A recording without a successful step gives no procedure and is abandoned.
-    /// </summary>
-    /// <param name="notes">Remarks for the procedure.</param>
-    /// <param name="tags">Labels to add to those given at the start.</param>
-    /// <param name="cancellationToken">Cancels before the write; the recording then goes on.</param>
-    /// <exception cref="RecordingStateException">The recording has ended, or a step of it could not be stored.</exception>
-    /// <exception cref="ProcedureFormatException">The steps make no valid procedure, for instance because there are too many; the recording then goes on.</exception>
-    public async Task<RecordingResult> FinalizeAsync(string? notes = null, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
-    {
-        await EndingAsync(cancellationToken).ConfigureAwait(false);
-        var ended = false;
-        try
-        {
-            ThrowIfIncomplete();
-            var result = await _memory.CompleteRecordingAsync(this, notes is null ? null : _capture.Text(notes), tags, Usage(), cancellationToken).ConfigureAwait(false);
-            ended = true;
-            return result;
-        }
-        finally
-        {
-            Settle(ended);
-        }
-    }
-
-    /// <summary>Gives the recording up. Its trace is kept, and teaches nothing.</summary>
-    /// <param name="cancellationToken">Cancels before the write; the recording then goes on.</param>
-    /// <exception cref="RecordingStateException">The recording has ended.</exception>
-    public async Task AbandonAsync(CancellationToken cancellationToken = default)
-    {
-        await EndingAsync(cancellationToken).ConfigureAwait(false);
-        var ended = false;
-        try
-        {
-            await _memory.Store.EndTraceAsync(TraceId, TraceStatus.Abandoned, _memory.Time.GetUtcNow(), Usage(), cancellationToken).ConfigureAwait(false);
-            ended = true;
-        }
-        finally
-        {
-            Settle(ended);
-        }
-    }
-
     private static string? Joined(params ReadOnlySpan<string?> reasons)
     {
         string? joined = null;
@@ -365,80 +351,47 @@ public sealed class ProcedureRecorder
         return joined;
     }
 
-    private TraceUsage Usage()
+    private void MarkIncomplete(string reason, Exception? cause)
     {
         lock (_gate)
         {
-            return new TraceUsage(_modelCalls, _inputTokens, _outputTokens);
+            _fault ??= new Fault(reason, cause);
         }
     }
 
-    /// <summary>Closes the recording for new steps, and waits for those in flight.</summary>
-    private async Task EndingAsync(CancellationToken cancellationToken)
+    /// <summary>Whether one more call is recorded; to be asked under the lock. One that is turned away leaves a hole if the recording goes on after it.</summary>
+    private bool Admits()
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        TaskCompletionSource idle;
+        if (_state is not RecorderState.Active)
+        {
+            _turnedAway = true;
+            return false;
+        }
+
+        var most = _memory.Options.MaxSteps;
+        if (_fault is null && _nextOrdinal >= most)
+        {
+            _fault = new Fault(string.Create(CultureInfo.InvariantCulture, $"more calls were made than {nameof(ProceduralMemoryOptions.MaxSteps)} ({most}) allows; record so long a task in parts"), null);
+        }
+
+        return _fault is null;
+    }
+
+    /// <summary>Whether the end of a call is still recorded. A recording that is being finalized waits for the calls in flight, but for none that is detached.</summary>
+    private bool Reenter(RecordedCall call)
+    {
         lock (_gate)
         {
-            ThrowIfNotActive();
-            _state = RecorderState.Ending;
-            if (_inFlight == 0)
+            if (_state is RecorderState.Active || (_state is RecorderState.Finalizing && !call.IsDetached))
             {
-                return;
+                _inFlight += call.IsDetached ? 1 : 0;
+                return true;
             }
 
-            idle = _idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _inFlight -= call.IsDetached ? 0 : 1;
+            _turnedAway = true;
+            return false;
         }
-
-        try
-        {
-            await idle.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch
-        {
-            Settle(ended: false);
-            throw;
-        }
-    }
-
-    private void Settle(bool ended)
-    {
-        lock (_gate)
-        {
-            _state = ended ? RecorderState.Ended : RecorderState.Active;
-        }
-
-        if (ended)
-        {
-            _session?.Detach(this);
-        }
-    }
-
-    private bool Reenter()
-    {
-        lock (_gate)
-        {
-            if (_state is not RecorderState.Active)
-            {
-                return false;
-            }
-
-            _inFlight++;
-            return true;
-        }
-    }
-
-    private void Leave()
-    {
-        lock (_gate)
-        {
-            if (--_inFlight > 0 || _state is not RecorderState.Ending)
-            {
-                return;
-            }
-        }
-
-        _idle?.TrySetResult();
     }
 
     private void ThrowIfNotActive()
@@ -453,66 +406,15 @@ public sealed class ProcedureRecorder
     {
         if (_fault is { } fault)
         {
-            throw new RecordingStateException($"The recording '{Name}' is incomplete, because a step could not be stored. Abandon it, and record the task again.", fault);
+            throw new RecordingStateException($"The recording '{Name}' is incomplete, because {fault.Reason}. Abandon it, and record the task again.", fault.Cause);
         }
     }
+
+    /// <summary>Why the recording cannot be finalized.</summary>
+    private sealed record Fault(string Reason, Exception? Cause);
 
     private sealed record AnnotatableCall(int Ordinal, string Action, JsonElement Arguments)
     {
         public bool HasWords { get; set; }
     }
 }
-
-/// <summary>A call that has begun and is not written yet.</summary>
-public sealed class RecordedCall
-{
-    private int _completed;
-
-    internal RecordedCall(TraceStep step, long startTimestamp)
-    {
-        Step = step;
-        StartTimestamp = startTimestamp;
-    }
-
-    internal TraceStep Step { get; }
-
-    internal long StartTimestamp { get; }
-
-    internal bool IsDetached { get; set; }
-
-    internal bool TryComplete() => Interlocked.Exchange(ref _completed, 1) == 0;
-}
-
-/// <summary>What a recorded task cost.</summary>
-/// <param name="ModelCalls">Model requests made, where known.</param>
-/// <param name="InputTokens">Tokens sent, where known.</param>
-/// <param name="OutputTokens">Tokens received, where known.</param>
-public sealed record TraceUsage(int? ModelCalls, long? InputTokens, long? OutputTokens);
-
-/// <summary>What a recording is about, given at its start.</summary>
-public sealed record RecordingDetails
-{
-    /// <summary>The name that the procedure is to have, at most 128 characters. A name in use gets a new version.</summary>
-    public required string Name { get; init; }
-
-    /// <summary>What the task achieves, in a sentence. It is searched.</summary>
-    public string Description { get; init; } = "";
-
-    /// <summary>The user's request; where it is missing, that of the session is taken.</summary>
-    public string? Request { get; init; }
-
-    /// <summary>The inputs of the task that the caller knows by name, as from a form or a ticket. The procedure keeps the names of those that its steps use.</summary>
-    public IReadOnlyDictionary<string, JsonElement> Inputs { get; init; } = new Dictionary<string, JsonElement>();
-
-    /// <summary>Free labels for the procedure.</summary>
-    public IReadOnlyList<string> Tags { get; init; } = [];
-
-    /// <summary>Remarks for the procedure.</summary>
-    public string? Notes { get; init; }
-}
-
-/// <summary>What a finalized recording gave.</summary>
-/// <param name="TraceId">The trace.</param>
-/// <param name="Procedure">The procedure at its new version, or <see langword="null"/> when no successful step was recorded.</param>
-/// <param name="DroppedSteps">How many recorded calls are not in the procedure, because they failed.</param>
-public sealed record RecordingResult(Guid TraceId, Procedure? Procedure, int DroppedSteps);

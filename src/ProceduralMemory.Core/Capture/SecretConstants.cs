@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 
 namespace ProceduralMemory.Capture;
@@ -7,12 +6,14 @@ namespace ProceduralMemory.Capture;
 internal sealed class SecretConstants
 {
     private readonly IRedactor _redactor;
+    private readonly ValueCapture _capture;
     private readonly List<(string Name, string Secret)> _inputs = [];
     private readonly HashSet<string> _taken;
 
-    private SecretConstants(IRedactor redactor, IReadOnlyList<ProcedureInput> declared)
+    private SecretConstants(IRedactor redactor, ValueCapture capture, IReadOnlyList<ProcedureInput> declared)
     {
         _redactor = redactor;
+        _capture = capture;
         _taken = declared.Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
     }
 
@@ -21,18 +22,13 @@ internal sealed class SecretConstants
     {
         var redactor = options.Redactor;
         var capture = new ValueCapture(options);
-        var constants = new SecretConstants(redactor, definition.Inputs);
-        var steps = definition.Steps.Select(Clean).ToList();
-
-        ProcedureStep Clean(ProcedureStep s) => s with
+        var constants = new SecretConstants(redactor, capture, definition.Inputs);
+        var steps = definition.Steps.Select(WithoutConstants).ToList();
+        if (constants._inputs.Count > 0)
         {
-            Steps = [.. s.Steps.Select(Clean)],
-            Condition = s.Condition is { Operand: { } operand } condition ? condition with { Operand = capture.Result(s.Action, operand, out _) ?? Json.Null } : s.Condition,
-            Arguments = Json.Build(writer => constants.Write(writer, s, s.Arguments, "value", underSecretName: false)),
-            Action = s.Kind is StepKind.Manual ? redactor.Redact(s.Action) : s.Action,
-            Notes = TextOf(s.Notes),
-            Expectation = s.Expectation is { } expectation ? WithoutSecrets(s.Action, expectation) : null,
-        };
+            // What came before a secret that a name gave away may hold it too, and now it is known.
+            steps = [.. definition.Steps.Select(WithoutConstants)];
+        }
 
         var inputs = definition.Inputs.Select(i => redactor.IsSecret("", i.Name) || i.Secret
             ? i with { Secret = true, Description = TextOf(i.Description), Default = null, Examples = [] }
@@ -43,9 +39,19 @@ internal sealed class SecretConstants
                 Examples = [.. (i.Examples ?? []).Select(e => capture.Result("", e, out _) ?? Json.Null)],
             }).ToList();
         inputs.AddRange(constants._inputs.Select(i => new ProcedureInput { Name = i.Name, Secret = true, Description = "A secret that stood in the procedure as a constant." }));
-        return definition with { Description = redactor.Redact(definition.Description), Notes = TextOf(definition.Notes), Inputs = inputs, Steps = steps };
+        return definition with { Description = capture.Text(definition.Description), Notes = TextOf(definition.Notes), Inputs = inputs, Steps = steps };
 
-        string? TextOf(string? text) => text is null ? null : redactor.Redact(text);
+        ProcedureStep WithoutConstants(ProcedureStep step) => step with
+        {
+            Steps = [.. step.Steps.Select(WithoutConstants)],
+            Condition = step.Condition is { Operand: { } operand } condition ? condition with { Operand = capture.Result(step.Action, operand, out _) ?? Json.Null } : step.Condition,
+            Arguments = Json.Build(writer => constants.Write(writer, step, step.Arguments, "value", underSecretName: false)),
+            Action = step.Kind is StepKind.Manual ? capture.Text(step.Action) : step.Action,
+            Notes = TextOf(step.Notes),
+            Expectation = step.Expectation is { } expectation ? WithoutSecrets(step.Action, expectation) : null,
+        };
+
+        string? TextOf(string? text) => text is null ? null : capture.Text(text);
 
         // A shape holds names and types, and no values.
         Expectation WithoutSecrets(string action, Expectation expectation) => expectation with
@@ -59,6 +65,7 @@ internal sealed class SecretConstants
     {
         if (underSecretName && IsValue(template) && !ValueExpression.References(template).Any())
         {
+            _capture.AddSecret(template);
             writer.WriteStringValue(InputFor(name, template).ToString());
             return;
         }
@@ -86,7 +93,7 @@ internal sealed class SecretConstants
                 break;
             case JsonValueKind.String:
                 // A secret within a text: the text as a whole must be given. What stands in for a value ({$inputs.key}) is none.
-                var holdsSecret = Literals(ValueExpression.Parse(template.GetString()!)).Any(text => _redactor.Redact(text) != text);
+                var holdsSecret = Literals(ValueExpression.Parse(template.GetString()!)).Any(text => _capture.Text(text) != text);
                 writer.WriteStringValue(holdsSecret ? InputFor(name, template).ToString() : template.GetString());
                 break;
             default:
@@ -115,19 +122,12 @@ internal sealed class SecretConstants
     private InputReference InputFor(string member, JsonElement secret)
     {
         var text = secret.GetRawText();
-        var stem = string.Concat(member.Select(c => char.IsLetterOrDigit(c) ? c : '_'));
-        stem = ValueExpression.IsName(stem) ? stem : "secret_" + stem;
         if (_inputs.Find(i => i.Secret == text) is { Name: { } known })
         {
             return new InputReference(known);
         }
 
-        var name = stem;
-        for (var n = 2; !_taken.Add(name); n++)
-        {
-            name = string.Create(CultureInfo.InvariantCulture, $"{stem}_{n}");
-        }
-
+        var name = ExpressionName.Make(member.Replace('-', '_'), "secret", _taken.Add);
         _inputs.Add((name, text));
         return new InputReference(name);
     }

@@ -7,7 +7,7 @@ namespace ProceduralMemory.Capture;
 /// order, within the limits of size and depth. The same call gives the same bytes, however its arguments came.
 /// </summary>
 /// <remarks>
-/// One instance serves one trace or execution: a secret that a name gave away is then taken out of every later text of it too.
+/// One instance serves one trace or execution: a secret that a name gave away is taken out of every text of the same value and of every later one.
 /// </remarks>
 internal sealed class ValueCapture(ProceduralMemoryOptions options)
 {
@@ -15,8 +15,9 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     private const int MinimumTrackedLength = 8;
 
     private readonly Lock _gate = new();
-    private readonly HashSet<string> _seenSecrets = new(StringComparer.Ordinal);
-    private volatile bool _hasSecrets;
+
+    // Replaced as a whole, so that texts are redacted without the lock. Longest first: of two secrets one may begin with the other.
+    private volatile string[] _secrets = [];
 
     /// <summary>Captures an object of arguments, member by member: one that cannot be kept is replaced by <see cref="TraceStep.OmittedMarker"/>.</summary>
     /// <param name="action">The action whose arguments these are.</param>
@@ -25,13 +26,14 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     public JsonElement Arguments(string action, JsonElement arguments, out string? omitted)
     {
         var faults = new List<string>();
-        var captured = Json.Build(writer =>
+        var captured = Redacted(writer =>
         {
+            faults.Clear();
             writer.WriteStartObject();
-            foreach (var argument in Members(arguments, faults))
+            foreach (var argument in Members(action, arguments, faults))
             {
                 writer.WritePropertyName(argument.Name);
-                if (IsSecret(action, argument))
+                if (IsSecret(action, argument.Name, argument.Value))
                 {
                     writer.WriteStringValue(SecretRedactor.Marker);
                 }
@@ -53,13 +55,19 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     }
 
     /// <summary>The members of an object: of a name that stands there twice the last, as JSON readers take it, and none whose name is no valid text.</summary>
-    private static List<JsonProperty> Members(JsonElement value, List<string> faults)
+    private List<JsonProperty> Members(string action, JsonElement value, List<string> faults)
     {
         var members = new OrderedDictionary<string, JsonProperty>(StringComparer.Ordinal);
         foreach (var member in value.EnumerateObject())
         {
             try
             {
+                if (members.TryGetValue(member.Name, out var overruled))
+                {
+                    // Not kept, but a secret all the same, which may stand elsewhere as well.
+                    IsSecret(action, overruled.Name, overruled.Value);
+                }
+
                 members[member.Name] = member;
             }
             catch (InvalidOperationException)
@@ -84,27 +92,27 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
         }
 
         omitted = null;
-        return Json.Build(writer => Write(writer, action, result));
+        return action.Length > 0 && IsSecret(action, IRedactor.WholeResult, result)
+            ? Json.String(SecretRedactor.Marker)
+            : Redacted(writer => Write(writer, action, result));
     }
 
     /// <summary>Learns a secret from whoever declares it one: its value is taken out of every later text.</summary>
-    public void AddSecret(JsonElement value) => Remember(value);
+    public void AddSecret(JsonElement value)
+    {
+        if (Fault(value) is null)
+        {
+            Remember(value);
+        }
+    }
 
     /// <summary>Redacts a text.</summary>
     public string Text(string text)
     {
         text = options.Redactor.Redact(text);
-        if (!_hasSecrets)
+        foreach (var secret in _secrets)
         {
-            return text;
-        }
-
-        lock (_gate)
-        {
-            foreach (var secret in _seenSecrets)
-            {
-                text = text.Replace(secret, SecretRedactor.Marker, StringComparison.Ordinal);
-            }
+            text = text.Replace(secret, SecretRedactor.Marker, StringComparison.Ordinal);
         }
 
         return text;
@@ -122,15 +130,23 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
             : Json.Fault(value, options.MaxValueDepth);
     }
 
-    private bool IsSecret(string action, JsonProperty member)
+    /// <summary>Builds a value, and builds it again where a secret turned up in it: what was written before that may hold it too.</summary>
+    private JsonElement Redacted(Action<Utf8JsonWriter> write)
     {
-        if (member.Value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined or JsonValueKind.True or JsonValueKind.False
-            || !options.Redactor.IsSecret(action, member.Name))
+        var known = _secrets;
+        var built = Json.Build(write);
+        return _secrets == known ? built : Json.Build(write);
+    }
+
+    private bool IsSecret(string action, string name, JsonElement value)
+    {
+        if (value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined or JsonValueKind.True or JsonValueKind.False
+            || !options.Redactor.IsSecret(action, name))
         {
             return false;
         }
 
-        Remember(member.Value);
+        AddSecret(value);
         return true;
     }
 
@@ -139,10 +155,10 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
         switch (secret.ValueKind)
         {
             case JsonValueKind.String when secret.GetString() is { Length: >= MinimumTrackedLength } text && text != SecretRedactor.Marker:
-                AddSecret(text);
+                Remember(text);
                 break;
             case JsonValueKind.Number when secret.GetRawText() is { Length: >= MinimumTrackedLength } number:
-                AddSecret(number);
+                Remember(number);
                 break;
             case JsonValueKind.Object:
                 foreach (var member in secret.EnumerateObject())
@@ -161,12 +177,14 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
         }
     }
 
-    private void AddSecret(string secret)
+    private void Remember(string secret)
     {
         lock (_gate)
         {
-            _seenSecrets.Add(secret);
-            _hasSecrets = true;
+            if (!_secrets.Contains(secret, StringComparer.Ordinal))
+            {
+                _secrets = [.. _secrets.Append(secret).OrderByDescending(s => s.Length)];
+            }
         }
     }
 
@@ -176,16 +194,25 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
         {
             case JsonValueKind.Object:
                 writer.WriteStartObject();
-                foreach (var member in value.EnumerateObject().OrderBy(m => m.Name, StringComparer.Ordinal))
+                var members = value.EnumerateObject().OrderBy(m => m.Name, StringComparer.Ordinal).ToList();
+                for (var i = 0; i < members.Count; i++)
                 {
-                    writer.WritePropertyName(member.Name);
-                    if (IsSecret(action, member))
+                    var (name, inner) = (members[i].Name, members[i].Value);
+                    var isSecret = IsSecret(action, name, inner);
+                    if (i + 1 < members.Count && members[i + 1].Name == name)
+                    {
+                        // Of a name that stands there twice the last counts, as JSON readers take it.
+                        continue;
+                    }
+
+                    writer.WritePropertyName(name);
+                    if (isSecret)
                     {
                         writer.WriteStringValue(SecretRedactor.Marker);
                     }
                     else
                     {
-                        Write(writer, action, member.Value);
+                        Write(writer, action, inner);
                     }
                 }
 

@@ -111,7 +111,7 @@ internal sealed class ArgumentDistiller
         var source = found[0].Accept();
         if (source.Kind is SourceKind.Constant && MustBeConfirmed(position))
         {
-            source.Doubt(_inputs.Declare(position.Name, position.Values, position.Description, unconfirmed: true));
+            source.Doubt(_inputs.Declare(position, unconfirmed: true));
         }
 
         _finder.Remember(position, source);
@@ -126,7 +126,7 @@ internal sealed class ArgumentDistiller
     {
         StepId = decision.Position.Call.Id,
         Argument = decision.Position.Pointer,
-        Source = decision.Source.Expression?.ToString() ?? ValueExpression.Escape(decision.Position.Values[0]).GetRawText(),
+        Source = decision.Source.Expression?.ToString() ?? TemplateText.Of(decision.Position.Values[0]),
         Kind = decision.Source.Kind,
         Evidence = decision.Evidence,
         Alternatives = decision.Alternatives,

@@ -10,10 +10,10 @@ internal static class Evidence
     public const string Differs = "differs between recordings";
     public const string EqualInAll = "equal in all recordings";
     public const string InNoOtherPlace = "in no request and no earlier result";
+    public const string SometimesAbsent = "not given in every recording";
     public const string Identifier = "looks like an id";
     public const string ByPlaceInList = "by its place in a list";
     public const string Withheld = "not kept in the recording";
-    public const string NotDeclaredRead = "in a step that may write";
 
     public const string InSomeRequest = "in some requests";
 

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 
 namespace ProceduralMemory.Distill;
@@ -19,43 +18,31 @@ internal sealed class InputRegistry
     public bool IsUsed(string name) => _inputs.ContainsKey(name);
 
     /// <summary>Takes up an input that the caller named.</summary>
-    public void UseNamed(string name, IReadOnlyList<JsonElement> values, string description)
+    public void UseNamed(string name, IReadOnlyList<JsonElement> values, Position position)
     {
         if (!_inputs.ContainsKey(name))
         {
-            _inputs.Add(name, Describe(name, values, description));
+            _inputs.Add(name, Describe(name, values, position));
         }
     }
 
     /// <summary>Declares an input for values that have no name yet.</summary>
-    public InputReference Declare(string argument, IReadOnlyList<JsonElement> values, string description, bool unconfirmed = false)
+    public InputReference Declare(Position position, bool unconfirmed = false)
     {
-        var name = FreeName(argument);
-        var input = Describe(name, values, description);
-        _inputs.Add(name, unconfirmed ? input with { Unconfirmed = true, Default = values[0] } : input);
+        var name = FreeName(position.Name);
+        var input = Describe(name, position.Values, position);
+        _inputs.Add(name, unconfirmed ? input with { Unconfirmed = true, Default = position.Values[0] } : input);
         return new InputReference(name);
     }
 
     /// <summary>The name that <see cref="Declare"/> would give.</summary>
-    public string FreeName(string argument)
-    {
-        var stem = string.Concat(argument.Select(c => char.IsLetterOrDigit(c) || c is '_' or '-' ? c : '_'));
-        stem = ValueExpression.IsName(stem) ? stem : "input_" + stem.TrimStart('-');
-        var name = stem;
-        for (var n = 2; _inputs.ContainsKey(name) || _reserved.Contains(name); n++)
-        {
-            name = string.Create(CultureInfo.InvariantCulture, $"{stem}_{n}");
-        }
+    public string FreeName(string argument) => ExpressionName.Make(argument, "input", name => !_inputs.ContainsKey(name) && !_reserved.Contains(name));
 
-        return name;
-    }
-
-    private static ProcedureInput Describe(string name, IReadOnlyList<JsonElement> values, string description)
+    private static ProcedureInput Describe(string name, IReadOnlyList<JsonElement> values, Position position)
     {
         var withheld = values.Any(Withheld.Is);
-        var present = values.Where(v => v.ValueKind is not JsonValueKind.Null).ToList();
         var examples = new List<JsonElement>();
-        foreach (var value in withheld ? [] : present)
+        foreach (var value in values.Where(v => !withheld && !(position.IsSometimesAbsent && v.ValueKind is JsonValueKind.Null)))
         {
             if (examples.Count < MaxExamples && !examples.Exists(e => JsonElement.DeepEquals(e, value)))
             {
@@ -63,16 +50,13 @@ internal sealed class InputRegistry
             }
         }
 
-        // What some recording did without can be left out.
-        var optional = !withheld && present.Count is > 0 && present.Count < values.Count;
         return new ProcedureInput
         {
             Name = name,
-            Type = withheld || optional ? JsonType.Any : values.Select(v => TypeOf(name, v)).Distinct().Aggregate(Common),
-            Description = description,
+            Type = withheld || values.Count == 0 || position.IsSometimesAbsent ? JsonType.Any : values.Select(v => TypeOf(name, v)).Distinct().Aggregate(Common),
+            Description = position.Description,
             Examples = examples,
-            Required = !optional,
-            Default = optional ? Json.Null : null,
+            Required = !position.IsSometimesAbsent,
             Secret = values.Any(Withheld.IsSecret),
         };
     }

@@ -1,5 +1,3 @@
-using ProceduralMemory.Replay;
-
 namespace ProceduralMemory.Distill;
 
 /// <summary>
@@ -38,7 +36,7 @@ internal static class ProcedureDistiller
                 Action = step.Action,
                 Arguments = templates[i],
                 Effect = ArgumentDistiller.EffectOf(step, options),
-                Expectation = ExpectationOf(step.Calls[0]),
+                Expectation = Expectations.Of(step.Calls),
                 Notes = step.Calls.Select(c => c.Notes).FirstOrDefault(n => n is not null),
             });
             var ended = recorded[i].StartedAt + recorded[i].Duration;
@@ -55,24 +53,6 @@ internal static class ProcedureDistiller
         {
             Sources = sources,
         };
-    }
-
-    private static Expectation? ExpectationOf(TraceStep step)
-    {
-        if (step.Result is { } result)
-        {
-            return new Expectation
-            {
-                Kind = ExpectationKind.Shape,
-                Value = OutcomeComparer.ShapeOf(result),
-                Strength = ExpectationStrength.Observed,
-                Description = step.Outcome,
-            };
-        }
-
-        return string.IsNullOrWhiteSpace(step.Outcome)
-            ? null
-            : new Expectation { Kind = ExpectationKind.Contains, Value = Json.String(step.Outcome), Strength = ExpectationStrength.Observed, Description = step.Outcome };
     }
 }
 

@@ -11,7 +11,7 @@ internal sealed class SourceFinder
 {
     // In bits: a value that tells less than this more than the number of values it was found among is equal by chance.
     private const double EnoughToBind = 1.5;
-    private const double EnoughToShare = 10;
+    private const double EnoughToShare = 8;
     private const double EnoughToTakeByName = 4;
     private const double WorthOfAName = 5;
     private const int MaxPlacesTried = 16;
@@ -91,6 +91,12 @@ internal sealed class SourceFinder
     {
         var found = new List<Hypothesis>();
         found.AddRange(Named(position));
+        if (position.IsSometimesAbsent)
+        {
+            // Whether it is given at all has to be said, so it can come from nowhere but an input.
+            return found.Count > 0 ? found : [NewInput(position, Evidence.SometimesAbsent)];
+        }
+
         if (position.IsTrivial)
         {
             return found.Count > 0 && found[0].Evidence.Contains(Evidence.SameName) ? found : [];
@@ -130,7 +136,7 @@ internal sealed class SourceFinder
         {
             return new Hypothesis(SourceKind.Input, $"$inputs.{name}", [Evidence.Named, Evidence.Withheld], () =>
             {
-                UseNamed(name, position.Description);
+                UseNamed(name, position);
                 return new ValueSource(position, SourceKind.Input, new InputReference(name));
             });
         }
@@ -140,7 +146,7 @@ internal sealed class SourceFinder
             ? Shared(position, known, known.Expression, Evidence.Withheld)
             : new Hypothesis(SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [Evidence.Withheld], () =>
             {
-                _withheld.Add(new ValueSource(position, SourceKind.Input, _inputs.Declare(position.Name, position.Values, position.Description)));
+                _withheld.Add(new ValueSource(position, SourceKind.Input, _inputs.Declare(position)));
                 return _withheld[^1];
             });
     }
@@ -161,7 +167,7 @@ internal sealed class SourceFinder
 
         var constant = new Hypothesis(
             SourceKind.Constant,
-            ValueExpression.Escape(position.Values[0]).GetRawText(),
+            TemplateText.Of(position.Values[0]),
             _aligned.Traces.Count > 1 ? [Evidence.EqualInAll] : [Evidence.InNoOtherPlace],
             () => new ValueSource(position, SourceKind.Constant, null));
         // What names one thing was that thing's every time; the next time it will be another's.
@@ -201,13 +207,13 @@ internal sealed class SourceFinder
     }
 
     /// <summary>Everything that has the key of a piece of text, with its value in every trace: named inputs, what positions take, results.</summary>
-    public IEnumerable<(ValueExpression Expression, IReadOnlyList<JsonElement> Values, Func<ValueExpression> Accept)> Pieces(string piece)
+    public IEnumerable<(ValueExpression Expression, IReadOnlyList<JsonElement> Values, Func<ValueExpression> Accept)> Pieces(Position position, string piece)
     {
         foreach (var place in _named.Find(piece))
         {
             if (NamedValues(place) is { } values && new InputReference(place.Tokens[0], place.Tokens.Skip(1).Aggregate("", JsonPointer.Append)) is var input && ValueExpression.IsName(input.Name))
             {
-                yield return (input, values, () => { UseNamed(input.Name, input.Name); return input; });
+                yield return (input, values, () => { UseNamed(input.Name, position); return input; });
             }
         }
 
@@ -239,7 +245,7 @@ internal sealed class SourceFinder
     private string InRequest => Evidence.InRequest(_aligned.Traces.Count);
 
     public Hypothesis NewInput(Position position, string evidence) => new(
-        SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [evidence], () => new ValueSource(position, SourceKind.Input, _inputs.Declare(position.Name, position.Values, position.Description)))
+        SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [evidence], () => new ValueSource(position, SourceKind.Input, _inputs.Declare(position)))
     {
         IsNewInput = true,
     };
@@ -286,14 +292,14 @@ internal sealed class SourceFinder
                     f.Similarity >= 1 ? [Evidence.Named, Evidence.SameName] : [Evidence.Named],
                     () =>
                     {
-                        UseNamed(f.Place.Tokens[0], position.Description);
+                        UseNamed(f.Place.Tokens[0], position);
                         return new ValueSource(position, f.Expression is InterpolatedText ? SourceKind.Composed : SourceKind.Input, f.Expression);
                     })),
         ];
     }
 
-    private void UseNamed(string name, string description) =>
-        _inputs.UseNamed(name, [.. _aligned.Traces.Where(t => t.Inputs.TryGetProperty(name, out _)).Select(t => t.Inputs.GetProperty(name))], description);
+    private void UseNamed(string name, Position position) =>
+        _inputs.UseNamed(name, [.. _aligned.Traces.Where(t => t.Inputs.TryGetProperty(name, out _)).Select(t => t.Inputs.GetProperty(name))], position);
 
     /// <summary>What an input, or a part of one, was in each trace. A trace that names none does not contradict; there the values of the position are taken.</summary>
     private List<JsonElement>? NamedValues(Place place, IReadOnlyList<JsonElement>? otherwise = null)
@@ -344,13 +350,22 @@ internal sealed class SourceFinder
     /// <summary>Whether two positions of equal values have them from one source; values that tell little may be those of different things.</summary>
     private static bool IsSameThing(Position position, Position earlier) => position.Specificity >= EnoughToShare || FieldName.Similarity(earlier.Name, position.Name) >= 1;
 
-    /// <summary>Whether a text that is the same in all recordings is how the task is worded: prose, not something that somebody fills in.</summary>
-    private bool IsWording(Position position) =>
-        _aligned.Traces.Count > 1 && position.IsEqual && position.Values[0].ValueKind is JsonValueKind.String && position.Values[0].GetString()!.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length >= WordsOfProse;
+    /// <summary>Whether a text that is the same in all recordings is how the task is worded: a sentence, not something that somebody fills in.</summary>
+    private bool IsWording(Position position)
+    {
+        if (_aligned.Traces.Count == 1 || !position.IsEqual || position.Values[0].ValueKind is not JsonValueKind.String)
+        {
+            return false;
+        }
+
+        var text = position.Values[0].GetString()!.Trim();
+        var words = text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;
+        return words >= WordsOfProse || (words > 1 && text[^1] is '.' or '!' or '?');
+    }
 
     private static Hypothesis Shared(Position position, ValueSource source, ValueExpression? expression, params string[] evidence) => new(
         source.Kind,
-        expression?.ToString() ?? ValueExpression.Escape(source.First.Values[0]).GetRawText(),
+        expression?.ToString() ?? TemplateText.Of(source.First.Values[0]),
         [.. evidence, Evidence.SameAs(source.First)],
         () => ReferenceEquals(expression, source.Expression) ? source : new ValueSource(position, source.Kind, expression));
 

@@ -14,6 +14,9 @@ internal sealed record Position(int Step, AlignedStep Call, string Pointer, stri
     /// <summary>Whether it is in an element of a list.</summary>
     public bool IsInList { get; private init; }
 
+    /// <summary>Whether it is an argument that some trace did without.</summary>
+    public bool IsSometimesAbsent { get; private init; }
+
     public bool IsEqual { get; } = Values.All(v => JsonElement.DeepEquals(v, Values[0]));
 
     public bool IsTrivial => IsEqual && ValueKey.IsTrivial(Values[0]);
@@ -35,7 +38,10 @@ internal sealed record Position(int Step, AlignedStep Call, string Pointer, stri
 
     public Position Child(string token, string name, Func<JsonElement, JsonElement> child) => new(Step, Call, JsonPointer.Append(Pointer, token), name, [.. Values.Select(child)]) { IsInList = IsInList };
 
-    public Position Child(string member) => Child(member, member, v => v.TryGetProperty(member, out var value) ? value : Json.Null);
+    public Position Child(string member) => Child(member, member, v => v.TryGetProperty(member, out var value) ? value : Json.Null) with
+    {
+        IsSometimesAbsent = !Values.All(v => v.TryGetProperty(member, out _)),
+    };
 
     public Position Child(int index) => Child(index.ToString(CultureInfo.InvariantCulture), Name, v => v[index]) with { IsInList = true };
 }
@@ -70,3 +76,10 @@ internal sealed record Hypothesis(SourceKind Kind, string Template, IReadOnlyLis
 
 /// <summary>Where a position's value comes from, and why.</summary>
 internal sealed record Decision(Position Position, ValueSource Source, IReadOnlyList<string> Evidence, IReadOnlyList<AlternativeSource> Alternatives);
+
+/// <summary>Constants as <see cref="ArgumentSource.Source"/> shows them.</summary>
+internal static class TemplateText
+{
+    /// <summary>The template of a constant: text as it stands in the template, other values as their JSON.</summary>
+    public static string Of(JsonElement constant) => ValueExpression.AsText(constant.ValueKind is JsonValueKind.Null ? Json.String("null") : ValueExpression.Escape(constant));
+}

@@ -60,7 +60,7 @@ internal sealed class TextComposer(SourceFinder sources)
         var chosen = new List<Part>();
         foreach (var (start, length) in PartsOf(texts[0]))
         {
-            if (!chosen.Exists(p => start < p.Start + p.Length && p.Start < start + length) && Find(texts, start, length) is { } part)
+            if (!chosen.Exists(p => start < p.Start + p.Length && p.Start < start + length) && Find(position, texts, start, length) is { } part)
             {
                 chosen.Add(part);
             }
@@ -80,11 +80,11 @@ internal sealed class TextComposer(SourceFinder sources)
             ];
     }
 
-    private Part? Find(List<string> texts, int start, int length)
+    private Part? Find(Position position, List<string> texts, int start, int length)
     {
         var piece = texts[0].Substring(start, length);
         var enough = texts.Count == 1 ? EnoughForAPartOfOneRecording : EnoughForAPart;
-        foreach (var (expression, values, accept) in sources.Pieces(piece))
+        foreach (var (expression, values, accept) in sources.Pieces(position, piece))
         {
             if (ValueMatch.Between(expression, [values[0]], [Json.String(piece)]) is { } first and not InterpolatedText
                 && TextsOf(first, values) is { } wanted && wanted[0] == piece

@@ -4,7 +4,8 @@ namespace ProceduralMemory.Persist;
 
 /// <summary>
 /// Where procedures, traces and executions are kept. Every operation is atomic: it happens as a whole or not at all, and it is durable when its task ends.
-/// Implementations are safe for use from several threads, and for several processes on one store. No query crosses the scopes that it is given.
+/// Implementations are safe for use from several threads, and for several processes on one store. No query crosses the scopes that it is given;
+/// an operation that takes an id alone relies on the id having come from such a query.
 /// Faults of the store itself are raised as <see cref="ProcedureStoreException"/>.
 /// </summary>
 public interface IProcedureStore
@@ -13,7 +14,7 @@ public interface IProcedureStore
     Task InsertTraceAsync(Trace trace, CancellationToken cancellationToken = default);
 
     /// <summary>Adds a step to a trace in progress.</summary>
-    /// <exception cref="RecordingStateException">The trace has ended or does not exist.</exception>
+    /// <exception cref="RecordingStateException">The trace has ended or does not exist, or it has a step in that place already, written by another recorder.</exception>
     Task AppendTraceStepAsync(Guid traceId, TraceStep step, CancellationToken cancellationToken = default);
 
     /// <summary>Adds words to a step of a trace in progress, or marks it as failed; <see langword="null"/> leaves what is there.</summary>
@@ -31,11 +32,14 @@ public interface IProcedureStore
 
     /// <summary>Adds a version to the procedure of that scope and name, which is created if it is not there. Where the version comes from a trace, that is completed in the same transaction.</summary>
     /// <returns>The procedure at its new version.</returns>
-    /// <exception cref="ProcedureConflictException">The name is taken and <see cref="NewVersion.MustBeNew"/> is set, or the active version is not the one that was expected.</exception>
+    /// <exception cref="ProcedureConflictException">The name is taken and <see cref="NewVersion.MustBeNew"/> is set, or the active version is not the one that was expected, or the procedure was retired since.</exception>
     /// <exception cref="RecordingStateException">The trace has ended already.</exception>
     Task<Procedure> SaveVersionAsync(NewVersion version, CancellationToken cancellationToken = default);
 
-    /// <summary>Reads a procedure by name, regardless of ASCII case; of several scopes the first that has it.</summary>
+    /// <summary>
+    /// Reads a procedure by name, regardless of ASCII case. Of several scopes that have it the first where it can be replayed (it has an active version and is
+    /// not retired), else the first; with <paramref name="version"/> the first that has that version.
+    /// </summary>
     /// <param name="scopes">The scopes to look into, nearest first.</param>
     /// <param name="name">The name.</param>
     /// <param name="version">The version to show; <see langword="null"/> for the active one, else the newest.</param>
@@ -45,6 +49,9 @@ public interface IProcedureStore
 
     /// <summary>Reads the procedures of some scopes, ordered by name.</summary>
     Task<IReadOnlyList<Procedure>> ListProceduresAsync(IReadOnlyList<string> scopes, bool includeRetired, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads the names of the procedures of some scopes, retired ones included, without what they hold.</summary>
+    Task<IReadOnlyList<string>> ListNamesAsync(IReadOnlyList<string> scopes, CancellationToken cancellationToken = default);
 
     /// <summary>Lists the scopes that hold anything, for the host's own tools.</summary>
     Task<IReadOnlyList<string>> ListScopesAsync(CancellationToken cancellationToken = default);
@@ -62,8 +69,9 @@ public interface IProcedureStore
     /// <summary>Makes a version the active one; the one that was active retires. A retired procedure comes back into use.</summary>
     Task ActivateVersionAsync(Guid procedureId, int version, DateTimeOffset at, CancellationToken cancellationToken = default);
 
-    /// <summary>Puts procedures out of use in favour of another one, which takes their tags.</summary>
-    Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, IReadOnlyList<string> tags, DateTimeOffset at, CancellationToken cancellationToken = default);
+    /// <summary>Puts procedures out of use in favour of another one, which adds their tags to its own.</summary>
+    /// <exception cref="ProcedureConflictException">One of them is retired or has no active version, or together they have too many tags.</exception>
+    Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, DateTimeOffset at, CancellationToken cancellationToken = default);
 
     /// <summary>Writes down that an execution begins.</summary>
     Task BeginExecutionAsync(Execution execution, CancellationToken cancellationToken = default);
@@ -102,13 +110,13 @@ public sealed record NewVersion
     /// <summary>Whether the name must not be taken.</summary>
     public bool MustBeNew { get; init; }
 
-    /// <summary>The active version that the change was made from; where it has moved on since, the save is refused. <see langword="null"/> for no such check.</summary>
+    /// <summary>The active version that the change was made from; where it has moved on or was retired since, the save is refused. <see langword="null"/> for no such check.</summary>
     public int? ExpectedActive { get; init; }
 
     /// <summary>The request that the recorded task served.</summary>
     public string? Request { get; init; }
 
-    /// <summary>The recording that the version comes from; it is completed in the same transaction.</summary>
+    /// <summary>The trace whose recording made the version.</summary>
     public Guid? TraceId { get; init; }
 
     /// <summary>All traces that the version was distilled from, that of <see cref="TraceId"/> included.</summary>
@@ -117,7 +125,7 @@ public sealed record NewVersion
     /// <summary>Why the arguments have the sources that they have.</summary>
     public IReadOnlyList<ArgumentSource> Sources { get; init; } = [];
 
-    /// <summary>What the recorded task cost.</summary>
+    /// <summary>What the recorded task cost, where the recording is completed in the same transaction; <see langword="null"/> where it has ended before.</summary>
     public TraceUsage? Usage { get; init; }
 
     /// <summary>The statistics that the version begins with: those of its recording, or none.</summary>

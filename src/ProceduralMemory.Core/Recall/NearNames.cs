@@ -3,7 +3,7 @@ using F23.StringSimilarity;
 namespace ProceduralMemory.Recall;
 
 /// <summary>Names that look like another one, for "did you mean".</summary>
-public static class NearNames
+internal static class NearNames
 {
     // Jaro-Winkler is made for names: it forgives swapped letters and weighs the beginning.
     private static readonly JaroWinkler Similarity = new();
@@ -15,8 +15,6 @@ public static class NearNames
     /// <returns>Those that are similar at all, nearest first.</returns>
     public static IReadOnlyList<string> Of(string name, IEnumerable<string> candidates, int count = 3)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        ArgumentNullException.ThrowIfNull(candidates);
         var wanted = Normal(name);
         return [.. candidates
             .Select(c => (Name: c, Score: Similarity.Similarity(wanted, Normal(c))))

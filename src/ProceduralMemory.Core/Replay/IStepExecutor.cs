@@ -15,6 +15,17 @@ public interface IStepExecutor
     /// <param name="call">The call.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     Task<StepCallResult> ExecuteAsync(StepCall call, CancellationToken cancellationToken = default);
+
+    /// <summary>Lets a procedure be replayed inside the one that is replayed. A host that gates replays puts its gates around it; without an implementation there are none.</summary>
+    /// <param name="call">The step. Its action is the name of the procedure, and its arguments are the inputs.</param>
+    /// <param name="replay">Replays the procedure; its steps come to this executor in their turn. Call it at most once.</param>
+    /// <param name="cancellationToken">Cancels the replay.</param>
+    /// <returns>What <paramref name="replay"/> gave, or a refusal where it was not called.</returns>
+    Task<StepCallResult> ReplayNestedAsync(StepCall call, Func<CancellationToken, Task<StepCallResult>> replay, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(replay);
+        return replay(cancellationToken);
+    }
 }
 
 /// <summary>A call that a replay would make.</summary>
@@ -61,6 +72,9 @@ public static class ReplayProblemCodes
     /// <summary>A required input is not given.</summary>
     public const string MissingInput = "missing_input";
 
+    /// <summary>A literal of the only recording is not confirmed, and not given as an input.</summary>
+    public const string UnconfirmedConstant = "unconfirmed_constant";
+
     /// <summary>An input has another type than declared, or is too large.</summary>
     public const string InvalidInput = "invalid_input";
 
@@ -81,6 +95,9 @@ public static class ReplayProblemCodes
 
     /// <summary>Procedures replay each other in a circle, or too deep.</summary>
     public const string ProcedureCycle = "procedure_cycle";
+
+    /// <summary>The replay would make more calls than <see cref="ProceduralMemoryOptions.MaxReplayCalls"/> allows.</summary>
+    public const string TooManyCalls = "too_many_calls";
 
     /// <summary>A function is not there.</summary>
     public const string MissingFunction = "missing_function";

@@ -1,37 +1,61 @@
 using System.Globalization;
-using System.Text.Json;
 using ProceduralMemory.Persist;
 
 namespace ProceduralMemory.Replay;
 
-/// <summary>A procedure with the procedures that its steps replay, loaded and looked over before anything runs.</summary>
+/// <summary>A procedure with the procedures that its steps replay. Each of them is loaded once, however often it is replayed: plans share their parts.</summary>
 internal sealed class ReplayPlan
 {
-    private ReplayPlan(Procedure procedure, IReadOnlyDictionary<string, ReplayPlan> nested)
+    private ReplayPlan(Procedure procedure, IReadOnlyList<ProcedureStep> steps, IReadOnlyDictionary<string, ReplayPlan> nested)
     {
         Procedure = procedure;
         Nested = nested;
+        Height = 1 + nested.Values.Select(n => n.Height).DefaultIfEmpty().Max();
+        CallCount = steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is not StepKind.Loop).Aggregate(0L, (sum, step) => Math.Min(int.MaxValue, sum + (nested.GetValueOrDefault(step.Id)?.CallCount ?? 1)));
     }
 
     public Procedure Procedure { get; }
 
-    /// <summary>The plans of the steps that replay a procedure, by step id.</summary>
+    /// <summary>The plans of the steps that replay a procedure, by step id; without those that are skipped or that cannot be replayed.</summary>
     public IReadOnlyDictionary<string, ReplayPlan> Nested { get; }
 
+    /// <summary>How many calls a replay makes, those of the procedures inside included and a loop counted once; at most <see cref="int.MaxValue"/> are counted.</summary>
+    public long CallCount { get; }
+
+    /// <summary>How many procedures stand inside each other, this one included.</summary>
+    private int Height { get; }
+
+    /// <summary>Loads a procedure and what its steps replay.</summary>
+    /// <param name="procedure">The procedure.</param>
+    /// <param name="skip">The ids of its steps that are left out: what only they replay is not looked at.</param>
+    /// <param name="scopes">Where the others are looked for, nearest first.</param>
+    /// <param name="store">Where they are kept.</param>
+    /// <param name="options">How deep and how long a plan may be.</param>
+    /// <param name="problems">Takes what stands in the way. A plan with problems is not to be run.</param>
+    /// <param name="cancellationToken">Cancels the loading.</param>
     public static async Task<ReplayPlan> CreateAsync(
-        Procedure procedure, IReadOnlyList<string> scopes, IProcedureStore store, ProceduralMemoryOptions options, List<ReplayProblem> problems, CancellationToken cancellationToken)
+        Procedure procedure, IReadOnlyCollection<string> skip, IReadOnlyList<string> scopes, IProcedureStore store, ProceduralMemoryOptions options, List<ReplayProblem> problems, CancellationToken cancellationToken)
     {
-        return await BuildAsync(procedure, [], "").ConfigureAwait(false);
+        var loaded = new Dictionary<string, Procedure?>(StringComparer.Ordinal);
+        var plans = new Dictionary<Guid, ReplayPlan>();
+        var plan = await BuildAsync(procedure, [], "").ConfigureAwait(false);
+        if (plan.CallCount > options.MaxReplayCalls)
+        {
+            problems.Add(new ReplayProblem(ReplayProblemCodes.TooManyCalls, null, string.Create(CultureInfo.InvariantCulture, $"A replay of '{procedure.Name}' makes at least {plan.CallCount} calls, those of the procedures inside included; {nameof(options.MaxReplayCalls)} allows {options.MaxReplayCalls}. Skip steps that replay procedures, or replay those one by one.")));
+        }
+
+        return plan;
 
         async Task<ReplayPlan> BuildAsync(Procedure current, List<Procedure> outer, string path)
         {
             var nested = new Dictionary<string, ReplayPlan>(StringComparer.Ordinal);
             List<Procedure> chain = [.. outer, current];
-            foreach (var step in current.Version.Steps.Where(s => s.Kind is StepKind.Procedure))
+            var steps = current.Version.Steps.Where(s => path.Length > 0 || !skip.Contains(s.Id)).ToList();
+            foreach (var step in steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is StepKind.Procedure))
             {
                 var stepPath = path + step.Id;
-                var inner = await store.GetProcedureAsync(scopes, step.Action, version: null, cancellationToken).ConfigureAwait(false);
-                if (inner is null || inner.IsRetired || inner.ActiveVersion is null)
+                var inner = await LoadAsync(step.Action).ConfigureAwait(false);
+                if (inner is not { CanBeReplayed: true })
                 {
                     problems.Add(new ReplayProblem(ReplayProblemCodes.NestedProcedure, stepPath, inner is null
                         ? $"Step '{stepPath}' replays the procedure '{step.Action}', which does not exist. Record or import it, or skip the step."
@@ -41,120 +65,60 @@ internal sealed class ReplayPlan
                 {
                     problems.Add(new ReplayProblem(ReplayProblemCodes.ProcedureCycle, stepPath, $"Procedures replay each other in a circle: {string.Join(" → ", chain.Select(p => p.Name).Append(inner.Name))}. Change one of them, or skip step '{stepPath}'."));
                 }
-                else if (chain.Count >= options.MaxProcedureDepth)
+                else if (chain.Count + (plans.GetValueOrDefault(inner.Id)?.Height ?? 1) > options.MaxProcedureDepth)
                 {
                     problems.Add(new ReplayProblem(ReplayProblemCodes.ProcedureCycle, stepPath, string.Create(CultureInfo.InvariantCulture, $"Procedures replay procedures deeper than {nameof(options.MaxProcedureDepth)} ({options.MaxProcedureDepth}) allows: {string.Join(" → ", chain.Select(p => p.Name).Append(inner.Name))}.")));
                 }
                 else
                 {
-                    nested[step.Id] = await BuildAsync(inner, chain, stepPath + "/").ConfigureAwait(false);
+                    // What a plan holds does not depend on what it stands in, unless there is a problem, and then none is run.
+                    if (!plans.TryGetValue(inner.Id, out var plan))
+                    {
+                        plan = plans[inner.Id] = await BuildAsync(inner, chain, stepPath + "/").ConfigureAwait(false);
+                    }
+
+                    nested[step.Id] = plan;
                 }
             }
 
-            return new ReplayPlan(current, nested);
+            return new ReplayPlan(current, steps, nested);
+        }
+
+        async Task<Procedure?> LoadAsync(string name)
+        {
+            if (!loaded.TryGetValue(name, out var found))
+            {
+                found = loaded[name] = await store.GetProcedureAsync(scopes, name, version: null, cancellationToken).ConfigureAwait(false);
+            }
+
+            return found;
         }
     }
 
-    /// <summary>Every call to a function that a replay of this plan may make, in order.</summary>
-    public IEnumerable<PlannedCall> Calls(ReplayRequest request, string path = "")
+    /// <summary>The actions that are called anywhere in it.</summary>
+    public IReadOnlyCollection<string> Actions()
     {
-        foreach (var step in Procedure.Version.Steps)
+        var actions = new OrderedDictionary<string, bool>(StringComparer.Ordinal);
+        var seen = new HashSet<ReplayPlan>();
+        Visit(this);
+        return actions.Keys;
+
+        void Visit(ReplayPlan plan)
         {
-            if (path.Length == 0 && request.Skip.Contains(step.Id))
+            if (!seen.Add(plan))
             {
-                continue;
+                return;
             }
 
-            if (step.Kind is StepKind.Function)
+            foreach (var step in plan.Procedure.Version.Steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is not StepKind.Loop))
             {
-                yield return new PlannedCall(path + step.Id, step.Action, ArgumentNames(step, request, path), step.Effect);
+                actions[step.Action] = true;
             }
-            else if (Nested.TryGetValue(step.Id, out var inner))
+
+            foreach (var nested in plan.Nested.Values)
             {
-                foreach (var call in inner.Calls(request, $"{path}{step.Id}/"))
-                {
-                    yield return call;
-                }
-            }
-        }
-    }
-
-    /// <summary>What is wrong with the request itself, and what of the plan cannot be replayed as it is.</summary>
-    public IEnumerable<ReplayProblem> Problems(ReplayRequest request, ProceduralMemoryOptions options)
-    {
-        var steps = Procedure.Version.Steps;
-        var ids = string.Join(", ", steps.Select(s => s.Id));
-        foreach (var unknown in request.Skip.Concat(request.StepOverrides.Keys).Distinct().Where(id => !steps.Any(s => s.Id == id)))
-        {
-            yield return new ReplayProblem(ReplayProblemCodes.UnknownStep, unknown, $"'{Procedure.Name}' has no step '{unknown}'. Its steps are: {ids}.");
-        }
-
-        var actions = Actions().Distinct(StringComparer.Ordinal).ToList();
-        foreach (var unknown in request.ActionOverrides.Keys.Where(a => !actions.Contains(a, StringComparer.Ordinal)))
-        {
-            yield return new ReplayProblem(ReplayProblemCodes.UnknownStep, null, $"No step of '{Procedure.Name}' calls '{unknown}'. It calls: {string.Join(", ", actions)}.");
-        }
-
-        foreach (var (name, _) in request.StepOverrides.Concat(request.ActionOverrides).Where(o => o.Value.ValueKind is not JsonValueKind.Object))
-        {
-            yield return new ReplayProblem(ReplayProblemCodes.InvalidInput, null, $"The adapted parameters for '{name}' are no JSON object. Give the arguments by name.");
-        }
-
-        // One level more than a value has: this is the object that holds the values.
-        foreach (var (name, fault) in request.StepOverrides.Concat(request.ActionOverrides).Select(o => (o.Key, Json.Fault(o.Value, options.MaxValueDepth + 1))).Where(o => o.Item2 is not null))
-        {
-            yield return new ReplayProblem(ReplayProblemCodes.InvalidInput, null, $"The adapted parameters for '{name}' cannot be used: {fault}.");
-        }
-
-        foreach (var problem in StepProblems(request, ""))
-        {
-            yield return problem;
-        }
-
-        foreach (var step in steps.Where(s => !request.Skip.Contains(s.Id)))
-        {
-            foreach (var needed in TemplateResolver.NeededSteps(step, Override(request.StepOverrides, step.Id), Override(request.ActionOverrides, step.Action)).Where(request.Skip.Contains))
-            {
-                yield return new ReplayProblem(ReplayProblemCodes.NeedsSkippedStep, step.Id, $"Step '{step.Id}' needs the result of step '{needed}', which is to be skipped. Skip both, or give the argument as an adapted parameter.");
+                Visit(nested);
             }
         }
     }
-
-    /// <summary>The adapted parameters for a step or an action, if they are an object.</summary>
-    public static JsonElement? Override(IReadOnlyDictionary<string, JsonElement> overrides, string key) =>
-        overrides.TryGetValue(key, out var value) && value.ValueKind is JsonValueKind.Object ? value : null;
-
-    /// <summary>What of the steps, here and in the procedures replayed inside, cannot be done as it is.</summary>
-    private IEnumerable<ReplayProblem> StepProblems(ReplayRequest request, string path)
-    {
-        foreach (var step in Procedure.Version.Steps.Where(s => path.Length > 0 || !request.Skip.Contains(s.Id)))
-        {
-            if (step.Kind is StepKind.Manual)
-            {
-                var outer = path.Split('/')[0];
-                yield return new ReplayProblem(ReplayProblemCodes.ManualStep, path + step.Id, $"Step '{path}{step.Id}' ({step.Action}) is done by hand. When it is done, or not needed, list {(path.Length == 0 ? "it" : $"'{outer}'")} in skip.");
-            }
-            else if (Nested.TryGetValue(step.Id, out var inner))
-            {
-                var given = ArgumentNames(step, request, path);
-                foreach (var input in inner.Procedure.Version.Inputs.Where(i => i.Required && i.Default is null && !given.Contains(i.Name)))
-                {
-                    yield return new ReplayProblem(ReplayProblemCodes.NestedProcedure, path + step.Id, $"Step '{path}{step.Id}' replays '{inner.Procedure.Name}' without its input '{input.Name}'. Give it as an adapted parameter of the step.");
-                }
-
-                foreach (var problem in inner.StepProblems(request, $"{path}{step.Id}/"))
-                {
-                    yield return problem;
-                }
-            }
-        }
-    }
-
-    /// <summary>The arguments that a step gives, adapted parameters included.</summary>
-    private static HashSet<string> ArgumentNames(ProcedureStep step, ReplayRequest request, string path) =>
-        new[] { step.Arguments, (path.Length == 0 ? Override(request.StepOverrides, step.Id) : null) ?? Json.EmptyObject, Override(request.ActionOverrides, step.Action) ?? Json.EmptyObject }
-            .SelectMany(a => a.EnumerateObject().Select(p => p.Name))
-            .ToHashSet(StringComparer.Ordinal);
-
-    private IEnumerable<string> Actions() => Procedure.Version.Steps.Select(s => s.Action).Concat(Nested.Values.SelectMany(n => n.Actions()));
 }

@@ -11,6 +11,9 @@ public sealed record ReplayRequest
     /// <summary>The inputs by name. A value whose text is plainly of the declared type, such as <c>"7"</c> for an integer, is taken for it; names that the procedure does not declare are ignored.</summary>
     public IReadOnlyDictionary<string, JsonElement> Inputs { get; init; } = new Dictionary<string, JsonElement>();
 
+    /// <summary>Whether unconfirmed constants (<see cref="ProcedureInput.Unconfirmed"/>) are confirmed for this replay: each has its recorded value where none is given. For the host, which knows them; never set it from what a model says.</summary>
+    public bool ConfirmConstants { get; init; }
+
     /// <summary>Adapted parameters: by step id, an object of argument name to the value to call with. Values are data, never expressions.</summary>
     public IReadOnlyDictionary<string, JsonElement> StepOverrides { get; init; } = new Dictionary<string, JsonElement>();
 
@@ -29,7 +32,7 @@ public sealed record ReplayRequest
     /// <summary>The user's request that led to the replay; it is kept with the execution, redacted.</summary>
     public string? Request { get; init; }
 
-    /// <summary>Is told of every step when it has ended.</summary>
+    /// <summary>Is told of every step when it has ended. What it raises is logged, and changes nothing.</summary>
     public IProgress<StepOutcome>? Progress { get; init; }
 
     /// <summary>A request with the properties of an object as inputs: <c>ReplayRequest.For(new { order_id = "W123", amount = 7 })</c>.</summary>
@@ -43,4 +46,25 @@ public sealed record ReplayRequest
             ? new ReplayRequest { Inputs = json.EnumerateObject().ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal) }
             : throw new ArgumentException($"Inputs are the properties of an object; a {inputs.GetType().Name} has none.", nameof(inputs));
     }
+
+    /// <summary>The adapted parameters for a step. Ids are those of the procedure that is asked for: in one that is replayed inside they mean nothing.</summary>
+    internal AdaptedParameters Adapted(ProcedureStep step, bool inside) => new(inside ? null : ObjectAt(StepOverrides, step.Id), ObjectAt(ActionOverrides, step.Action));
+
+    private static JsonElement? ObjectAt(IReadOnlyDictionary<string, JsonElement> overrides, string key) =>
+        overrides.TryGetValue(key, out var value) && value.ValueKind is JsonValueKind.Object ? value : null;
+}
+
+/// <summary>What a step is called with in place of its templates. What is given for the step goes before what is given for its action.</summary>
+internal readonly record struct AdaptedParameters(JsonElement? OfStep, JsonElement? OfAction)
+{
+    public bool Have(string argument) => OfStep?.TryGetProperty(argument, out _) is true || OfAction?.TryGetProperty(argument, out _) is true;
+
+    public IEnumerable<(string Name, JsonElement Value, ArgumentOrigin Origin)> All()
+    {
+        var ofStep = OfStep;
+        return Members(OfAction, ArgumentOrigin.ActionOverride).Where(a => ofStep?.TryGetProperty(a.Name, out _) is not true).Concat(Members(OfStep, ArgumentOrigin.StepOverride));
+    }
+
+    private static IEnumerable<(string Name, JsonElement Value, ArgumentOrigin Origin)> Members(JsonElement? values, ArgumentOrigin origin) =>
+        values is { } given ? given.EnumerateObject().Select(m => (m.Name, m.Value, origin)) : [];
 }

@@ -5,6 +5,8 @@ namespace ProceduralMemory.Replay;
 /// <summary>How a replay went. A replay that fails is a value, not an exception: what is done, what failed, and what is left.</summary>
 public sealed record ReplayResult
 {
+    private readonly Lazy<JsonElement>? _result;
+
     /// <summary>The execution in the log; <see langword="null"/> when the replay was refused before its first step.</summary>
     public Guid? ExecutionId { get; init; }
 
@@ -27,26 +29,22 @@ public sealed record ReplayResult
     public IReadOnlyList<ReplayProblem> Problems { get; init; } = [];
 
     /// <summary>Every step in order: done, failed, skipped, or still <see cref="StepStatus.Pending"/>, which is what is left to do.</summary>
-    public IReadOnlyList<StepOutcome> Steps { get; init; } = [];
+    public IReadOnlyList<StepOutcome> Steps
+    {
+        get;
+        init
+        {
+            field = value;
+            _result = new Lazy<JsonElement>(() => ResultOf(value));
+        }
+    }
+    = [];
 
     /// <summary>How long it took.</summary>
     public TimeSpan Duration { get; init; }
 
     /// <summary>The results of the steps that gave one, as an object by step id: what a step that replays this procedure has as its own result.</summary>
-    public JsonElement Result => Json.Build(writer =>
-    {
-        writer.WriteStartObject();
-        foreach (var step in Steps)
-        {
-            if (step is { Status: StepStatus.Success, Result: { } result })
-            {
-                writer.WritePropertyName(step.StepId);
-                result.WriteTo(writer);
-            }
-        }
-
-        writer.WriteEndObject();
-    });
+    public JsonElement Result => _result?.Value ?? Json.EmptyObject;
 
     /// <summary>For those who prefer exceptions.</summary>
     /// <exception cref="InvalidOperationException">The replay did not complete.</exception>
@@ -57,6 +55,21 @@ public sealed record ReplayResult
             throw new InvalidOperationException(Message);
         }
     }
+
+    private static JsonElement ResultOf(IReadOnlyList<StepOutcome> steps) => Json.Build(writer =>
+    {
+        writer.WriteStartObject();
+        foreach (var step in steps)
+        {
+            if (step is { Status: StepStatus.Success, Result: { } result })
+            {
+                writer.WritePropertyName(step.StepId);
+                result.WriteTo(writer);
+            }
+        }
+
+        writer.WriteEndObject();
+    });
 }
 
 /// <summary>How one step of a replay went.</summary>
@@ -94,6 +107,9 @@ public sealed record StepOutcome
 
     /// <summary>How long it took.</summary>
     public TimeSpan Duration { get; init; }
+
+    /// <summary>Of a loop, how its steps went for each element that it came to.</summary>
+    public IReadOnlyList<ReplayResult> Iterations { get; init; } = [];
 
     /// <summary>The replay of the procedure that this step is, if it is one.</summary>
     public ReplayResult? Nested { get; init; }

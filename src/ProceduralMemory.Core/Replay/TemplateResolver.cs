@@ -4,42 +4,35 @@ using System.Text.Json;
 namespace ProceduralMemory.Replay;
 
 /// <summary>Puts values into argument templates.</summary>
-internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> inputs, JsonElement item = default) : IExpressionContext
+/// <param name="inputs">The inputs, bound.</param>
+/// <param name="item">In a loop, the element that it is at.</param>
+/// <param name="around">In a loop, what is known around it.</param>
+/// <param name="constants">The inputs that hold a confirmed constant.</param>
+internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> inputs, JsonElement item = default, TemplateResolver? around = null, IReadOnlySet<string>? constants = null) : IExpressionContext
 {
     /// <summary>Results by step id; a step without one has no entry, a step that returned nothing has <see langword="null"/>.</summary>
     public Dictionary<string, JsonElement?> Results { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Resolves the arguments of a step.</summary>
-    /// <exception cref="UnresolvedBindingException">A path leads nowhere.</exception>
-    public (JsonElement Arguments, Dictionary<string, ArgumentOrigin> Origins) Resolve(ProcedureStep step, JsonElement? stepOverride, JsonElement? actionOverride)
+    /// <exception cref="UnresolvedBindingException">A path leads nowhere, or what is put together cannot be one value.</exception>
+    public (JsonElement Arguments, Dictionary<string, ArgumentOrigin> Origins) Resolve(ProcedureStep step, AdaptedParameters adapted)
     {
         var origins = new Dictionary<string, ArgumentOrigin>(StringComparer.Ordinal);
-        var arguments = Json.Build(writer =>
+        var arguments = Build(writer =>
         {
             writer.WriteStartObject();
-            foreach (var argument in step.Arguments.EnumerateObject())
+            foreach (var argument in Used(step, adapted))
             {
-                if (IsOverridden(argument.Name, stepOverride, actionOverride) || IsAbsentInput(argument.Value))
-                {
-                    continue;
-                }
-
                 origins[argument.Name] = OriginOf(argument.Value);
                 writer.WritePropertyName(argument.Name);
                 Write(writer, argument.Value);
             }
 
-            foreach (var (values, origin) in new[] { (actionOverride, ArgumentOrigin.ActionOverride), (stepOverride, ArgumentOrigin.StepOverride) })
+            foreach (var (name, value, origin) in adapted.All())
             {
-                foreach (var argument in values?.EnumerateObject() ?? default)
-                {
-                    if (origin is ArgumentOrigin.StepOverride || stepOverride?.TryGetProperty(argument.Name, out _) is not true)
-                    {
-                        origins[argument.Name] = origin;
-                        writer.WritePropertyName(argument.Name);
-                        argument.Value.WriteTo(writer);
-                    }
-                }
+                origins[name] = origin;
+                writer.WritePropertyName(name);
+                value.WriteTo(writer);
             }
 
             writer.WriteEndObject();
@@ -47,21 +40,76 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
         return (arguments, origins);
     }
 
-    /// <summary>The steps whose results a step needs, adapted parameters taken into account.</summary>
-    public static IEnumerable<string> NeededSteps(ProcedureStep step, JsonElement? stepOverride, JsonElement? actionOverride) => step.Arguments.EnumerateObject()
-        .Where(a => !IsOverridden(a.Name, stepOverride, actionOverride))
+    /// <summary>Whether a step has a result, here or around the loop.</summary>
+    public bool HasResult(string stepId) => Results.ContainsKey(stepId) || around?.HasResult(stepId) is true;
+
+    /// <summary>Whether a step is needed. What is not there counts as null.</summary>
+    public bool Holds(StepCondition condition)
+    {
+        var value = TryResolve(Json.String(condition.Value), out var found) ? found : Json.Null;
+        return condition.Test switch
+        {
+            ConditionTest.Equal => JsonElement.DeepEquals(value, condition.Operand ?? Json.Null),
+            ConditionTest.NotEqual => !JsonElement.DeepEquals(value, condition.Operand ?? Json.Null),
+            ConditionTest.Present => IsPresent(value),
+            _ => !IsPresent(value),
+        };
+    }
+
+    /// <summary>The value of one template, if every path in it leads somewhere.</summary>
+    public bool TryResolve(JsonElement template, out JsonElement value)
+    {
+        try
+        {
+            value = Build(writer => Write(writer, template));
+            return true;
+        }
+        catch (UnresolvedBindingException)
+        {
+            value = default;
+            return false;
+        }
+    }
+
+    /// <summary>The arguments whose templates count: neither adapted nor left out. An optional input that was not given leaves its argument out, so that the function's own default holds.</summary>
+    public IEnumerable<JsonProperty> Used(ProcedureStep step, AdaptedParameters adapted) =>
+        step.Arguments.EnumerateObject().Where(a => !adapted.Have(a.Name) && !IsAbsentInput(a.Value));
+
+    /// <summary>The steps whose results a step needs, adapted parameters taken into account. A condition needs none: what is not there does not hold.</summary>
+    public static IEnumerable<string> NeededSteps(ProcedureStep step, AdaptedParameters adapted) => step.Arguments.EnumerateObject()
+        .Where(a => !adapted.Have(a.Name))
         .SelectMany(a => ValueExpression.References(a.Value))
+        .Concat(step.ForEach is { } list ? ValueExpression.Parse(list).References() : [])
         .OfType<StepReference>()
         .Select(r => r.StepId)
         .Distinct(StringComparer.Ordinal);
 
-    private static bool IsOverridden(string name, JsonElement? stepOverride, JsonElement? actionOverride) =>
-        stepOverride?.TryGetProperty(name, out _) is true || actionOverride?.TryGetProperty(name, out _) is true;
+    private static JsonElement Build(Action<Utf8JsonWriter> write)
+    {
+        try
+        {
+            return Json.Build(write);
+        }
+        catch (JsonException)
+        {
+            // Templates and values are checked one by one; how deep they are together is seen here.
+            throw new UnresolvedBindingException(FormattableString.Invariant($"With the values in place the arguments nest deeper than {Json.MaxBuiltDepth} levels. Bind a part of the value, or give the argument as an adapted parameter."));
+        }
+    }
 
-    private static ArgumentOrigin OriginOf(JsonElement template)
+    private static bool IsPresent(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Undefined or JsonValueKind.Null or JsonValueKind.False => false,
+        JsonValueKind.String => value.GetString()!.Length > 0,
+        JsonValueKind.Array => value.GetArrayLength() > 0,
+        JsonValueKind.Object => value.EnumerateObject().Any(),
+        _ => true,
+    };
+
+    private ArgumentOrigin OriginOf(JsonElement template)
     {
         var references = ValueExpression.References(template).ToList();
-        return (references.Exists(r => r is InputReference), references.Exists(r => r is StepReference)) switch
+        return (references.Exists(r => r is InputReference input && constants?.Contains(input.Name) is not true), references.Exists(r => r is StepReference or ItemReference)) switch
         {
             (true, true) => ArgumentOrigin.InputAndStep,
             (true, false) => ArgumentOrigin.Input,
@@ -70,7 +118,6 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
         };
     }
 
-    /// <summary>An optional input that was not given leaves its argument out, so that the function's own default holds.</summary>
     private bool IsAbsentInput(JsonElement template) =>
         template.ValueKind is JsonValueKind.String && ValueExpression.Parse(template.GetString()!) is InputReference input && !inputs.ContainsKey(input.Name);
 
@@ -108,7 +155,8 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
 
     JsonElement IExpressionContext.Input(string name) => inputs.TryGetValue(name, out var value) ? value : Json.Null;
 
-    JsonElement IExpressionContext.Output(string stepId) => Results.GetValueOrDefault(stepId) ?? Json.Null;
+    JsonElement IExpressionContext.Output(string stepId) =>
+        Results.TryGetValue(stepId, out var result) ? result ?? Json.Null : ((IExpressionContext?)around)?.Output(stepId) ?? Json.Null;
 
     JsonElement IExpressionContext.Item => item;
 }
@@ -121,6 +169,7 @@ internal static class InputBinder
         IReadOnlyList<ProcedureInput> declared,
         IReadOnlyDictionary<string, JsonElement> given,
         ProceduralMemoryOptions options,
+        bool confirmConstants,
         List<ReplayProblem> problems)
     {
         var bound = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
@@ -129,7 +178,15 @@ internal static class InputBinder
             if (!given.TryGetValue(input.Name, out var value) || value.ValueKind is JsonValueKind.Undefined
                 || (value.ValueKind is JsonValueKind.Null && input.Type is not (JsonType.Null or JsonType.Any)))
             {
-                if (input.Default is { } standing)
+                if (input is { Unconfirmed: true, Default: { } literal } && !confirmConstants)
+                {
+                    problems.Add(new ReplayProblem(
+                        ReplayProblemCodes.UnconfirmedConstant,
+                        null,
+                        $"'{procedureName}' was recorded once, with {Shortened(literal)} as '{input.Name}'{(input.Description is null ? "" : $" ({input.Description})")}, which came from neither the request nor an earlier result. Give the input '{input.Name}', be it the same value.",
+                        input.Name));
+                }
+                else if (input.Default is { } standing)
                 {
                     bound[input.Name] = standing;
                 }
@@ -165,6 +222,8 @@ internal static class InputBinder
 
         return bound;
     }
+
+    private static string Shortened(JsonElement value) => value.GetRawText() is { Length: > 100 } text ? text[..100] + "…" : value.GetRawText();
 
     /// <summary>The value as the type, where that is the same value: models write numbers as text, and text as numbers.</summary>
     private static JsonElement? Convert(JsonElement value, JsonType type)

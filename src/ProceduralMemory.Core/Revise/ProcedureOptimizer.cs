@@ -2,7 +2,11 @@ using System.Globalization;
 
 namespace ProceduralMemory.Revise;
 
-/// <summary>What the seed design calls optimising: steps that fail more than they succeed are removed or replaced, slow ones are flagged.</summary>
+/// <summary>
+/// What the seed design calls optimising: steps that fail more than they succeed are replaced or removed, slow ones are flagged. Removed is only what the
+/// procedure itself says may fail, and whose result nobody needs: any other step ends the replay where it fails, and that may be what it is there for, as
+/// with a check or an approval. It is flagged for somebody to look at. What a step does to the world is no licence either: a check only reads.
+/// </summary>
 internal static class ProcedureOptimizer
 {
     public const string SlowFlag = "slow";
@@ -32,14 +36,14 @@ internal static class ProcedureOptimizer
                     steps[i] = replacement with { Id = step.Id };
                     changes.Add(new StepChange(step.Id, StepChangeKind.Replaced, $"it {evidence}; {replacement.Action} takes its place"));
                 }
-                else if (dependents.Count == 0 && steps.Count > 1)
+                else if (KeepReason(step, dependents, steps.Count) is not { } keep)
                 {
                     steps.RemoveAt(i);
-                    changes.Add(new StepChange(step.Id, StepChangeKind.Removed, $"it {evidence}, and no other step needs its result"));
+                    changes.Add(new StepChange(step.Id, StepChangeKind.Removed, $"it {evidence}, may fail ({nameof(step.OnFailure)} is {FailurePolicy.Continue}), and no other step needs its result"));
                 }
                 else if (Flag(steps, i, FailingFlag))
                 {
-                    changes.Add(new StepChange(step.Id, StepChangeKind.Flagged, dependents.Count > 0 ? $"it {evidence}, but {string.Join(", ", dependents)} need its result" : $"it {evidence}, but it is the only step"));
+                    changes.Add(new StepChange(step.Id, StepChangeKind.Flagged, $"it {evidence}, but {keep}"));
                 }
             }
             else if (statistics.MeanDuration is { } mean && mean >= slowThreshold && Flag(steps, i, SlowFlag))
@@ -58,6 +62,13 @@ internal static class ProcedureOptimizer
         var used = steps.SelectMany(s => s.References()).OfType<InputReference>().Select(r => r.Name).ToHashSet(StringComparer.Ordinal);
         return [.. inputs.Where(i => used.Contains(i.Name))];
     }
+
+    /// <summary>Why a failing step stays, or <see langword="null"/>.</summary>
+    private static string? KeepReason(ProcedureStep step, List<string> dependents, int stepCount) =>
+        dependents.Count > 0 ? $"{string.Join(", ", dependents)} need its result"
+        : stepCount == 1 ? "it is the only step"
+        : step.OnFailure is not FailurePolicy.Continue ? $"a replay stops where it fails, which may be what it is for: mend or replace it, or store it with {nameof(step.OnFailure)} {FailurePolicy.Continue} if it is not needed"
+        : null;
 
     private static bool Needs(ProcedureStep step, string id) => step.References().OfType<StepReference>().Any(r => r.StepId == id);
 

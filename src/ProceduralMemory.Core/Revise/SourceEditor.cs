@@ -54,6 +54,19 @@ internal static class SourceEditor
             [.. version.Sources.Where(s => s.StepId != stepId || !Covers(pointer, s.Argument)), entry]);
     }
 
+    /// <summary>The sources of a version that tells of none, because a person wrote it.</summary>
+    public static IReadOnlyList<ArgumentSource> SourcesOf(ProcedureVersion version) =>
+    [
+        .. version.Steps.SelectMany(s => s.WithInner()).SelectMany(step => step.Arguments.EnumerateObject().Select(argument => new ArgumentSource
+        {
+            StepId = step.Id,
+            Argument = JsonPointer.Append("", argument.Name),
+            Source = argument.Value.ValueKind is JsonValueKind.String ? argument.Value.GetString()! : argument.Value.GetRawText(),
+            Kind = KindOf(argument.Value, version.Inputs),
+            IsEdited = true,
+        })),
+    ];
+
     /// <summary>What kind of source a template is.</summary>
     public static SourceKind KindOf(JsonElement template, IReadOnlyList<ProcedureInput> inputs)
     {

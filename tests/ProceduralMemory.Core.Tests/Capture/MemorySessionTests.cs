@@ -90,6 +90,25 @@ public sealed class MemorySessionTests : IDisposable
         Assert.True(Memory.HasActiveRecordings);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_recording_that_is_resumed_while_another_recorder_writes_it_keeps_the_step_that_came_first(bool inTheSameProcess)
+    {
+        using var test = TestMemory.OnFile();
+        var first = await test.Memory.StartRecordingAsync(new RecordingDetails { Name = "work" });
+        var second = await (inTheSameProcess ? test.Memory : test.Open()).ResumeRecordingAsync(first.TraceId);
+        await first.RecordStepAsync(new TraceStep { Action = "t.first", Outcome = "done" });
+
+        var byHand = await test.RefusesAsync<RecordingStateException>(() => second.RecordStepAsync(new TraceStep { Action = "t.second" }));
+        await first.RecordStepAsync(new TraceStep { Action = "t.third" });
+        var call = second.BeginStep("t.fourth", default)!;
+        var byFilter = await test.RefusesAsync<RecordingStateException>(() => second.CompleteStepAsync(call, null));
+
+        Assert.All([byHand, byFilter], e => Assert.Contains("another recorder, in this process or another, has written that step", e.Message, StringComparison.Ordinal));
+        Assert.Equal(["t.first", "t.third"], (await first.FinalizeAsync()).Procedure!.Version.Steps.Select(s => s.Action));
+    }
+
     [Fact]
     public async Task A_session_that_is_not_ambient_holds_a_recording_for_its_owner()
     {

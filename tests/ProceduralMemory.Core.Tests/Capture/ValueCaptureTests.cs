@@ -129,6 +129,42 @@ public class ValueCaptureTests
         Assert.Equal("'[redacted]' was wrong", capture.Failure(new StepFailure("Denied", "'correct horse' was wrong"))!.Message);
     }
 
+    [Theory]
+    [InlineData("""{"note":"the password is hunter22","password":"hunter22"}""", """{"note":"the password is [redacted]","password":"[redacted]"}""")]
+    [InlineData("""{"a":{"echo":["hunter22"]},"b":{"token":{"value":"hunter22"}}}""", """{"a":{"echo":["[redacted]"]},"b":{"token":"[redacted]"}}""")]
+    [InlineData("""{"a":{"note":"hunter22","password":"hunter22","password":"x"}}""", """{"a":{"note":"[redacted]","password":"[redacted]"}}""")]
+    [InlineData("""{"note":"hunter22","password":"hunter22","password":null}""", """{"note":"[redacted]","password":null}""")]
+    [InlineData("""{"note":"hunter22-and-more, hunter22","secret":"hunter22","token":"hunter22-and-more"}""", """{"note":"[redacted], [redacted]","secret":"[redacted]","token":"[redacted]"}""")]
+    public void A_secret_is_taken_out_of_what_stands_before_its_name_as_well(string value, string expected)
+    {
+        Given.JsonEqual(expected, Capture().Arguments("t.f", Given.Value(value), out _));
+        Given.JsonEqual(expected, Capture().Result("t.f", Given.Value(value), out _));
+    }
+
+    [Fact]
+    public void What_was_left_out_is_said_once_though_a_value_with_a_secret_is_looked_at_twice()
+    {
+        Capture(o => o.MaxValueDepth = 1).Arguments("t.f", Given.Value("""{"deep":[[]],"password":"hunter22"}"""), out var omitted);
+
+        Assert.Equal("argument 'deep': it nests deeper than MaxValueDepth (1) allows", omitted);
+    }
+
+    [Fact]
+    public void A_secret_that_is_not_valid_text_is_redacted_all_the_same() =>
+        Given.JsonEqual("""{"password":"[redacted]"}""", Capture().Arguments("t.f", Given.Value("""{"password":"\ud800"}"""), out _));
+
+    [Theory]
+    [InlineData("\"sk-0123456789\"")]
+    [InlineData("""{"value":"sk-0123456789"}""")]
+    public void A_result_without_a_name_is_secret_where_the_host_says_so_of_its_action(string result)
+    {
+        var capture = Capture(o => o.Redactor = new KeysOf("vault.read"));
+
+        Given.JsonEqual("\"[redacted]\"", capture.Result("vault.read", Given.Value(result), out _));
+        Given.JsonEqual("""{"header":"key [redacted]"}""", capture.Arguments("web.call", Given.Value("""{"header":"key sk-0123456789"}"""), out _));
+        Given.JsonEqual("\"plain text\"", capture.Result("web.call", Given.Text("plain text"), out _));
+    }
+
     [Fact]
     public void A_secret_too_short_to_be_told_from_other_text_is_not_searched_for()
     {
@@ -188,6 +224,13 @@ public class ValueCaptureTests
         var options = new ProceduralMemoryOptions();
         configure?.Invoke(options);
         return new ValueCapture(options);
+    }
+
+    private sealed class KeysOf(string keyAction) : IRedactor
+    {
+        public bool IsSecret(string action, string name) => action == keyAction && name == IRedactor.WholeResult;
+
+        public string Redact(string text) => text;
     }
 
     private sealed class OnlyColours : IRedactor

@@ -183,7 +183,7 @@ public sealed class ProcedureDistillerTests : IDisposable
             await Memory.RecordedAsync(new RecordingDetails { Name = "constant" }, ("t.a", arguments.GetRawText(), "null"));
             var executor = new ScriptedExecutor();
 
-            var result = await Memory.ReplayAsync("constant", Given.With(), executor);
+            var result = await Memory.ReplayAsync(executor, "constant", Given.With());
 
             Assert.Equal(ReplayOutcome.Completed, result.Outcome);
             Given.JsonEqual(arguments, Assert.Single(executor.Calls).Arguments);
@@ -200,7 +200,7 @@ public sealed class ProcedureDistillerTests : IDisposable
             await Memory.RecordedAsync(new RecordingDetails { Name = "flow" }, ("t.a", "{}", Result("ID-000001")), ("t.b", """{"id":"ID-000001"}""", "null"));
             var executor = new ScriptedExecutor().Returns("t.a", Result("ID-000002"));
 
-            await Memory.ReplayAsync("flow", Given.With(), executor);
+            await Memory.ReplayAsync(executor, "flow", Given.With());
 
             Assert.Equal("ID-000002", executor.Calls[1].Arguments.GetProperty("id").GetString());
         },

@@ -128,7 +128,7 @@ public sealed class DamagedDatabaseTests : IDisposable
         await newer.StoreAsync(Given.Definition("q", Given.Step("t.b")));
 
         Assert.Equal(["p", "q"], (await newer.ListAsync()).Select(p => p.Name));
-        Assert.Equal(ReplayOutcome.Completed, (await newer.ReplayAsync("p", Given.With(), new ScriptedExecutor())).Outcome);
+        Assert.Equal(ReplayOutcome.Completed, (await newer.ReplayAsync(new ScriptedExecutor(), "p", Given.With())).Outcome);
     }
 
     [Fact]
@@ -148,7 +148,7 @@ public sealed class DamagedDatabaseTests : IDisposable
             () => reader.ImportAsync("""{"format":1,"name":"q","steps":[{"action":"t.a"}]}"""),
             () => reader.ActivateVersionAsync("p", 1),
             () => reader.StartRecordingAsync(new RecordingDetails { Name = "q" }),
-            () => reader.ReplayAsync("p", Given.With(), executor),
+            () => reader.ReplayAsync(executor, "p", Given.With()),
             async () => await (await reader.ResumeRecordingAsync(recorder.TraceId)).RecordStepAsync(new TraceStep { Action = "t.a" }),
         ];
         foreach (var write in writes)
@@ -190,6 +190,51 @@ public sealed class DamagedDatabaseTests : IDisposable
         });
 
         Assert.True(error is ProcedureStoreException or System.ComponentModel.DataAnnotations.ValidationException, error?.ToString());
+    }
+
+    [Fact]
+    public async Task A_migration_that_sqlite_itself_has_rolled_back_fails_with_what_went_wrong()
+    {
+        // As a full disk does: the transaction is gone when the fault is reported.
+        _test.Execute("create table schema_migrations (SchemaVersionId integer primary key, ScriptName text, Applied text)");
+        _test.Execute("create trigger full before insert on schema_migrations begin select raise(rollback, 'the disk is full'); end");
+        var before = _test.Dump();
+
+        var error = await Assert.ThrowsAsync<ProcedureStoreException>(() => Memory.ListAsync());
+
+        Assert.Contains("the disk is full", error.InnerException!.Message, StringComparison.Ordinal);
+        Assert.Equal(before, _test.Dump());
+    }
+
+    [Fact]
+    public async Task A_write_that_sqlite_itself_has_rolled_back_fails_with_what_went_wrong()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        _test.Execute("create trigger full before insert on procedure_versions begin select raise(rollback, 'the disk is full'); end");
+
+        var error = await _test.RefusesAsync<ProcedureStoreException>(() => Memory.StoreAsync(Given.Definition("q", Given.Step("t.a"))));
+
+        Assert.Contains("the disk is full", error.InnerException!.Message, StringComparison.Ordinal);
+        Assert.NotEmpty(await Memory.ListAsync());
+    }
+
+    [Fact]
+    public async Task A_memory_that_was_disposed_says_so()
+    {
+        var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "n" });
+        using var inMemory = new ProcedureMemory(":memory:");
+        await inMemory.ListAsync();
+        Memory.Dispose();
+        Memory.Dispose();
+        inMemory.Dispose();
+
+        Func<Task>[] acts = [() => Memory.ListAsync(), () => Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"))), () => recorder.RecordStepAsync(new TraceStep { Action = "t.a" }), () => inMemory.ListAsync()];
+        foreach (var act in acts)
+        {
+            Assert.Contains("was disposed", (await Assert.ThrowsAsync<ObjectDisposedException>(act)).Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(TraceStatus.Recording, Assert.Single(await _test.Open().ListTracesAsync()).Status);
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public sealed class ExchangeTests : IDisposable
     public void Dispose() => _test.Dispose();
 
     [Fact]
-    public async Task An_export_reads_as_a_document_of_format_1()
+    public async Task An_export_reads_as_a_document_of_format_2()
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(Given.Input("x", JsonType.Integer)) with { Description = "Does é <things>.", Tags = ["t"] });
 
@@ -78,7 +78,7 @@ public sealed class ExchangeTests : IDisposable
         var executor = new ScriptedExecutor();
 
         var draft = await Memory.ImportAsync(text);
-        var refused = await Memory.ReplayAsync("q", Given.With(), executor);
+        var refused = await Memory.ReplayAsync(executor, "q", Given.With());
 
         Assert.Equal((ProcedureOrigin.Import, (int?)null), (draft.Origin, draft.ActiveVersion));
         Assert.Equal((VersionReason.Imported, VersionState.Draft, ProcedureOrigin.Import), (draft.Version.Reason, draft.Version.State, draft.Version.Origin));
@@ -87,7 +87,7 @@ public sealed class ExchangeTests : IDisposable
         Assert.Empty(executor.Calls);
 
         await Memory.ActivateVersionAsync("q", 1);
-        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync("q", Given.With(), executor)).Outcome);
+        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync(executor, "q", Given.With())).Outcome);
     }
 
     [Fact]
@@ -97,8 +97,8 @@ public sealed class ExchangeTests : IDisposable
         await Memory.ImportAsync("""{"format":1,"name":"p","steps":[{"action":"t.draft"}]}""");
         var executor = new ScriptedExecutor();
 
-        await Memory.ReplayAsync("p", Given.With() with { Version = 2 }, executor);
-        await Memory.ReplayAsync("p", Given.With(), executor);
+        await Memory.ReplayAsync(executor, "p", Given.With() with { Version = 2 });
+        await Memory.ReplayAsync(executor, "p", Given.With());
 
         Assert.Equal(["t.draft", "t.active"], executor.Calls.Select(c => c.Action));
         Assert.Equal(VersionState.Draft, (await Memory.GetAsync("p", 2)).Version.State);
@@ -111,7 +111,7 @@ public sealed class ExchangeTests : IDisposable
         var executor = new ScriptedExecutor();
 
         var draft = await Memory.ImportAsync("""{"format":1,"name":"P","description":"theirs","tags":["theirs"],"version":99,"steps":[{"action":"t.theirs"}]}""");
-        await Memory.ReplayAsync("p", Given.With(), executor);
+        await Memory.ReplayAsync(executor, "p", Given.With());
 
         Assert.Equal((2, 1, VersionState.Draft), (draft.Version.Number, draft.ActiveVersion, draft.Version.State));
         Assert.Equal("t.a", Assert.Single(executor.Calls).Action);
@@ -129,8 +129,8 @@ public sealed class ExchangeTests : IDisposable
     [InlineData("""{"name":"p","steps":[{"action":"t.a"}]}""", "format")]
     [InlineData("""{"format":"1","name":"p","steps":[{"action":"t.a"}]}""", "format")]
     [InlineData("""{"format":1.5,"name":"p","steps":[{"action":"t.a"}]}""", "format")]
-    [InlineData("""{"format":0,"name":"p","steps":[{"action":"t.a"}]}""", "reads 1 to 1")]
-    [InlineData("""{"format":2,"name":"p","steps":[{"action":"t.a"}]}""", "Update the ProceduralMemory packages")]
+    [InlineData("""{"format":0,"name":"p","steps":[{"action":"t.a"}]}""", "reads 1 to 2")]
+    [InlineData("""{"format":3,"name":"p","steps":[{"action":"t.a"}]}""", "Update the ProceduralMemory packages")]
     [InlineData("""{"format":1,"name":"p","stpes":[],"steps":[{"action":"t.a"}]}""", "stpes")]
     [InlineData("""{"format":1,"name":"p","steps":[{"action":"t.a","argumnets":{}}]}""", "argumnets")]
     [InlineData("""{"format":1,"name":"p","name":"q","steps":[{"action":"t.a"}]}""", "name")]

@@ -156,7 +156,7 @@ public sealed class ProcedureStoreTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
 
-        foreach (var act in new Func<Task>[] { () => Memory.GetAsync("p", 7), () => Memory.ActivateVersionAsync("p", 7), () => Memory.ExportAsync("p", 7), () => Memory.ReplayAsync("p", Given.With() with { Version = 7 }, new ScriptedExecutor()) })
+        foreach (var act in new Func<Task>[] { () => Memory.GetAsync("p", 7), () => Memory.ActivateVersionAsync("p", 7), () => Memory.ExportAsync("p", 7), () => Memory.ReplayAsync(new ScriptedExecutor(), "p", Given.With() with { Version = 7 }) })
         {
             var error = await _test.RefusesAsync<ProcedureNotFoundException>(act);
             Assert.Equal(("p", 7), (error.Name, error.Version));
@@ -196,7 +196,7 @@ public sealed class ProcedureStoreTests : IDisposable
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(new ProcedureInput { Name = "x", Default = Given.Value("null") }));
         var executor = new ScriptedExecutor();
 
-        var result = await Memory.ReplayAsync("p", Given.With(), executor);
+        var result = await Memory.ReplayAsync(executor, "p", Given.With());
 
         Assert.Equal(ReplayOutcome.Completed, result.Outcome);
         Given.JsonEqual("""{"x":null}""", executor.Calls[0].Arguments);
@@ -210,6 +210,7 @@ public sealed class ProcedureStoreTests : IDisposable
         """{"passwords":["sup3rs3cret"]}""",
         """{"credentials":{"user":"ann","word":"sup3rs3cret"}}""",
         """{"token":"$$sup3rs3cret"}""",
+        """{"note":"use sup3rs3cret","password":"sup3rs3cret","later":["sup3rs3cret"]}""",
         """{"header":"Authorization: Bearer sup3rs3cret"}""");
 
     [Theory]
@@ -242,13 +243,25 @@ public sealed class ProcedureStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task A_secret_that_a_name_gives_away_is_taken_out_of_every_text_of_a_written_procedure()
+    {
+        var procedure = await Memory.StoreAsync(
+            Given.Definition("p", Given.Step("t.a") with { Notes = "sup3rs3cret" }, Given.Step("t.b", """{"password":"sup3rs3cret"}"""), Given.Step("t.c", """{"same":"sup3rs3cret"}""")) with { Description = "Logs in with sup3rs3cret." });
+
+        Assert.DoesNotContain("sup3rs3cret", _test.Dump(), StringComparison.Ordinal);
+        Assert.Equal("Logs in with [redacted].", procedure.Description);
+        Assert.Equal("password", Assert.Single(procedure.Version.Inputs).Name);
+        Given.JsonEqual("""{"same":"$inputs.password"}""", procedure.Version.Steps[2].Arguments);
+    }
+
+    [Fact]
     public async Task A_secret_constant_becomes_a_secret_input_that_a_replay_must_give()
     {
         var procedure = await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"db-password":"hunter2","user":"ann"}""")));
         var executor = new ScriptedExecutor();
 
-        var without = await Memory.ReplayAsync("p", Given.With(), executor);
-        var with = await Memory.ReplayAsync("p", Given.With(("db_password", "\"other\"")), executor);
+        var without = await Memory.ReplayAsync(executor, "p", Given.With());
+        var with = await Memory.ReplayAsync(executor, "p", Given.With(("db_password", "\"other\"")));
 
         Assert.Equal([("db_password", true, true)], procedure.Version.Inputs.Select(i => (i.Name, i.Secret, i.Required)));
         Assert.Equal(ReplayOutcome.Refused, without.Outcome);
@@ -268,7 +281,7 @@ public sealed class ProcedureStoreTests : IDisposable
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", arguments)).Taking(new ProcedureInput { Name = "pw", Secret = true }));
         var executor = new ScriptedExecutor();
 
-        await Memory.ReplayAsync("p", Given.With(("pw", "\"hunter2\"")), executor);
+        await Memory.ReplayAsync(executor, "p", Given.With(("pw", "\"hunter2\"")));
 
         Given.JsonEqual(sent, Assert.Single(executor.Calls).Arguments);
     }

@@ -19,11 +19,11 @@ public sealed class ScopeTests : IDisposable
         ["Export"] = (m, _) => FoundAsync(() => m.ExportAsync("secret_plan")),
         ["Find"] = async (m, _) => await m.FindAsync("secret plan", new() { MinimumScore = 0.5 }) is var r && r.Matches.Count + r.NearMisses.Count > 0,
         ["FindNearMiss"] = async (m, _) => await m.FindAsync("secret other words", new() { MinimumScore = 1 }) is var r && r.Matches.Count + r.NearMisses.Count > 0,
-        ["Replay"] = (m, _) => FoundAsync(() => m.ReplayAsync("secret_plan", Given.With(), new ScriptedExecutor())),
+        ["Replay"] = (m, _) => FoundAsync(() => m.ReplayAsync(new ScriptedExecutor(), "secret_plan", Given.With())),
         ["NestedReplay"] = async (m, _) =>
         {
             await m.StoreAsync(Given.Definition("outer", Given.Nested("secret_plan")));
-            return (await m.ReplayAsync("outer", Given.With(), new ScriptedExecutor())).Outcome is ReplayOutcome.Completed;
+            return (await m.ReplayAsync(new ScriptedExecutor(), "outer", Given.With())).Outcome is ReplayOutcome.Completed;
         },
         ["GetTrace"] = async (m, seen) => await m.GetTraceAsync(seen.Trace) is not null,
         ["ListTraces"] = async (m, _) => (await m.ListTracesAsync()).Count > 0,
@@ -77,8 +77,8 @@ public sealed class ScopeTests : IDisposable
 
         var ann = In("ann", "team", "global");
         var bob = In("bob", "global", "team");
-        await ann.ReplayAsync("deploy", Given.With(), executor);
-        await bob.ReplayAsync("deploy", Given.With(), executor);
+        await ann.ReplayAsync(executor, "deploy", Given.With());
+        await bob.ReplayAsync(executor, "deploy", Given.With());
 
         Assert.Equal(["t.team", "t.global"], executor.Calls.Select(c => c.Action));
         Assert.Equal("team", Assert.Single(await ann.ListAsync()).Scope);
@@ -87,6 +87,62 @@ public sealed class ScopeTests : IDisposable
         await ann.StoreAsync(Given.Definition("deploy", Given.Step("t.ann")));
         Assert.Equal("ann", (await ann.GetAsync("deploy")).Scope);
         Assert.Equal("global", (await bob.GetAsync("deploy")).Scope);
+    }
+
+    [Theory]
+    [InlineData("draft")]
+    [InlineData("retired")]
+    public async Task What_cannot_be_replayed_hides_nothing_further_away_that_can(string nearest)
+    {
+        var ann = In("ann", "team", "global");
+        await PutOutOfUseAsync(ann, nearest);
+        await In("team").StoreAsync(Given.Definition("deploy", Given.Step("t.team")));
+        await In("global").StoreAsync(Given.Definition("deploy", Given.Step("t.global")));
+        await ann.StoreAsync(Given.Definition("outer", Given.Nested("deploy")));
+        var executor = new ScriptedExecutor();
+
+        var found = Assert.Single((await ann.FindAsync("deploy")).Matches).Procedure;
+        var replayed = await ann.ReplayAsync(executor, found.Name, Given.With());
+        var inside = await ann.ReplayAsync(executor, "outer", Given.With());
+
+        Assert.Equal("team", found.Scope);
+        Assert.Equal((ReplayOutcome.Completed, ReplayOutcome.Completed), (replayed.Outcome, inside.Outcome));
+        Assert.Equal(["t.team", "t.team"], executor.Calls.Select(c => c.Action));
+        Assert.Equal("team", (await ann.GetAsync("deploy")).Scope);
+        Assert.Equal("team", Assert.Single(await ann.ListAsync(includeRetired: true), p => p.Name == "deploy").Scope);
+    }
+
+    [Theory]
+    [InlineData("draft", "is a draft")]
+    [InlineData("retired", "is retired")]
+    public async Task Where_nothing_of_a_name_can_be_replayed_it_is_the_nearest_whose_state_is_told(string nearest, string says)
+    {
+        var ann = In("ann", "team");
+        await PutOutOfUseAsync(ann, nearest);
+        await PutOutOfUseAsync(In("team"), nearest == "draft" ? "retired" : "draft");
+
+        var result = await ann.ReplayAsync(new ScriptedExecutor(), "deploy", Given.With());
+
+        Assert.Contains(says, Assert.Single(result.Problems).Message, StringComparison.Ordinal);
+        Assert.Equal("ann", (await ann.GetAsync("deploy")).Scope);
+        Assert.Equal(nearest == "draft", (await ann.ListAsync()).Any(p => p.Name == "deploy"));
+    }
+
+    [Fact]
+    public async Task A_version_asked_for_by_number_is_that_of_the_nearest_procedure_that_has_it()
+    {
+        var ann = In("ann", "team");
+        await In("team").StoreAsync(Given.Definition("deploy", Given.Step("t.team1")));
+        await In("team").StoreAsync(Given.Definition("deploy", Given.Step("t.team2")), asNewVersion: true);
+        await PutOutOfUseAsync(ann, "draft");
+        var executor = new ScriptedExecutor();
+
+        await ann.ReplayAsync(executor, "deploy", Given.With() with { Version = 1 });
+        await ann.ReplayAsync(executor, "deploy", Given.With() with { Version = 2 });
+
+        Assert.Equal(["t.ann", "t.team2"], executor.Calls.Select(c => c.Action));
+        Assert.Equal("ann", (await ann.GetAsync("deploy", 1)).Scope);
+        Assert.Equal(3, (await Assert.ThrowsAsync<ProcedureNotFoundException>(() => ann.GetAsync("deploy", 3))).Version);
     }
 
     [Fact]
@@ -126,7 +182,7 @@ public sealed class ScopeTests : IDisposable
         await In("global").StoreAsync(Given.Definition("inner", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(Given.Input("x")));
         await In("global").StoreAsync(Given.Definition("outer", Given.Nested("inner", """{"x":"$inputs.x"}""")).Taking(Given.Input("x")));
 
-        await In("ann", "global").ReplayAsync("outer", Given.With(("x", "\"private to ann\"")), new ScriptedExecutor());
+        await In("ann", "global").ReplayAsync(new ScriptedExecutor(), "outer", Given.With(("x", "\"private to ann\"")));
 
         Assert.Empty(await In("global").ListExecutionsAsync());
         Assert.Empty(await In("bob", "global").ListExecutionsAsync());
@@ -140,7 +196,9 @@ public sealed class ScopeTests : IDisposable
         await In("alpha").StoreAsync(Given.Definition("p", Given.Step("t.a")));
         await In("beta", "alpha").StartRecordingAsync(new RecordingDetails { Name = "n" });
 
-        Assert.Equal(["alpha", "beta"], await In("gamma").ListScopesAsync());
+        await In("delta", "alpha").ReplayAsync(new ScriptedExecutor(), "p", Given.With());
+
+        Assert.Equal(["alpha", "beta", "delta"], await In("gamma").ListScopesAsync());
     }
 
     [Fact]
@@ -185,11 +243,25 @@ public sealed class ScopeTests : IDisposable
 
     private ProcedureMemory In(string write, params string[] read) => _test.Open(o => o.Scope = () => new MemoryScope(write, read));
 
+    /// <summary>A procedure "deploy" that cannot be replayed.</summary>
+    private static async Task PutOutOfUseAsync(ProcedureMemory memory, string state)
+    {
+        if (state == "draft")
+        {
+            await memory.ImportAsync("""{"format":1,"name":"deploy","steps":[{"action":"t.ann"}]}""");
+            return;
+        }
+
+        await memory.StoreAsync(Given.Definition("kept", Given.Step("t.kept")));
+        await memory.StoreAsync(Given.Definition("deploy", Given.Step("t.ann")));
+        await memory.MergeAsync(["kept", "deploy"]);
+    }
+
     private async Task<Seen> SeedAsync()
     {
         var alpha = In("alpha");
         var procedure = await alpha.RecordedAsync(new RecordingDetails { Name = "secret_plan" }, ("t.a", "{}", "1"));
-        var execution = await alpha.ReplayAsync("secret_plan", Given.With(), new ScriptedExecutor());
+        var execution = await alpha.ReplayAsync(new ScriptedExecutor(), "secret_plan", Given.With());
         return new Seen(procedure.Version.TraceId!.Value, execution.ExecutionId!.Value);
     }
 

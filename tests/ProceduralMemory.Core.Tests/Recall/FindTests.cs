@@ -178,7 +178,7 @@ public sealed class FindTests : IDisposable
         foreach (var success in successes)
         {
             _test.Time.Advance(TimeSpan.FromSeconds(1));
-            await Memory.ReplayAsync(name, Given.With(), success ? new ScriptedExecutor() : new ScriptedExecutor().Fails("t.a"));
+            await Memory.ReplayAsync(success ? new ScriptedExecutor() : new ScriptedExecutor().Fails("t.a"), name, Given.With());
         }
     }
 

@@ -1,3 +1,6 @@
+using Moq;
+using ProceduralMemory.Persist;
+using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Tests.Replay;
@@ -19,7 +22,7 @@ public sealed class CompositionTests : IDisposable
         await Memory.StoreAsync(Given.Definition("outer", Given.Nested("INNER", """{"n":"{$inputs.n}"}""", "first"), Given.Step("t.after", """{"x":"$steps.first.outputs#/double/value"}""")).Taking(Given.Input("n")));
         _executor.Returns("t.double", """{"value":14}""");
 
-        var result = await Memory.ReplayAsync("outer", Given.With(("n", "7")), _executor);
+        var result = await Memory.ReplayAsync(_executor, "outer", Given.With(("n", "7")));
 
         Assert.Equal(ReplayOutcome.Completed, result.Outcome);
         Assert.Equal(["""{"n":7}""", """{"text":"nobody"}""", """{"x":14}"""], _executor.Calls.Select(c => c.Arguments.GetRawText()));
@@ -34,7 +37,7 @@ public sealed class CompositionTests : IDisposable
         await StoreAsync("inner", Given.Step("t.a"));
         await StoreAsync("outer", Given.Nested("inner", id: "call"));
 
-        var result = await Memory.ReplayAsync("outer", Given.With(), _executor);
+        var result = await Memory.ReplayAsync(_executor, "outer", Given.With());
         var inner = Assert.Single(await Memory.ListExecutionsAsync("inner"));
 
         Assert.Equal((result.ExecutionId, "call", ReplayOutcome.Completed), (inner.ParentId, inner.ParentStep, inner.Outcome));
@@ -50,7 +53,7 @@ public sealed class CompositionTests : IDisposable
         await StoreAsync("inner", Given.Step("t.a"), Given.Step("t.b"));
         await StoreAsync("outer", Given.Nested("inner"), Given.Step("t.c"));
 
-        var result = await Memory.ReplayAsync("outer", Given.With(), _executor.Fails("t.a", "no disk"));
+        var result = await Memory.ReplayAsync(_executor.Fails("t.a", "no disk"), "outer", Given.With());
 
         Assert.Equal((ReplayOutcome.Failed, FailureTypes.NestedProcedure), (result.Outcome, result.Steps[0].Failure!.ErrorType));
         Assert.Contains("no disk", result.Message, StringComparison.Ordinal);
@@ -64,7 +67,7 @@ public sealed class CompositionTests : IDisposable
         await StoreAsync("inner", Given.Step("t.a"));
         await StoreAsync("outer", Given.Nested("inner"), Given.Step("t.c"));
 
-        var result = await Memory.ReplayAsync("outer", Given.With() with { ContinueOnFailure = true }, _executor.On("t.a", (_, _) => new StepCallResult { Refused = true }));
+        var result = await Memory.ReplayAsync(_executor.On("t.a", (_, _) => new StepCallResult { Refused = true }), "outer", Given.With() with { ContinueOnFailure = true });
 
         Assert.Equal(ReplayOutcome.Refused, result.Outcome);
         Assert.Single(_executor.Calls);
@@ -77,9 +80,9 @@ public sealed class CompositionTests : IDisposable
         await StoreAsync("inner", Given.Step("t.a", """{"x":1}""", "same"));
         await StoreAsync("outer", Given.Step("t.a", """{"x":1}""", "same"), Given.Nested("inner", id: "call"));
 
-        await Memory.ReplayAsync("outer", Given.With() with { StepOverrides = Given.Values(("same", """{"x":2}""")) }, _executor);
-        await Memory.ReplayAsync("outer", Given.With() with { Skip = ["same"] }, _executor);
-        await Memory.ReplayAsync("outer", Given.With() with { ActionOverrides = Given.Values(("t.a", """{"x":3}""")) }, _executor);
+        await Memory.ReplayAsync(_executor, "outer", Given.With() with { StepOverrides = Given.Values(("same", """{"x":2}""")) });
+        await Memory.ReplayAsync(_executor, "outer", Given.With() with { Skip = ["same"] });
+        await Memory.ReplayAsync(_executor, "outer", Given.With() with { ActionOverrides = Given.Values(("t.a", """{"x":3}""")) });
 
         Assert.Equal([2, 1, 1, 3, 3], _executor.Calls.Select(c => c.Arguments.GetProperty("x").GetInt32()));
     }
@@ -92,8 +95,8 @@ public sealed class CompositionTests : IDisposable
         await StoreAsync("c", Given.Nested("A", id: "again"));
         await StoreAsync("self", Given.Nested("self"));
 
-        var circle = await Memory.ReplayAsync("a", Given.With(), _executor);
-        var self = await Memory.ReplayAsync("self", Given.With(), _executor);
+        var circle = await Memory.ReplayAsync(_executor, "a", Given.With());
+        var self = await Memory.ReplayAsync(_executor, "self", Given.With());
 
         Assert.Equal((ReplayProblemCodes.ProcedureCycle, "b/c/again"), (circle.Problems.Single().Code, circle.Problems.Single().StepId));
         Assert.Contains("a → b → c → a", circle.Message, StringComparison.Ordinal);
@@ -111,7 +114,7 @@ public sealed class CompositionTests : IDisposable
         await test.Memory.StoreAsync(Given.Definition("l2", Given.Nested("l3")));
         await test.Memory.StoreAsync(Given.Definition("l1", Given.Nested("l2")));
 
-        var result = await test.Memory.ReplayAsync("l1", Given.With(), _executor);
+        var result = await test.Memory.ReplayAsync(_executor, "l1", Given.With());
 
         Assert.Equal(outcome, result.Outcome);
         Assert.Equal(outcome is ReplayOutcome.Refused, result.Message.Contains("MaxProcedureDepth", StringComparison.Ordinal));
@@ -123,8 +126,88 @@ public sealed class CompositionTests : IDisposable
         await StoreAsync("inner", Given.Step("t.a"));
         await StoreAsync("outer", Given.Nested("inner"), Given.Nested("inner"));
 
-        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync("outer", Given.With(), _executor)).Outcome);
+        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync(_executor, "outer", Given.With())).Outcome);
         Assert.Equal(2, _executor.Calls.Count);
+    }
+
+    [Fact]
+    public async Task However_often_a_procedure_is_replayed_inside_it_is_loaded_once()
+    {
+        using var real = new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" });
+        var store = new Mock<IProcedureStore>();
+        store.Setup(s => s.SaveVersionAsync(It.IsAny<NewVersion>(), It.IsAny<CancellationToken>())).Returns(real.SaveVersionAsync);
+        store.Setup(s => s.GetProcedureAsync(It.IsAny<IReadOnlyList<string>>(), It.IsAny<string>(), It.IsAny<int?>(), It.IsAny<CancellationToken>())).Returns(real.GetProcedureAsync);
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions(), store.Object);
+        await memory.StoreAsync(Given.Definition("l4", Given.Step("t.x")));
+        foreach (var (outer, inner) in new[] { ("l3", "l4"), ("l2", "l3"), ("l1", "l2") })
+        {
+            await memory.StoreAsync(Given.Definition(outer, Given.Nested(inner), Given.Nested(inner)));
+        }
+
+        _executor.Problems.Add(new ReplayProblem("busy", null, "Not now."));
+        await memory.ReplayAsync(_executor, "l1", Given.With());
+
+        Assert.Equal(8, _executor.Planned.Count);
+        store.Verify(s => s.GetProcedureAsync(It.IsAny<IReadOnlyList<string>>(), It.IsAny<string>(), It.IsAny<int?>(), It.IsAny<CancellationToken>()), Times.Exactly(4));
+    }
+
+    [Fact]
+    public async Task Procedures_that_multiply_are_refused_without_being_unrolled()
+    {
+        await StoreAsync("l7", Given.Step("t.x"));
+        for (var level = 6; level >= 0; level--)
+        {
+            var inner = FormattableString.Invariant($"l{level + 1}");
+            await StoreAsync(FormattableString.Invariant($"l{level}"), [.. Enumerable.Range(0, 500).Select(_ => Given.Nested(inner))]);
+        }
+
+        var result = await Memory.ReplayAsync(_executor, "l0", Given.With());
+
+        Assert.Equal((ReplayOutcome.Refused, ReplayProblemCodes.TooManyCalls), (result.Outcome, result.Problems.Single().Code));
+        Assert.Empty(_executor.Planned);
+    }
+
+    [Theory]
+    [InlineData(4, ReplayOutcome.Completed)]
+    [InlineData(3, ReplayOutcome.Refused)]
+    public async Task One_replay_makes_only_so_many_calls_and_what_is_skipped_is_none(int allowed, ReplayOutcome outcome)
+    {
+        using var test = TestMemory.InMemory(o => o.MaxReplayCalls = allowed);
+        await test.Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a"), Given.Step("t.b")));
+        await test.Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner"), Given.Nested("inner"), Given.Nested("inner", id: "left_out")));
+
+        var result = await test.Memory.ReplayAsync(_executor, "outer", Given.With() with { Skip = ["left_out"] });
+
+        Assert.Equal(outcome, result.Outcome);
+        Assert.Equal(outcome is ReplayOutcome.Refused, result.Message.Contains("at least 4 calls, those of the procedures inside included; MaxReplayCalls allows 3", StringComparison.Ordinal));
+        Assert.Equal(outcome is ReplayOutcome.Refused ? 0 : 4, _executor.Calls.Count);
+    }
+
+    [Fact]
+    public async Task How_deep_a_procedure_stands_is_judged_wherever_it_stands()
+    {
+        using var test = TestMemory.InMemory(o => o.MaxProcedureDepth = 3);
+        await test.Memory.StoreAsync(Given.Definition("d", Given.Step("t.x")));
+        await test.Memory.StoreAsync(Given.Definition("c", Given.Nested("d")));
+        await test.Memory.StoreAsync(Given.Definition("b", Given.Nested("c", id: "to_c")));
+        await test.Memory.StoreAsync(Given.Definition("a", Given.Nested("c", id: "shallow"), Given.Nested("b", id: "deep")));
+
+        var result = await test.Memory.ReplayAsync(_executor, "a", Given.With());
+
+        Assert.Equal((ReplayProblemCodes.ProcedureCycle, "deep/to_c"), (result.Problems.Single().Code, result.Problems.Single().StepId));
+        Assert.Equal(ReplayOutcome.Completed, (await test.Memory.ReplayAsync(_executor, "a", Given.With() with { Skip = ["deep"] })).Outcome);
+    }
+
+    [Fact]
+    public async Task What_is_wrong_inside_is_found_wherever_it_is_not_skipped()
+    {
+        await StoreAsync("inner", Given.Nested("missing", id: "gone"));
+        await StoreAsync("outer", Given.Nested("inner", id: "first"), Given.Nested("inner", id: "second"));
+
+        var result = await Memory.ReplayAsync(_executor, "outer", Given.With() with { Skip = ["first"] });
+
+        Assert.Equal((ReplayProblemCodes.NestedProcedure, "second/gone"), (result.Problems.Single().Code, result.Problems.Single().StepId));
+        Assert.Empty(_executor.Calls);
     }
 
     [Theory]
@@ -139,9 +222,9 @@ public sealed class CompositionTests : IDisposable
         await Memory.ImportAsync("""{"format":1,"name":"draft","steps":[{"action":"t.d"}]}""");
         await StoreAsync("outer", Given.Step("t.a"), Given.Nested(inner, id: "call"));
 
-        var refused = await Memory.ReplayAsync("outer", Given.With(), _executor);
+        var refused = await Memory.ReplayAsync(_executor, "outer", Given.With());
         Assert.Empty(_executor.Calls);
-        var skipped = await Memory.ReplayAsync("outer", Given.With() with { Skip = ["call"] }, _executor);
+        var skipped = await Memory.ReplayAsync(_executor, "outer", Given.With() with { Skip = ["call"] });
 
         Assert.Equal((ReplayOutcome.Refused, ReplayProblemCodes.NestedProcedure, "call"), (refused.Outcome, refused.Problems.Single().Code, refused.Problems.Single().StepId));
         Assert.Contains(says, refused.Message, StringComparison.Ordinal);
@@ -154,8 +237,8 @@ public sealed class CompositionTests : IDisposable
         await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(Given.Input("x")));
         await StoreAsync("outer", Given.Nested("inner", id: "call"));
 
-        var refused = await Memory.ReplayAsync("outer", Given.With(), _executor);
-        var given = await Memory.ReplayAsync("outer", Given.With() with { StepOverrides = Given.Values(("call", """{"x":5}""")) }, _executor);
+        var refused = await Memory.ReplayAsync(_executor, "outer", Given.With());
+        var given = await Memory.ReplayAsync(_executor, "outer", Given.With() with { StepOverrides = Given.Values(("call", """{"x":5}""")) });
 
         Assert.Equal(ReplayProblemCodes.NestedProcedure, refused.Problems.Single().Code);
         Assert.Contains("Give it as an adapted parameter of the step", refused.Message, StringComparison.Ordinal);
@@ -169,10 +252,55 @@ public sealed class CompositionTests : IDisposable
         await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(Given.Input("x", JsonType.Integer)));
         await StoreAsync("outer", Given.Step("t.get"), Given.Nested("inner", """{"x":"$steps.get.outputs"}"""));
 
-        var result = await Memory.ReplayAsync("outer", Given.With(), _executor.Returns("t.get", "\"seven\""));
+        var result = await Memory.ReplayAsync(_executor.Returns("t.get", "\"seven\""), "outer", Given.With());
 
         Assert.Equal(FailureTypes.NestedProcedure, result.Steps[1].Failure!.ErrorType);
         Assert.Contains("must be of type integer", result.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("[7]", "must be of type string")]
+    [InlineData("\"$inputs.number\"", "must be of type string")]
+    [InlineData("null", "without its input 'order'")]
+    public async Task An_inner_input_that_is_known_and_does_not_fit_is_found_out_before_anything_is_called(string template, string says)
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.b", """{"x":"$inputs.order"}""")).Taking(Given.Input("order", JsonType.String)));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Step("t.a"), Given.Nested("inner", $$"""{"order":{{template}}}""", "call")).Taking(Given.Input("number", JsonType.Object)));
+
+        var result = await Memory.ReplayAsync(_executor, "outer", Given.With(("number", "{}")));
+
+        Assert.Equal((ReplayProblemCodes.NestedProcedure, "call", null), (result.Problems.Single().Code, result.Problems.Single().StepId, result.Problems.Single().InputName));
+        Assert.Contains(says, result.Message, StringComparison.Ordinal);
+        Assert.Empty(_executor.Calls);
+    }
+
+    [Fact]
+    public async Task A_part_that_an_inner_input_will_lack_is_found_out_before_anything_is_called_where_the_input_is_known()
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.b", """{"x":"$inputs.order#/id"}""", "use")).Taking(Given.Input("order")));
+        await Memory.StoreAsync(Given.Definition("of_input", Given.Step("t.a"), Given.Nested("inner", """{"order":{"copy":"$inputs.order"}}""", "call")).Taking(Given.Input("order")));
+        await Memory.StoreAsync(Given.Definition("of_result", Given.Step("t.a"), Given.Nested("inner", """{"order":"$steps.a.outputs"}""", "call")));
+
+        var known = await Memory.ReplayAsync(_executor, "of_input", Given.With(("order", """{"id":1}""")));
+        Assert.Empty(_executor.Calls);
+        var adapted = await Memory.ReplayAsync(_executor, "of_input", Given.With(("order", """{"id":1}""")) with { StepOverrides = Given.Values(("call", """{"order":{"id":2}}""")) });
+        var unknown = await Memory.ReplayAsync(_executor.Returns("t.a", """{"id":3}"""), "of_result", Given.With());
+
+        Assert.Equal((ReplayProblemCodes.InvalidInput, "call/use", null), (known.Problems.Single().Code, known.Problems.Single().StepId, known.Problems.Single().InputName));
+        Assert.Contains("the input 'order' (object) has nothing at /id", known.Message, StringComparison.Ordinal);
+        Assert.Equal((ReplayOutcome.Completed, ReplayOutcome.Completed), (adapted.Outcome, unknown.Outcome));
+    }
+
+    [Fact]
+    public async Task An_optional_input_that_is_not_given_is_absent_inside_as_well()
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.b", """{"x":"$inputs.order","y":1}""")).Taking(new ProcedureInput { Name = "order", Required = false }));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner", """{"order":"$inputs.order"}""")).Taking(new ProcedureInput { Name = "order", Required = false }));
+
+        await Memory.ReplayAsync(_executor, "outer", Given.With());
+
+        Assert.Equal(["y"], Assert.Single(_executor.Planned).ArgumentNames);
+        Given.JsonEqual("""{"y":1}""", Assert.Single(_executor.Calls).Arguments);
     }
 
     [Fact]
@@ -181,7 +309,7 @@ public sealed class CompositionTests : IDisposable
         await StoreAsync("inner", Given.Step("t.a"));
         await StoreAsync("outer", Given.Nested("inner"), Given.Step("t.b"));
 
-        var result = await Memory.ReplayAsync("outer", Given.With(), _executor.On("t.a", (_, _) => new StepCallResult { StopRequested = true }));
+        var result = await Memory.ReplayAsync(_executor.On("t.a", (_, _) => new StepCallResult { StopRequested = true }), "outer", Given.With());
 
         Assert.Equal(ReplayOutcome.Refused, result.Outcome);
         Assert.Equal([StepStatus.Success, StepStatus.Pending], result.Steps.Select(s => s.Status));
@@ -194,13 +322,13 @@ public sealed class CompositionTests : IDisposable
         await StoreAsync("inner", Given.Step("Call the customer", id: "phone") with { Kind = StepKind.Manual });
         await StoreAsync("outer", Given.Step("t.a"), Given.Nested("inner", id: "call"));
 
-        var result = await Memory.ReplayAsync("outer", Given.With(), _executor);
+        var result = await Memory.ReplayAsync(_executor, "outer", Given.With());
 
         Assert.Equal(ReplayOutcome.Refused, result.Outcome);
         Assert.Equal((ReplayProblemCodes.ManualStep, "call/phone"), (result.Problems.Single().Code, result.Problems.Single().StepId!));
         Assert.Contains("list 'call' in skip", result.Message, StringComparison.Ordinal);
         Assert.Empty(_executor.Calls);
-        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync("outer", Given.With() with { Skip = ["call"] }, _executor)).Outcome);
+        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync(_executor, "outer", Given.With() with { Skip = ["call"] })).Outcome);
     }
 
     private Task<Procedure> StoreAsync(string name, params IReadOnlyList<ProcedureStep> steps) => Memory.StoreAsync(Given.Definition(name, steps));

@@ -22,7 +22,7 @@ public sealed class ExecutionLogTests : IDisposable
             return new StepCallResult { Result = Given.Value("""{"id":1.0}""") };
         }).Fails("t.b", "no disk");
 
-        var result = await Memory.ReplayAsync("p", Given.With(("x", "2.50")) with { Skip = ["skipped"], Request = "do it" }, _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With(("x", "2.50")) with { Skip = ["skipped"], Request = "do it" });
         var log = (await _test.Open().GetExecutionAsync(result.ExecutionId!.Value))!;
 
         Assert.Equal(("p", 1, ReplayOutcome.Failed, "do it", result.Message), (log.ProcedureName, log.Version, log.Outcome, log.Request, log.Message));
@@ -52,7 +52,7 @@ public sealed class ExecutionLogTests : IDisposable
             return new StepCallResult();
         });
 
-        await Memory.ReplayAsync("p", Given.With(("x", "1")), _executor);
+        await Memory.ReplayAsync(_executor, "p", Given.With(("x", "1")));
 
         Assert.Equal((ReplayOutcome.Running, (TimeSpan?)null), (during!.Outcome, during.Duration));
         var step = Assert.Single(during.Steps);
@@ -69,7 +69,7 @@ public sealed class ExecutionLogTests : IDisposable
         foreach (var (name, fails) in new[] { ("p", false), ("other", false), ("p", true), ("p", false) })
         {
             _test.Time.Advance(TimeSpan.FromMinutes(1));
-            ids.Add((await Memory.ReplayAsync(name, Given.With(("x", "1")), fails ? new ScriptedExecutor().Fails("t.a") : _executor)).ExecutionId!.Value);
+            ids.Add((await Memory.ReplayAsync(fails ? new ScriptedExecutor().Fails("t.a") : _executor, name, Given.With(("x", "1")))).ExecutionId!.Value);
         }
 
         Assert.Equal([ids[3], ids[2], ids[1], ids[0]], (await Memory.ListExecutionsAsync()).Select(e => e.Id));
@@ -94,7 +94,7 @@ public sealed class ExecutionLogTests : IDisposable
             return new StepCallResult();
         });
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync("p", Given.With(("x", "1")), _executor, cancellation.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync(_executor, "p", Given.With(("x", "1")), cancellation.Token));
 
         var listed = Assert.Single(await Memory.ListExecutionsAsync());
         var log = (await Memory.GetExecutionAsync(listed.Id))!;
@@ -115,7 +115,7 @@ public sealed class ExecutionLogTests : IDisposable
             return new StepCallResult { Result = Given.Value("\"paid\"") };
         });
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync("p", Given.With(("x", "1")), _executor, cancellation.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync(_executor, "p", Given.With(("x", "1")), cancellation.Token));
 
         var log = (await Memory.GetExecutionAsync((await Memory.ListExecutionsAsync())[0].Id))!;
         Assert.Equal(ReplayOutcome.Cancelled, log.Outcome);
@@ -134,19 +134,65 @@ public sealed class ExecutionLogTests : IDisposable
             throw new OperationCanceledException(token);
         });
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync("outer", Given.With(), _executor, cancellation.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync(_executor, "outer", Given.With(), cancellation.Token));
 
         Assert.Equal([ReplayOutcome.Cancelled, ReplayOutcome.Cancelled], (await Memory.ListExecutionsAsync()).Select(e => e.Outcome));
     }
 
-    [Fact]
-    public async Task An_error_of_a_progress_listener_does_not_leave_the_execution_running()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_call_that_breaks_because_it_was_cancelled_is_cancelled_however_it_breaks_and_not_counted(bool throws)
     {
-        await StoreAsync(Given.Step("t.a", """{"x":"$inputs.x"}"""));
+        using var cancellation = new CancellationTokenSource();
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a") with { OnFailure = FailurePolicy.Continue }));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner", id: "call")));
+        _executor.On("t.a", (_, _) =>
+        {
+            cancellation.Cancel();
+            return throws ? throw new IOException("connection reset") : new StepCallResult { Failure = new StepFailure("IOException", "connection reset") };
+        });
 
-        await Record.ExceptionAsync(() => Memory.ReplayAsync("p", Given.With(("x", "1")) with { Progress = new Broken() }, _executor));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync(_executor, "outer", Given.With() with { ContinueOnFailure = true }, cancellation.Token));
 
-        Assert.NotEqual(ReplayOutcome.Running, Assert.Single(await Memory.ListExecutionsAsync()).Outcome);
+        foreach (var name in new[] { "inner", "outer" })
+        {
+            var log = (await Memory.GetExecutionAsync(Assert.Single(await Memory.ListExecutionsAsync(name)).Id))!;
+            Assert.Equal((ReplayOutcome.Cancelled, StepStatus.Running), (log.Outcome, Assert.Single(log.Steps).Status));
+            Assert.Equal(0, (await Memory.GetAsync(name)).Statistics.Executions);
+        }
+    }
+
+    [Fact]
+    public async Task A_step_that_fails_while_nobody_waits_any_more_is_written_down_and_not_counted()
+    {
+        using var cancellation = new CancellationTokenSource();
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a") with { Expectation = new Expectation { Kind = ExpectationKind.Exact, Value = Given.Value("1"), Strength = ExpectationStrength.Asserted } }));
+        _executor.On("t.a", (_, _) =>
+        {
+            cancellation.Cancel();
+            return new StepCallResult { Result = Given.Value("2") };
+        });
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ReplayAsync(_executor, "p", Given.With(), cancellation.Token));
+
+        var log = (await Memory.GetExecutionAsync((await Memory.ListExecutionsAsync())[0].Id))!;
+        Assert.Equal((ReplayOutcome.Cancelled, StepStatus.Failed), (log.Outcome, Assert.Single(log.Steps).Status));
+        Assert.Equal(0, (await Memory.GetAsync("p")).Statistics.Executions);
+    }
+
+    [Fact]
+    public async Task An_error_of_a_progress_listener_changes_nothing_outside_or_inside()
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a")));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner"), Given.Step("t.b")));
+
+        var result = await Memory.ReplayAsync(_executor, "outer", Given.With() with { Progress = new Broken() });
+
+        Assert.Equal((ReplayOutcome.Completed, ReplayOutcome.Completed), (result.Outcome, result.Steps[0].Nested!.Outcome));
+        Assert.Equal(["t.a", "t.b"], _executor.Calls.Select(c => c.Action));
+        Assert.All(await Memory.ListExecutionsAsync(), e => Assert.Equal(ReplayOutcome.Completed, e.Outcome));
+        Assert.Equal((1L, 1L), ((await Memory.GetAsync("inner")).Statistics.Successes, (await Memory.GetAsync("outer")).Statistics.Successes));
     }
 
     [Theory]
@@ -165,7 +211,7 @@ public sealed class ExecutionLogTests : IDisposable
             .Taking(new ProcedureInput { Name = name, Secret = true }));
         _executor.On("t.a", (c, _) => new StepCallResult { Result = Given.Text($"charged {Secret}") }).Fails("t.b", $"{Secret} was declined");
 
-        var result = await Memory.ReplayAsync("p", Given.With((name, json)) with { Request = $"pay with {Secret}" }, _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With((name, json)) with { Request = $"pay with {Secret}" });
 
         Assert.Contains(Secret, _executor.Calls[0].Arguments.GetRawText(), StringComparison.Ordinal);
         Assert.Equal(ReplayOutcome.Failed, result.Outcome);
@@ -177,7 +223,7 @@ public sealed class ExecutionLogTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"plain":"$inputs.code","text":"<{$inputs.code}>"}""")).Taking(new ProcedureInput { Name = "code", Secret = true }));
 
-        await Memory.ReplayAsync("p", Given.With(("code", "\"q7z\"")), _executor);
+        await Memory.ReplayAsync(_executor, "p", Given.With(("code", "\"q7z\"")));
 
         Assert.DoesNotContain("q7z", _test.Dump(), StringComparison.Ordinal);
     }
@@ -188,7 +234,7 @@ public sealed class ExecutionLogTests : IDisposable
         await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a", """{"number":"$inputs.number"}""")).Taking(Given.Input("number")));
         await Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner", """{"number":"$inputs.card"}""")).Taking(new ProcedureInput { Name = "card", Secret = true }));
 
-        await Memory.ReplayAsync("outer", Given.With(("card", "\"4111111111111111\"")), _executor);
+        await Memory.ReplayAsync(_executor, "outer", Given.With(("card", "\"4111111111111111\"")));
 
         Assert.Equal("4111111111111111", Assert.Single(_executor.Calls).Arguments.GetProperty("number").GetString());
         Assert.DoesNotContain("4111111111111111", _test.Dump(), StringComparison.Ordinal);
@@ -201,14 +247,14 @@ public sealed class ExecutionLogTests : IDisposable
         _executor.Returns("t.a", """{"access_token":"sup3rs3cret","deep":[{"pin":73571357}]}""");
 
         await Memory.ReplayAsync(
+            _executor,
             "p",
             Given.With(("x", """{"password":"sup3rs3cret"}""")) with
             {
                 StepOverrides = Given.Values(("a", """{"api_key":"sup3rs3cret"}""")),
                 ActionOverrides = Given.Values(("t.b", """{"note":"sup3rs3cret"}""")),
                 Request = "log in with password: sup3rs3cret",
-            },
-            _executor);
+            });
 
         Assert.DoesNotContain("sup3rs3cret", _test.Dump(), StringComparison.Ordinal);
         Assert.DoesNotContain("73571357", _test.Dump(), StringComparison.Ordinal);

@@ -45,7 +45,7 @@ public sealed class ExpectationTests : IDisposable
             await Memory.StoreAsync(Given.Definition(name, Given.Step("t.a") with { Expectation = new Expectation { Kind = kind, Value = Given.Value(expected), Strength = strength } }, Given.Step("t.b")));
             var executor = actual is null ? new ScriptedExecutor().ReturnsNothing("t.a") : new ScriptedExecutor().Returns("t.a", actual);
 
-            var result = await Memory.ReplayAsync(name, Given.With(), executor);
+            var result = await Memory.ReplayAsync(executor, name, Given.With());
             var asserted = strength is ExpectationStrength.Asserted;
             var fails = asserted && answer is OutcomeMatch.Differs;
 
@@ -105,7 +105,7 @@ public sealed class ExpectationTests : IDisposable
             Given.Step("t.b", """{"x":"$steps.a.outputs"}""")));
         var executor = new ScriptedExecutor().Returns("t.a", "2");
 
-        var result = await Memory.ReplayAsync("p", Given.With(), executor);
+        var result = await Memory.ReplayAsync(executor, "p", Given.With());
 
         Assert.Equal([StepStatus.Failed, StepStatus.Skipped], result.Steps.Select(s => s.Status));
         Assert.Single(executor.Calls);
@@ -116,7 +116,7 @@ public sealed class ExpectationTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a") with { Expectation = new Expectation { Kind = ExpectationKind.Exact, Value = Given.Value("""{"token":"abc","ok":true}""") } }));
 
-        var result = await Memory.ReplayAsync("p", Given.With(), new ScriptedExecutor().Returns("t.a", """{"token":"abc","ok":true}"""));
+        var result = await Memory.ReplayAsync(new ScriptedExecutor().Returns("t.a", """{"token":"abc","ok":true}"""), "p", Given.With());
 
         Assert.NotEqual(OutcomeMatch.Differs, result.Steps[0].Match);
     }

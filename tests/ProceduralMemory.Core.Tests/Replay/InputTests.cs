@@ -40,7 +40,7 @@ public sealed class InputTests : IDisposable
     {
         await StoreAsync(new ProcedureInput { Name = "x", Type = type });
 
-        var result = await Memory.ReplayAsync("p", Given.With(("x", given)), _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With(("x", given)));
 
         Assert.Equal(ReplayOutcome.Completed, result.Outcome);
         Assert.Equal($$"""{"x":{{sent}}}""", Assert.Single(_executor.Calls).Arguments.GetRawText());
@@ -69,7 +69,7 @@ public sealed class InputTests : IDisposable
     {
         await StoreAsync(new ProcedureInput { Name = "x", Type = type });
 
-        var result = await Memory.ReplayAsync("p", Given.With(("x", given)), _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With(("x", given)));
 
         var problem = Assert.Single(result.Problems);
         Assert.Equal((ReplayOutcome.Refused, ReplayProblemCodes.InvalidInput, "x"), (result.Outcome, problem.Code, problem.InputName));
@@ -84,7 +84,7 @@ public sealed class InputTests : IDisposable
     {
         await StoreAsync(new ProcedureInput { Name = "x", Type = JsonType.String, Description = "The order to cancel" });
 
-        var result = await Memory.ReplayAsync("p", given is null ? Given.With() : Given.With(("x", given)), _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", given is null ? Given.With() : Given.With(("x", given)));
 
         var problem = Assert.Single(result.Problems);
         Assert.Equal((ReplayProblemCodes.MissingInput, "x"), (problem.Code, problem.InputName));
@@ -97,7 +97,7 @@ public sealed class InputTests : IDisposable
     {
         await StoreAsync(Given.Input("x"), Given.Input("y", JsonType.Integer), Given.Input("z"));
 
-        var result = await Memory.ReplayAsync("p", Given.With(("y", "\"no\"")), _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With(("y", "\"no\"")));
 
         Assert.Equal([("missing_input", "x"), ("invalid_input", "y"), ("missing_input", "z")], result.Problems.Select(p => (p.Code, p.InputName!)));
     }
@@ -110,7 +110,7 @@ public sealed class InputTests : IDisposable
     {
         await StoreAsync(new ProcedureInput { Name = "x", Type = JsonType.Integer, Default = Given.Value("5") });
 
-        await Memory.ReplayAsync("p", given is null ? Given.With() : Given.With(("x", given)), _executor);
+        await Memory.ReplayAsync(_executor, "p", given is null ? Given.With() : Given.With(("x", given)));
 
         Given.JsonEqual($$"""{"x":{{sent}}}""", Assert.Single(_executor.Calls).Arguments);
     }
@@ -121,10 +121,55 @@ public sealed class InputTests : IDisposable
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"whole":"$inputs.x","part":"$inputs.x#/id","text":"<{$inputs.x}>","inner":{"x":"$inputs.x"},"other":1}"""))
             .Taking(new ProcedureInput { Name = "x", Required = false }));
 
-        var result = await Memory.ReplayAsync("p", Given.With(), _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With());
 
         Given.JsonEqual("""{"text":"<>","inner":{"x":null},"other":1}""", Assert.Single(_executor.Calls).Arguments);
         Assert.DoesNotContain("whole", result.Steps[0].ArgumentOrigins.Keys);
+    }
+
+    [Fact]
+    public async Task The_host_is_asked_about_the_arguments_that_will_be_given_and_no_others()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"amount":"$inputs.amount","note":"<{$inputs.amount}>","wrong":"$inputs.wrong"}"""))
+            .Taking(new ProcedureInput { Name = "amount", Required = false }, Given.Input("wrong")));
+
+        await Memory.ReplayAsync(_executor, "p", Given.With());
+        await Memory.ReplayAsync(_executor, "p", Given.With(("amount", "1"), ("wrong", "1")));
+
+        // What is reported as missing already is not reported again as an argument that the function lacks.
+        Assert.Equal(["note", "wrong"], _executor.Planned[0].ArgumentNames.Order());
+        Assert.Equal(["amount", "note", "wrong"], _executor.Planned[1].ArgumentNames.Order());
+    }
+
+    [Theory]
+    [InlineData("\"$inputs.x#/customer/id\"")]
+    [InlineData("\"Hello {$inputs.x#/customer/id}\"")]
+    [InlineData("{\"deep\":[\"$inputs.x#/customer/id\"]}")]
+    public async Task A_part_that_an_input_lacks_is_found_out_before_anything_is_called_and_the_mends_that_are_named_work(string template)
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", $$"""{"id":{{template}}}""")).Taking(Given.Input("x")));
+
+        var refused = await Memory.ReplayAsync(_executor, "p", Given.With(("x", """{"customer":{"name":"Grace"}}""")));
+        Assert.Empty(_executor.Calls);
+        var given = await Memory.ReplayAsync(_executor, "p", Given.With(("x", """{"customer":{"id":7}}""")));
+        var adapted = await Memory.ReplayAsync(_executor, "p", Given.With(("x", "{}")) with { StepOverrides = Given.Values(("b", """{"id":7}""")) });
+        var skipped = await Memory.ReplayAsync(_executor, "p", Given.With(("x", "{}")) with { Skip = ["b"] });
+
+        var problem = Assert.Single(refused.Problems);
+        Assert.Equal((ReplayProblemCodes.InvalidInput, "b", "x"), (problem.Code, problem.StepId, problem.InputName));
+        Assert.Contains("needs $inputs.x#/customer/id for its argument 'id', and the input 'x' (object) has nothing at /customer/id", problem.Message, StringComparison.Ordinal);
+        Assert.All([given, adapted, skipped], r => Assert.Equal(ReplayOutcome.Completed, r.Outcome));
+    }
+
+    [Fact]
+    public async Task A_part_of_an_optional_input_that_a_text_needs_is_missed_before_anything_is_called()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"text":"Hello {$inputs.x#/name}"}""")).Taking(new ProcedureInput { Name = "x", Required = false }));
+
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With());
+
+        Assert.Contains("the input 'x' is not given", Assert.Single(result.Problems).Message, StringComparison.Ordinal);
+        Assert.Empty(_executor.Calls);
     }
 
     [Fact]
@@ -132,7 +177,7 @@ public sealed class InputTests : IDisposable
     {
         await StoreAsync(Given.Input("x"));
 
-        Assert.Equal(ReplayProblemCodes.MissingInput, Assert.Single((await Memory.ReplayAsync("p", Given.With(("X", "1")), _executor)).Problems).Code);
+        Assert.Equal(ReplayProblemCodes.MissingInput, Assert.Single((await Memory.ReplayAsync(_executor, "p", Given.With(("X", "1")))).Problems).Code);
     }
 
     [Fact]
@@ -141,7 +186,7 @@ public sealed class InputTests : IDisposable
         using var test = TestMemory.InMemory(o => o.MaxValueBytes = 1024);
         await test.Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(Given.Input("x")));
 
-        var result = await test.Memory.ReplayAsync("p", new ReplayRequest { Inputs = new Dictionary<string, JsonElement> { ["x"] = Given.Text(new string('x', 1023)) } }, _executor);
+        var result = await test.Memory.ReplayAsync(_executor, "p", new ReplayRequest { Inputs = new Dictionary<string, JsonElement> { ["x"] = Given.Text(new string('x', 1023)) } });
 
         Assert.Equal((ReplayProblemCodes.InvalidInput, "x"), (result.Problems.Single().Code, result.Problems.Single().InputName));
         Assert.Contains("MaxValueBytes (1024", result.Message, StringComparison.Ordinal);
@@ -155,7 +200,7 @@ public sealed class InputTests : IDisposable
     {
         await StoreAsync(Given.Input("x"));
 
-        var result = await Memory.ReplayAsync("p", RequestWith(json), _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", RequestWith(json));
 
         Assert.Equal((ReplayOutcome.Refused, ReplayProblemCodes.InvalidInput), (result.Outcome, result.Problems.Single().Code));
         Assert.Empty(_executor.Calls);
@@ -167,7 +212,7 @@ public sealed class InputTests : IDisposable
     {
         await StoreAsync(new ProcedureInput { Name = "x", Required = false });
 
-        var result = await Memory.ReplayAsync("p", Given.With() with { StepOverrides = new Dictionary<string, JsonElement> { ["a"] = Parse($$"""{"x":{{json}}}""") } }, _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With() with { StepOverrides = new Dictionary<string, JsonElement> { ["a"] = Parse($$"""{"x":{{json}}}""") } });
 
         Assert.NotEqual(ReplayOutcome.Running, result.Outcome);
         Assert.DoesNotContain(await Memory.ListExecutionsAsync(), e => e.Outcome is ReplayOutcome.Running);
@@ -180,7 +225,7 @@ public sealed class InputTests : IDisposable
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs"}""")));
         _executor.On("t.a", (_, _) => new StepCallResult { Result = Parse(json) });
 
-        var result = await Memory.ReplayAsync("p", Given.With(), _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With());
 
         Assert.NotEqual(ReplayOutcome.Running, result.Outcome);
         Assert.Equal(StepStatus.Success, result.Steps[0].Status);
@@ -190,6 +235,29 @@ public sealed class InputTests : IDisposable
         Assert.DoesNotContain(await Memory.ListExecutionsAsync(), e => e.Outcome is ReplayOutcome.Running);
     }
 
+    [Fact]
+    public async Task Values_that_are_fine_apart_and_too_deep_together_fail_the_step_before_its_call()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", $$"""{"x":{{Given.Deep(30).Replace("1", "\"$steps.a.outputs\"", StringComparison.Ordinal)}}}""")));
+
+        var result = await Memory.ReplayAsync(_executor.Returns("t.a", Given.Deep(50)), "p", Given.With());
+
+        Assert.Equal((ReplayOutcome.Failed, FailureTypes.UnresolvedBinding), (result.Outcome, result.Steps[1].Failure!.ErrorType));
+        Assert.Contains("nest deeper than 72 levels. Bind a part of the value", result.Message, StringComparison.Ordinal);
+        Assert.Single(_executor.Calls);
+    }
+
+    [Fact]
+    public async Task A_result_without_a_value_is_no_result()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs"}""")));
+
+        var result = await Memory.ReplayAsync(_executor.On("t.a", (_, _) => new StepCallResult { Result = default(JsonElement) }), "p", Given.With());
+
+        Assert.Equal(ReplayOutcome.Completed, result.Outcome);
+        Given.JsonEqual("""{"b":{"ok":true}}""", result.Result);
+    }
+
     [Theory]
     [MemberData(nameof(Unkeepable))]
     public async Task The_results_of_a_replay_can_be_read_whatever_the_calls_gave(string json)
@@ -197,7 +265,7 @@ public sealed class InputTests : IDisposable
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
         _executor.On("t.a", (_, _) => new StepCallResult { Result = Parse(json) });
 
-        var result = await Memory.ReplayAsync("p", Given.With(), _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With());
 
         Assert.Equal(JsonValueKind.Object, result.Result.ValueKind);
     }

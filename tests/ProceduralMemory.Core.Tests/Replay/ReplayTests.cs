@@ -25,7 +25,7 @@ public sealed class ReplayTests : IDisposable
             .Taking(Given.Input("id"), Given.Input("flag")));
         _executor.Returns("orders.get", """{"id":"W1","total":12.50,"lines":[{"a":1},{"b":null}]}""");
 
-        var result = await Memory.ReplayAsync("refund", Given.With(("id", "\"W1\""), ("flag", "true"), ("unknown", "1")), _executor);
+        var result = await Memory.ReplayAsync(_executor, "refund", Given.With(("id", "\"W1\""), ("flag", "true"), ("unknown", "1")));
 
         Assert.Equal(ReplayOutcome.Completed, result.Outcome);
         Assert.Equal(ExecutionVerdict.Success, result.Verdict);
@@ -40,6 +40,26 @@ public sealed class ReplayTests : IDisposable
     }
 
     [Fact]
+    public async Task The_results_are_put_together_once_and_are_those_of_the_steps()
+    {
+        await StoreThreeAsync();
+
+        var result = await Memory.ReplayAsync(_executor, "three", Given.With());
+
+        Assert.True(result.Result.Equals(result.Result), "Two readings are two values.");
+        Given.JsonEqual("""{"b":{"ok":true}}""", (result with { Steps = [result.Steps[1]] }).Result);
+        Given.JsonEqual("{}", new ReplayResult { ProcedureName = "p", Version = 1, Outcome = ReplayOutcome.Running, Message = "" }.Result);
+    }
+
+    [Fact]
+    public async Task A_procedure_that_takes_nothing_is_replayed_by_its_name()
+    {
+        await StoreThreeAsync();
+
+        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync(_executor, "three")).Outcome);
+    }
+
+    [Fact]
     public async Task It_is_said_of_every_argument_where_it_came_from()
     {
         await Memory.StoreAsync(Given.Definition(
@@ -49,9 +69,9 @@ public sealed class ReplayTests : IDisposable
             .Taking(Given.Input("i")));
 
         var result = await Memory.ReplayAsync(
+            _executor,
             "p",
-            Given.With(("i", "1")) with { StepOverrides = Given.Values(("b", """{"step":2,"twice":2,"new":2}""")), ActionOverrides = Given.Values(("t.b", """{"action":3,"twice":3}""")) },
-            _executor);
+            Given.With(("i", "1")) with { StepOverrides = Given.Values(("b", """{"step":2,"twice":2,"new":2}""")), ActionOverrides = Given.Values(("t.b", """{"action":3,"twice":3}""")) });
 
         Assert.Equal(
             new Dictionary<string, ArgumentOrigin>
@@ -74,7 +94,7 @@ public sealed class ReplayTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"x":1}""")));
 
-        await Memory.ReplayAsync("p", Given.With() with { StepOverrides = Given.Values(("a", """{"x":"$inputs.secret","y":"{$steps.a.outputs}","z":"$$"}""")) }, _executor);
+        await Memory.ReplayAsync(_executor, "p", Given.With() with { StepOverrides = Given.Values(("a", """{"x":"$inputs.secret","y":"{$steps.a.outputs}","z":"$$"}""")) });
 
         Given.JsonEqual("""{"x":"$inputs.secret","y":"{$steps.a.outputs}","z":"$$"}""", _executor.Calls[0].Arguments);
     }
@@ -84,7 +104,7 @@ public sealed class ReplayTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"x":1}"""), Given.Step("t.b", """{"x":1}"""), Given.Step("t.a", """{"x":2}""")));
 
-        await Memory.ReplayAsync("p", Given.With() with { ActionOverrides = Given.Values(("t.a", """{"x":9}""")) }, _executor);
+        await Memory.ReplayAsync(_executor, "p", Given.With() with { ActionOverrides = Given.Values(("t.a", """{"x":9}""")) });
 
         Assert.Equal([9, 1, 9], _executor.Calls.Select(c => c.Arguments.GetProperty("x").GetInt32()));
     }
@@ -94,7 +114,7 @@ public sealed class ReplayTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs#/gone"}""")));
 
-        var result = await Memory.ReplayAsync("p", Given.With() with { StepOverrides = Given.Values(("b", """{"x":1}""")) }, _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With() with { StepOverrides = Given.Values(("b", """{"x":1}""")) });
 
         Assert.Equal(ReplayOutcome.Completed, result.Outcome);
     }
@@ -104,7 +124,7 @@ public sealed class ReplayTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs#/lines/0"}""")));
 
-        var result = await Memory.ReplayAsync("p", Given.With(), _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With());
 
         Assert.Equal(["t.a"], _executor.Calls.Select(c => c.Action));
         Assert.Equal((ReplayOutcome.Failed, ExecutionVerdict.Failure), (result.Outcome, result.Verdict));
@@ -118,7 +138,7 @@ public sealed class ReplayTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs","y":"<{$steps.a.outputs}>"}""")));
 
-        await Memory.ReplayAsync("p", Given.With(), _executor.ReturnsNothing("t.a"));
+        await Memory.ReplayAsync(_executor.ReturnsNothing("t.a"), "p", Given.With());
 
         Given.JsonEqual("""{"x":null,"y":"<>"}""", _executor.Calls[1].Arguments);
     }
@@ -128,7 +148,7 @@ public sealed class ReplayTests : IDisposable
     {
         await StoreThreeAsync();
 
-        var result = await Memory.ReplayAsync("three", Given.With(), _executor.Fails("t.b", "no disk"));
+        var result = await Memory.ReplayAsync(_executor.Fails("t.b", "no disk"), "three", Given.With());
 
         Assert.Equal(["t.a", "t.b"], _executor.Calls.Select(c => c.Action));
         Assert.Equal([StepStatus.Success, StepStatus.Failed, StepStatus.Pending], result.Steps.Select(s => s.Status));
@@ -144,7 +164,7 @@ public sealed class ReplayTests : IDisposable
     {
         await StoreThreeAsync();
 
-        var result = await Memory.ReplayAsync("three", Given.With(), _executor.On("t.a", (_, _) => throw new TimeoutException("too slow")));
+        var result = await Memory.ReplayAsync(_executor.On("t.a", (_, _) => throw new TimeoutException("too slow")), "three", Given.With());
 
         Assert.Equal(new StepFailure("TimeoutException", "too slow"), result.Steps[0].Failure);
         Assert.Equal(ReplayOutcome.Failed, result.Outcome);
@@ -155,7 +175,7 @@ public sealed class ReplayTests : IDisposable
     {
         await StoreThreeAsync();
 
-        var result = await Memory.ReplayAsync("three", Given.With(), _executor.On("t.a", (_, _) => throw new TaskCanceledException("http timeout")));
+        var result = await Memory.ReplayAsync(_executor.On("t.a", (_, _) => throw new TaskCanceledException("http timeout")), "three", Given.With());
 
         Assert.Equal((ReplayOutcome.Failed, "TaskCanceledException"), (result.Outcome, result.Steps[0].Failure!.ErrorType));
     }
@@ -172,7 +192,7 @@ public sealed class ReplayTests : IDisposable
             Given.Step("t.c", """{"x":"$steps.b.outputs"}"""),
             Given.Step("t.d")));
 
-        var result = await Memory.ReplayAsync("p", Given.With() with { ContinueOnFailure = onRequest }, _executor.Fails("t.a"));
+        var result = await Memory.ReplayAsync(_executor.Fails("t.a"), "p", Given.With() with { ContinueOnFailure = onRequest });
 
         Assert.Equal(["t.a", "t.d"], _executor.Calls.Select(c => c.Action));
         Assert.Equal([StepStatus.Failed, StepStatus.Skipped, StepStatus.Skipped, StepStatus.Success], result.Steps.Select(s => s.Status));
@@ -187,7 +207,7 @@ public sealed class ReplayTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a") with { OnFailure = FailurePolicy.Continue }, Given.Step("t.b"), Given.Step("t.c")));
 
-        var result = await Memory.ReplayAsync("p", Given.With(), _executor.Fails("t.a").Fails("t.b"));
+        var result = await Memory.ReplayAsync(_executor.Fails("t.a").Fails("t.b"), "p", Given.With());
 
         Assert.Equal([StepStatus.Failed, StepStatus.Failed, StepStatus.Pending], result.Steps.Select(s => s.Status));
     }
@@ -197,7 +217,7 @@ public sealed class ReplayTests : IDisposable
     {
         await StoreThreeAsync();
 
-        var result = await Memory.ReplayAsync("three", Given.With() with { Skip = ["a", "c"] }, _executor);
+        var result = await Memory.ReplayAsync(_executor, "three", Given.With() with { Skip = ["a", "c"] });
 
         Assert.Equal(["t.b"], _executor.Calls.Select(c => c.Action));
         Assert.Equal([StepStatus.Skipped, StepStatus.Success, StepStatus.Skipped], result.Steps.Select(s => s.Status));
@@ -222,7 +242,7 @@ public sealed class ReplayTests : IDisposable
         Assert.NotEmpty(what);
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs"}""")));
 
-        var result = await Memory.ReplayAsync("p", request, _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", request);
 
         Assert.Equal((ReplayOutcome.Refused, (Guid?)null, (ExecutionVerdict?)null), (result.Outcome, result.ExecutionId, result.Verdict));
         Assert.Equal(code, Assert.Single(result.Problems).Code);
@@ -238,7 +258,7 @@ public sealed class ReplayTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs"}""")));
 
-        var result = await Memory.ReplayAsync("p", Given.With() with { Skip = ["a"], StepOverrides = Given.Values(("b", """{"x":1}""")) }, _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With() with { Skip = ["a"], StepOverrides = Given.Values(("b", """{"x":1}""")) });
 
         Assert.Equal(ReplayOutcome.Completed, result.Outcome);
     }
@@ -249,7 +269,7 @@ public sealed class ReplayTests : IDisposable
         await StoreThreeAsync();
         _executor.Problems.Add(new ReplayProblem(ReplayProblemCodes.MissingFunction, "b", "There is no function t.b."));
 
-        var result = await Memory.ReplayAsync("three", Given.With() with { Skip = ["c"], ActionOverrides = Given.Values(("t.a", """{"more":1}""")) }, _executor);
+        var result = await Memory.ReplayAsync(_executor, "three", Given.With() with { Skip = ["c"], ActionOverrides = Given.Values(("t.a", """{"more":1}""")) });
 
         Assert.Equal(ReplayOutcome.Refused, result.Outcome);
         Assert.Equal(ReplayProblemCodes.MissingFunction, Assert.Single(result.Problems).Code);
@@ -263,9 +283,9 @@ public sealed class ReplayTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("Call the customer", id: "call") with { Kind = StepKind.Manual }, Given.Step("t.b")));
 
-        var refused = await Memory.ReplayAsync("p", Given.With(), _executor);
+        var refused = await Memory.ReplayAsync(_executor, "p", Given.With());
         Assert.Empty(_executor.Calls);
-        var done = await Memory.ReplayAsync("p", Given.With() with { Skip = ["call"] }, _executor);
+        var done = await Memory.ReplayAsync(_executor, "p", Given.With() with { Skip = ["call"] });
 
         Assert.Equal((ReplayOutcome.Refused, ReplayProblemCodes.ManualStep, "call"), (refused.Outcome, refused.Problems.Single().Code, refused.Problems.Single().StepId));
         Assert.Contains("list it in skip", refused.Message, StringComparison.Ordinal);
@@ -283,7 +303,7 @@ public sealed class ReplayTests : IDisposable
 
         foreach (var version in new int?[] { null, 1 })
         {
-            var result = await Memory.ReplayAsync("gone", Given.With() with { Version = version }, _executor);
+            var result = await Memory.ReplayAsync(_executor, "gone", Given.With() with { Version = version });
             Assert.Equal(ReplayProblemCodes.NotActive, Assert.Single(result.Problems).Code);
         }
 
@@ -296,7 +316,7 @@ public sealed class ReplayTests : IDisposable
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.b")), asNewVersion: true);
 
-        var result = await Memory.ReplayAsync("p", Given.With() with { Version = 1 }, _executor);
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With() with { Version = 1 });
 
         Assert.Equal((1, "t.a"), (result.Version, Assert.Single(_executor.Calls).Action));
         Assert.Equal([1L, 0L], (await Memory.ListVersionsAsync("p")).Select(v => v.Statistics.Executions));
@@ -307,7 +327,7 @@ public sealed class ReplayTests : IDisposable
     {
         await StoreThreeAsync();
 
-        var result = await Memory.ReplayAsync("three", Given.With(), _executor.On("t.b", (_, _) => new StepCallResult { Refused = true }));
+        var result = await Memory.ReplayAsync(_executor.On("t.b", (_, _) => new StepCallResult { Refused = true }), "three", Given.With());
 
         Assert.Equal((ReplayOutcome.Refused, (ExecutionVerdict?)null), (result.Outcome, result.Verdict));
         Assert.NotNull(result.ExecutionId);
@@ -325,7 +345,7 @@ public sealed class ReplayTests : IDisposable
     {
         await StoreThreeAsync();
 
-        var result = await Memory.ReplayAsync("three", Given.With(), _executor.On(action, (_, _) => new StepCallResult { Result = Given.Value("1"), StopRequested = true }));
+        var result = await Memory.ReplayAsync(_executor.On(action, (_, _) => new StepCallResult { Result = Given.Value("1"), StopRequested = true }), "three", Given.With());
 
         Assert.Equal(outcome, result.Outcome);
         Assert.Equal(calls, _executor.Calls.Count);
@@ -337,7 +357,7 @@ public sealed class ReplayTests : IDisposable
         await StoreThreeAsync();
         var progress = new Reports();
 
-        await Memory.ReplayAsync("three", Given.With() with { Skip = ["b"], Progress = progress }, _executor);
+        await Memory.ReplayAsync(_executor, "three", Given.With() with { Skip = ["b"], Progress = progress });
 
         Assert.Equal([("a", StepStatus.Success), ("b", StepStatus.Skipped), ("c", StepStatus.Success)], progress.Seen.Select(s => (s.StepId, s.Status)));
     }
@@ -352,7 +372,7 @@ public sealed class ReplayTests : IDisposable
             return new StepCallResult();
         });
 
-        var result = await Memory.ReplayAsync("three", Given.With(), _executor);
+        var result = await Memory.ReplayAsync(_executor, "three", Given.With());
 
         Assert.Equal(TimeSpan.FromMilliseconds(250), result.Duration);
         Assert.Equal([0.0, 250, 0], result.Steps.Select(s => s.Duration.TotalMilliseconds));
@@ -370,7 +390,7 @@ public sealed class ReplayTests : IDisposable
         using var memory = new ProcedureMemory(new ProceduralMemoryOptions(), store.Object);
         await memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b")));
 
-        Assert.Same(fault, await Assert.ThrowsAsync<ProcedureStoreException>(() => memory.ReplayAsync("p", Given.With(), _executor)));
+        Assert.Same(fault, await Assert.ThrowsAsync<ProcedureStoreException>(() => memory.ReplayAsync(_executor, "p", Given.With())));
         Assert.Equal(["t.a"], _executor.Calls.Select(c => c.Action));
     }
 

@@ -14,7 +14,7 @@ public sealed class TapeStepExecutorTests : IDisposable
         await Refund();
         var tape = new TapeStepExecutor([Call("shop.get_order", """{"id":"W2"}""", """{"paid":20}"""), Call("shop.refund", """{"amount":20.0,"id":"W2"}""", "true")]);
 
-        var result = await _world.Memory.ReplayAsync("refund", Given.With(("id", "\"W2\"")), tape);
+        var result = await _world.Memory.ReplayAsync(tape, "refund", Given.With(("id", "\"W2\"")));
 
         Assert.Equal(ReplayOutcome.Completed, result.Outcome);
         Assert.True(tape.IsComplete);
@@ -27,7 +27,7 @@ public sealed class TapeStepExecutorTests : IDisposable
         await Refund();
         var tape = new TapeStepExecutor([Call("shop.get_order", """{"id":"W2"}""", """{"paid":20}"""), Call("shop.refund", """{"id":"W2","amount":15}""", "true")]);
 
-        var result = await _world.Memory.ReplayAsync("refund", Given.With(("id", "\"W2\"")), tape);
+        var result = await _world.Memory.ReplayAsync(tape, "refund", Given.With(("id", "\"W2\"")));
 
         Assert.Equal(TapeStepExecutor.NotOnTape, result.Steps[1].Failure!.ErrorType);
         Assert.Contains("""{"id":"W2","amount":15}""", result.Message, StringComparison.Ordinal);

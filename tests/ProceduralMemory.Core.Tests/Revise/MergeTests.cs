@@ -1,4 +1,6 @@
 using System.Text.Json;
+using ProceduralMemory.Persist;
+using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Tests.Revise;
@@ -54,7 +56,7 @@ public sealed class MergeTests : IDisposable
         var back = await Memory.ActivateVersionAsync(merged, 1);
 
         Assert.Equal((false, (Guid?)null), (back.IsRetired, back.MergedInto));
-        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync(merged, Given.With(), new ScriptedExecutor())).Outcome);
+        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayAsync(new ScriptedExecutor(), merged, Given.With())).Outcome);
         Assert.Equal(2, (await Memory.ListAsync()).Count);
     }
 
@@ -84,6 +86,65 @@ public sealed class MergeTests : IDisposable
         await _test.RefusesAsync<ProcedureNotFoundException>(() => Memory.MergeAsync(["one", "two", "unknown"]));
         Assert.Contains("retired", (await _test.RefusesAsync<ProcedureConflictException>(() => Memory.MergeAsync(["one", "two", "retired"]))).Message, StringComparison.Ordinal);
         Assert.Contains("draft", (await _test.RefusesAsync<ProcedureConflictException>(() => Memory.MergeAsync(["one", "two", "draft"]))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Of_two_merges_the_other_way_round_the_second_is_refused_and_not_both_retire()
+    {
+        // What a process does that decided before the other had merged.
+        var one = await StoreAsync("one");
+        var two = await StoreAsync("two");
+        using var store = new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath });
+        await store.MergeAsync(one.Id, [two.Id], _test.Time.GetUtcNow());
+
+        Assert.Contains("'two' is retired", (await _test.RefusesAsync<ProcedureConflictException>(() => store.MergeAsync(two.Id, [one.Id], _test.Time.GetUtcNow()))).Message, StringComparison.Ordinal);
+        Assert.False((await Memory.GetAsync("one")).IsRetired);
+    }
+
+    [Fact]
+    public async Task A_merge_takes_the_tags_that_the_procedures_have_when_it_is_written()
+    {
+        var one = await StoreAsync("one", "a");
+        var two = await StoreAsync("two", "b");
+        await Memory.StoreAsync(Given.Definition("two", Given.Step("t.b")) with { Tags = ["meanwhile"] }, asNewVersion: true);
+        using var store = new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath });
+
+        await store.MergeAsync(one.Id, [two.Id], _test.Time.GetUtcNow());
+
+        Assert.Equal(["a", "b", "meanwhile"], (await Memory.GetAsync("one")).Tags);
+    }
+
+    [Fact]
+    public async Task Procedures_with_too_many_tags_together_are_not_merged()
+    {
+        await StoreAsync("one", [.. Enumerable.Range(0, 30).Select(i => $"tag{i}")]);
+        await StoreAsync("two", [.. Enumerable.Range(30, 30).Select(i => $"tag{i}")]);
+
+        Assert.Contains("60 tags; 50 are the most", (await _test.RefusesAsync<ProcedureConflictException>(() => Memory.MergeAsync(["one", "two"]))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_change_made_from_a_version_does_not_bring_back_a_procedure_that_was_merged_in_the_meantime()
+    {
+        var one = await StoreAsync("one");
+        var two = await StoreAsync("two");
+        using var store = new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath });
+        await store.MergeAsync(one.Id, [two.Id], _test.Time.GetUtcNow());
+        var change = new NewVersion
+        {
+            Scope = two.Scope,
+            Definition = Given.Definition("two", Given.Step("t.better", id: "better")),
+            Reason = VersionReason.Optimized,
+            Origin = ProcedureOrigin.Agent,
+            Activate = true,
+            ExpectedActive = 1,
+            At = _test.Time.GetUtcNow(),
+        };
+
+        var refusal = await _test.RefusesAsync<ProcedureConflictException>(() => store.SaveVersionAsync(change));
+
+        Assert.Contains("'two' was retired in the meantime", refusal.Message, StringComparison.Ordinal);
+        Assert.False((await store.SaveVersionAsync(change with { ExpectedActive = null })).IsRetired);
     }
 
     [Fact]
@@ -125,11 +186,11 @@ public sealed class MergeTests : IDisposable
     {
         foreach (var success in successes)
         {
-            await Memory.ReplayAsync(name, Given.With(), new ScriptedExecutor().On("t.a", (_, _) =>
+            await Memory.ReplayAsync(new ScriptedExecutor().On("t.a", (_, _) =>
             {
                 _test.Time.Advance(TimeSpan.FromMilliseconds(ms));
                 return new StepCallResult { Failure = success ? null : new StepFailure("E", "m") };
-            }));
+            }), name, Given.With());
         }
     }
 }

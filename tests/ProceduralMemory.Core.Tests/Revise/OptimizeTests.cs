@@ -31,17 +31,17 @@ public sealed class OptimizeTests : IDisposable
     public async Task How_much_is_enough_is_the_hosts_to_say()
     {
         using var test = TestMemory.InMemory(o => o.MinimumExecutionsToOptimize = 1);
-        await test.Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b")));
-        await test.Memory.ReplayAsync("p", Given.With(), new ScriptedExecutor().Fails("t.b"));
+        await test.Memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), MayFail("t.b")));
+        await test.Memory.ReplayAsync(new ScriptedExecutor().Fails("t.b"), "p", Given.With());
 
         Assert.Equal(StepChangeKind.Removed, Assert.Single((await test.Memory.OptimizeAsync("p")).Changes).Kind);
     }
 
     [Fact]
-    public async Task A_step_that_fails_more_than_it_succeeds_and_is_not_needed_goes_and_the_earlier_version_stays()
+    public async Task A_step_that_may_fail_and_fails_more_than_it_succeeds_and_is_not_needed_goes_and_the_earlier_version_stays()
     {
         await Memory.StoreAsync(
-            Given.Definition("p", Given.Step("t.a", """{"x":"$inputs.used"}"""), Given.Step("t.bad", """{"x":"$inputs.gone","y":"$steps.a.outputs"}"""), Given.Step("t.c"))
+            Given.Definition("p", Given.Step("t.a", """{"x":"$inputs.used"}"""), MayFail("t.bad", """{"x":"$inputs.gone","y":"$steps.a.outputs"}"""), Given.Step("t.c"))
             .Taking(Given.Input("used"), Given.Input("gone")) with
             { Description = "d", Tags = ["t"], Notes = "n" });
         await ReplayAsync(2, "t.bad");
@@ -99,6 +99,34 @@ public sealed class OptimizeTests : IDisposable
         Assert.Equal(2, second.Procedure.Version.Number);
     }
 
+    [Theory]
+    [InlineData(StepEffect.Unknown)]
+    [InlineData(StepEffect.Read)]
+    [InlineData(StepEffect.Write)]
+    public async Task A_failing_step_that_stops_the_replay_stays_and_is_flagged_since_it_may_be_a_guard(StepEffect effect)
+    {
+        await StoreAsync(Given.Step("t.verify_approval") with { Effect = effect }, Given.Step("t.refund"));
+        await ReplayAsync(3, "t.verify_approval");
+
+        var result = await Memory.OptimizeAsync("p");
+
+        Assert.Equal(("verify_approval", StepChangeKind.Flagged), (Assert.Single(result.Changes).StepId, result.Changes[0].Kind));
+        Assert.Equal("it failed in 3 of 3 runs, but a replay stops where it fails, which may be what it is for: mend or replace it, or store it with OnFailure Continue if it is not needed", result.Changes[0].Reason);
+        Assert.Equal(["verify_approval", "refund"], result.Procedure.Version.Steps.Select(s => s.Id));
+    }
+
+    [Fact]
+    public async Task Going_on_after_failures_for_once_does_not_say_that_a_step_may_fail()
+    {
+        await StoreAsync(Given.Step("t.verify"), Given.Step("t.refund"));
+        for (var i = 0; i < 3; i++)
+        {
+            await Memory.ReplayAsync(new ScriptedExecutor().Fails("t.verify"), "p", Given.With() with { ContinueOnFailure = true });
+        }
+
+        Assert.Equal(StepChangeKind.Flagged, Assert.Single((await Memory.OptimizeAsync("p")).Changes).Kind);
+    }
+
     [Fact]
     public async Task The_only_step_is_flagged_however_it_fails()
     {
@@ -111,7 +139,7 @@ public sealed class OptimizeTests : IDisposable
     [Fact]
     public async Task A_failing_step_that_only_a_failing_step_needs_goes_with_it()
     {
-        await StoreAsync(Given.Step("t.a"), Given.Step("t.b", """{"x":"$steps.a.outputs"}"""), Given.Step("t.c"));
+        await StoreAsync(MayFail("t.a"), MayFail("t.b", """{"x":"$steps.a.outputs"}"""), Given.Step("t.c"));
         await ReplayAsync(1, "t.b");
         await ReplayAsync(1, "t.b");
         await ReplayAsync(1, "t.a");
@@ -160,11 +188,11 @@ public sealed class OptimizeTests : IDisposable
         {
             for (var i = 0; i < 3; i++)
             {
-                await Memory.ReplayAsync("p", Given.With(), new ScriptedExecutor().On("t.slow", (_, _) =>
+                await Memory.ReplayAsync(new ScriptedExecutor().On("t.slow", (_, _) =>
                 {
                     _test.Time.Advance(TimeSpan.FromMilliseconds(ms));
                     return new StepCallResult();
-                }));
+                }), "p", Given.With());
             }
 
             return await Memory.OptimizeAsync("p");
@@ -190,7 +218,7 @@ public sealed class OptimizeTests : IDisposable
     public async Task Optimising_does_not_bring_a_retired_procedure_back_into_use()
     {
         await Memory.StoreAsync(Given.Definition("kept", Given.Step("t.a"), Given.Step("t.b")));
-        await Memory.ReplayAsync("kept", Given.With(), new ScriptedExecutor());
+        await Memory.ReplayAsync(new ScriptedExecutor(), "kept", Given.With());
         await StoreAsync(Given.Step("t.a"), Given.Step("t.b"));
         await ReplayAsync(3, "t.b");
         await Memory.MergeAsync(["kept", "p"]);
@@ -214,6 +242,8 @@ public sealed class OptimizeTests : IDisposable
         Given.JsonEqual("""{"connection":"Server=x;Password={$inputs.pw}"}""", result.Procedure.Version.Steps[0].Arguments);
     }
 
+    private static ProcedureStep MayFail(string action, string arguments = "{}") => Given.Step(action, arguments) with { OnFailure = FailurePolicy.Continue };
+
     private Task<Procedure> StoreAsync(params IReadOnlyList<ProcedureStep> steps) => Memory.StoreAsync(Given.Definition("p", steps));
 
     private async Task ReplayAsync(int times, string? failing = null)
@@ -221,7 +251,7 @@ public sealed class OptimizeTests : IDisposable
         for (var i = 0; i < times; i++)
         {
             var executor = failing is null ? new ScriptedExecutor() : new ScriptedExecutor().Fails(failing);
-            var result = await Memory.ReplayAsync("p", Given.With(("used", "1"), ("gone", "1"), ("pw", "\"pw\"")), executor);
+            var result = await Memory.ReplayAsync(executor, "p", Given.With(("used", "1"), ("gone", "1"), ("pw", "\"pw\"")));
             Assert.Equal(failing is null ? ReplayOutcome.Completed : ReplayOutcome.Failed, result.Outcome);
         }
     }

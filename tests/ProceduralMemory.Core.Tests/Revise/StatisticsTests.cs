@@ -1,5 +1,7 @@
 using CsCheck;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Persist;
+using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Tests.Revise;
@@ -49,6 +51,40 @@ public sealed class StatisticsTests
             },
             iter: 1000,
             threads: 1);
+    }
+
+    [Fact]
+    public async Task An_execution_that_is_counted_late_does_not_take_the_place_of_the_latest()
+    {
+        using var test = TestMemory.OnFile();
+        var procedure = await test.Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", id: "s0")));
+        using var store = new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = test.DatabasePath });
+        var now = test.Time.GetUtcNow();
+
+        await EndAsync(now, 20);
+        await EndAsync(now.AddMinutes(-1), 10);
+        var (late, lateStep) = await ReadAsync();
+        await EndAsync(now.AddMinutes(1), 30);
+        var (latest, latestStep) = await ReadAsync();
+
+        Assert.Equal((2, 20.0, now), (late.Executions, late.LastDuration!.Value.TotalMilliseconds, late.LastExecutedAt));
+        Assert.Equal((2, 20.0, now), (lateStep.Runs, lateStep.LastDuration!.Value.TotalMilliseconds, lateStep.LastRunAt));
+        Assert.Equal((60.0, 30.0), (latest.TotalDuration.TotalMilliseconds, latest.LastDuration!.Value.TotalMilliseconds));
+        Assert.Equal((60.0, 30.0), (latestStep.TotalDuration.TotalMilliseconds, latestStep.LastDuration!.Value.TotalMilliseconds));
+
+        async Task EndAsync(DateTimeOffset at, int ms)
+        {
+            var id = Guid.CreateVersion7(at);
+            var duration = TimeSpan.FromMilliseconds(ms);
+            await store.BeginExecutionAsync(new Execution { Id = id, Scope = procedure.Scope, ProcedureId = procedure.Id, ProcedureName = "p", Version = 1, Outcome = ReplayOutcome.Running, StartedAt = at - duration });
+            await store.EndExecutionAsync(new EndedExecution(id, procedure.Id, 1, ReplayOutcome.Completed, null, at, duration, ExecutionVerdict.Success, [new CountedStep("s0", false, duration)]));
+        }
+
+        async Task<(ExecutionStatistics Procedure, StepStatistics Step)> ReadAsync()
+        {
+            var version = (await test.Memory.GetAsync("p")).Version;
+            return (version.Statistics, version.StepStatistics["s0"]);
+        }
     }
 
     [Fact]
@@ -109,11 +145,11 @@ public sealed class StatisticsTests
     private static async Task TimedReplayAsync(TestMemory test, int? version, int? ms)
     {
         test.Time.Advance(TimeSpan.FromSeconds(1));
-        await test.Memory.ReplayAsync("p", Given.With() with { Version = version }, new ScriptedExecutor().On("t.a", (_, _) =>
+        await test.Memory.ReplayAsync(new ScriptedExecutor().On("t.a", (_, _) =>
         {
             test.Time.Advance(TimeSpan.FromMilliseconds(ms ?? 9999));
             return new StepCallResult { Failure = ms is null ? new StepFailure("E", "m") : null };
-        }));
+        }), "p", Given.With() with { Version = version });
     }
 
     private static async Task RecordAsync(TestMemory test, string name, TimeSpan[] times, Reference reference)
@@ -171,7 +207,7 @@ public sealed class StatisticsTests
         var request = Given.With() with { ContinueOnFailure = replay.GoOn, Skip = replay.Skip < 0 ? [] : [FormattableString.Invariant($"s{replay.Skip}")] };
         try
         {
-            await test.Memory.ReplayAsync(name, request, executor, cancellation.Token);
+            await test.Memory.ReplayAsync(executor, name, request, cancellation.Token);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {

@@ -35,6 +35,19 @@ internal static class Given
         return kernel.UseProceduralMemory(memory);
     }
 
+    /// <summary>A kernel with these plugins that has the memory's functions, and no filter that records.</summary>
+    public static Kernel KernelWithoutFilter(ProcedureMemory memory, params KernelPlugin[] plugins)
+    {
+        var kernel = new Kernel();
+        foreach (var plugin in plugins)
+        {
+            kernel.Plugins.Add(plugin);
+        }
+
+        kernel.Plugins.AddFromObject(new ProceduralMemoryPlugin(memory), "procedures");
+        return kernel;
+    }
+
     public static KernelPlugin Plugin(string name, params (string Name, Delegate Body)[] functions) =>
         KernelPluginFactory.CreateFromFunctions(name, functions.Select(f => KernelFunctionFactory.CreateFromMethod(f.Body, f.Name)));
 

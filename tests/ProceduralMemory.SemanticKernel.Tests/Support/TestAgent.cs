@@ -18,6 +18,7 @@ internal sealed class TestAgent : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, ModelTurn[]> _scripts = new();
     private readonly ChatCompletionsServer _server;
+    private List<KernelFunction>? _offered;
 
     private TestAgent() => _server = new ChatCompletionsServer(Decide);
 
@@ -64,6 +65,10 @@ internal sealed class TestAgent : IAsyncDisposable
 
     public static Task<TestAgent> StartAsync(KernelPlugin plugin, bool streaming = false, FunctionChoiceBehaviorOptions? functionChoice = null) =>
         StartAsync(b => b.Plugins.Add(plugin), streaming: streaming, functionChoice: functionChoice);
+
+    /// <summary>From now on the model is offered these functions (as plugin-function) and no others; null for all.</summary>
+    public void Offer(IReadOnlyCollection<string>? tools) =>
+        _offered = tools?.Select(t => Kernel.Plugins.GetFunction(t.Split('-')[0], t.Split('-')[1])).ToList();
 
     /// <summary>Holds a conversation: the user asks, the model answers with these turns and then says that it is done.</summary>
     public async Task<Conversation> AskAsync(string request, params ModelTurn[] turns)
@@ -114,7 +119,7 @@ internal sealed class TestAgent : IAsyncDisposable
         return new Conversation(answer.ToString(), ToolReply.AllIn(last));
     }
 
-    private OpenAIPromptExecutionSettings Settings() => new() { FunctionChoiceBehavior = FunctionChoiceBehavior.Auto(options: FunctionChoice) };
+    private OpenAIPromptExecutionSettings Settings() => new() { FunctionChoiceBehavior = FunctionChoiceBehavior.Auto(_offered, options: FunctionChoice) };
 
     private ModelTurn Decide(JsonObject request)
     {

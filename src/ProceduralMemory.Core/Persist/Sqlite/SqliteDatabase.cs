@@ -30,6 +30,7 @@ internal sealed class SqliteDatabase : IDisposable
 
     private readonly Lock _initialization = new();
     private volatile bool _initialized;
+    private volatile bool _disposed;
 
     public SqliteDatabase(ProceduralMemoryOptions options)
     {
@@ -57,6 +58,8 @@ internal sealed class SqliteDatabase : IDisposable
     }
 
     private bool InMemory { get; }
+
+    private string DisplayPath => InMemory ? ":memory:" : Path.GetFullPath(_options.DatabasePath);
 
     /// <summary>Runs statements that only read, all on one snapshot.</summary>
     public Task<T> ReadAsync<T>(Func<SqliteConnection, T> read, CancellationToken cancellationToken) => RunAsync(
@@ -86,6 +89,12 @@ internal sealed class SqliteDatabase : IDisposable
 
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         using var connection = new SqliteConnection(_connectionString);
         SqliteConnection.ClearPool(connection);
         _keepAlive?.Dispose();
@@ -96,6 +105,11 @@ internal sealed class SqliteDatabase : IDisposable
         if (cancellationToken.IsCancellationRequested)
         {
             return Task.FromCanceled<T>(cancellationToken);
+        }
+
+        if (_disposed)
+        {
+            return Task.FromException<T>(new ObjectDisposedException(nameof(ProcedureMemory), $"The memory on the database '{DisplayPath}' was disposed. Keep it for as long as it is used, or open another one on the same file."));
         }
 
         try
@@ -249,7 +263,12 @@ internal sealed class SqliteDatabase : IDisposable
         }
         catch
         {
-            connection.Execute("rollback");
+            // A full disk or a fault of it may have rolled back by itself: a second time would be an error that hides the first.
+            if (raw.sqlite3_get_autocommit(connection.Handle) == 0)
+            {
+                connection.Execute("rollback");
+            }
+
             throw;
         }
     }
@@ -257,7 +276,7 @@ internal sealed class SqliteDatabase : IDisposable
     private ProcedureStoreException Explain(SqliteException exception)
     {
         const int Busy = 5, Locked = 6, ReadOnly = 8, IoError = 10, Corrupt = 11, Full = 13, CannotOpen = 14, NotADatabase = 26;
-        var path = InMemory ? ":memory:" : Path.GetFullPath(_options.DatabasePath);
+        var path = DisplayPath;
         return exception.SqliteErrorCode switch
         {
             Busy or Locked => new(StoreFault.Busy, string.Create(CultureInfo.InvariantCulture, $"The database '{path}' was locked by another writer for {_options.BusyTimeout.TotalSeconds} s. Try again, or raise {nameof(ProceduralMemoryOptions.BusyTimeout)}."), exception),

@@ -31,7 +31,7 @@ public sealed partial class SqliteProcedureStore
             failures = failures + @Failure,
             completed = completed + @Completed,
             total_duration_us = total_duration_us + @Completed * @DurationUs,
-            last_duration_us = case when @Completed then @DurationUs else last_duration_us end,
+            last_duration_us = iif(@Completed and (last_duration_us is null or @EndedAt >= coalesce(last_executed_at, '')), @DurationUs, last_duration_us),
             last_executed_at = max(coalesce(last_executed_at, ''), @EndedAt)
         where procedure_id = @ProcedureId and version = @Version
         """;
@@ -44,7 +44,7 @@ public sealed partial class SqliteProcedureStore
         set runs = runs + 1,
             failures = failures + excluded.failures,
             total_duration_us = total_duration_us + excluded.total_duration_us,
-            last_duration_us = coalesce(excluded.last_duration_us, last_duration_us),
+            last_duration_us = iif(excluded.last_duration_us is not null and (last_duration_us is null or excluded.last_run_at >= coalesce(last_run_at, '')), excluded.last_duration_us, last_duration_us),
             last_run_at = max(coalesce(last_run_at, ''), excluded.last_run_at)
         """;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
+using ProceduralMemory.Recall;
 
 namespace ProceduralMemory.Persist.Sqlite;
 
@@ -93,8 +94,15 @@ public sealed partial class SqliteProcedureStore
         return _database.ReadAsync(
             connection =>
             {
-                var rows = connection.Query<ProcedureRow>($"{SelectProcedures} where scope in @Scopes and name = @Name", new { Scopes = scopes, Name = name.Trim() }).ToList();
-                var nearest = scopes.Select(s => rows.Find(r => r.Scope == s)).FirstOrDefault(r => r is not null);
+                // A version that is asked for by its number is one of the nearest procedure that has it, whether it can be replayed or not: a draft is looked at before it is activated.
+                var rows = connection.Query<ProcedureRow>(
+                    $"""
+                    {SelectProcedures}
+                    where scope in @Scopes and name = @Name
+                      and (@Version is null or exists (select 1 from procedure_versions v where v.procedure_id = procedures.id and v.version = @Version))
+                    """,
+                    new { Scopes = scopes, Name = name.Trim(), Version = version });
+                var nearest = NearestScope.Of(scopes, rows, r => r.Scope, r => version is not null || (r.Retired == 0 && r.ActiveVersion is not null));
                 return nearest is null ? null : Assemble(connection, [nearest], version).SingleOrDefault();
             },
             cancellationToken);
@@ -111,8 +119,13 @@ public sealed partial class SqliteProcedureStore
         cancellationToken);
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> ListNamesAsync(IReadOnlyList<string> scopes, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<string>>(
+        connection => [.. connection.Query<string>("select distinct name from procedures where scope in @Scopes order by name", new { Scopes = scopes })],
+        cancellationToken);
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<string>> ListScopesAsync(CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<string>>(
-        connection => [.. connection.Query<string>("select scope from procedures union select scope from traces order by scope")],
+        connection => [.. connection.Query<string>("select scope from procedures union select scope from traces union select scope from executions order by scope")],
         cancellationToken);
 
     /// <inheritdoc/>
@@ -143,16 +156,30 @@ public sealed partial class SqliteProcedureStore
         cancellationToken);
 
     /// <inheritdoc/>
-    public Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, IReadOnlyList<string> tags, DateTimeOffset at, CancellationToken cancellationToken = default)
+    public Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, DateTimeOffset at, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(mergedIds);
         return _database.WriteAsync(
             connection =>
             {
-                connection.Execute("update procedures set tags = @Tags, updated_at = @At where id = @Id", new { Id = Text(keptId), Tags = Text(tags), At = Text(at) });
+                var kept = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(keptId) });
+                var merged = mergedIds.Select(id => connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(id) })).ToList();
+                List<ProcedureRow> all = [kept, .. merged];
+                if (all.Find(r => r.Retired != 0 || r.ActiveVersion is null) is { } unusable)
+                {
+                    throw new ProcedureConflictException(unusable.Name, $"'{unusable.Name}' is {(unusable.Retired != 0 ? "retired" : "a draft")}. Activate a version of it before merging.");
+                }
+
+                var tags = all.SelectMany(r => ToTags(r.Tags)).Distinct(StringComparer.OrdinalIgnoreCase).ToList();
+                if (tags.Count > ProcedureValidator.MaxTags)
+                {
+                    throw new ProcedureConflictException(kept.Name, string.Create(CultureInfo.InvariantCulture, $"Together these procedures have {tags.Count} tags; {ProcedureValidator.MaxTags} are the most. Merge fewer at a time."));
+                }
+
+                connection.Execute("update procedures set tags = @Tags, updated_at = @At where id = @Id", new { kept.Id, Tags = Text(tags), At = Text(at) });
                 return connection.Execute(
                     "update procedures set retired = 1, merged_into = @KeptId, updated_at = @At where id = @Id",
-                    mergedIds.Select(id => new { Id = Text(id), KeptId = Text(keptId), At = Text(at) }));
+                    merged.Select(r => new { r.Id, KeptId = kept.Id, At = Text(at) }));
             },
             cancellationToken);
     }
@@ -167,14 +194,20 @@ public sealed partial class SqliteProcedureStore
             throw new ProcedureConflictException(definition.Name, $"There is a procedure named '{existing.Name}' already. Choose another name, or store it as a new version of that one.");
         }
 
+        if (version.ExpectedActive is not null && existing is { Retired: not 0 })
+        {
+            // To store the change would put it back into use behind the back of who retired it.
+            throw new ProcedureConflictException(definition.Name, $"Procedure '{existing.Name}' was retired in the meantime. Change the procedure that it was merged into, or activate a version of this one first.");
+        }
+
         if (version.ExpectedActive is { } expected && existing?.ActiveVersion != expected)
         {
             throw new ProcedureConflictException(definition.Name, $"Procedure '{definition.Name}' is at version {existing?.ActiveVersion}, not {expected}. Load it again and repeat the change.");
         }
 
-        if (version.TraceId is { } traceId)
+        if (version is { TraceId: { } traceId, Usage: not null })
         {
-            ThrowIfNotRecording(connection.Execute(EndTrace, EndTraceParameters(traceId, TraceStatus.Completed, version.At, version.Usage ?? new(null, null, null))), traceId);
+            ThrowIfNotRecording(connection.Execute(EndTrace, EndTraceParameters(traceId, TraceStatus.Completed, version.At, version.Usage)), traceId);
         }
 
         var id = existing?.Id ?? Text(Guid.CreateVersion7(version.At));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using ProceduralMemory.Capture;
@@ -12,7 +13,7 @@ public sealed partial class SqliteProcedureStore
         values (@Id, @Scope, @Name, @Description, @Request, @Inputs, @Tags, @Notes, @Status, @StartedAt)
         """;
 
-    // Inserts nothing when the trace is not being recorded: one statement, so that a step cannot slip in behind a finalize of another process.
+    // Inserts nothing when the trace is not being recorded, or has a step in that place: one statement, so that a step cannot slip in behind a finalize of another process.
     private const string AppendTraceStep =
         """
         insert into trace_steps (trace_id, ordinal, kind, action, effect, arguments, result, omitted, status, error_type, error, outcome, notes,
@@ -20,6 +21,7 @@ public sealed partial class SqliteProcedureStore
         select id, @Ordinal, @Kind, @Action, @Effect, @Arguments, @Result, @Omitted, @Status, @ErrorType, @Error, @Outcome, @Notes,
                @CallGroup, @CallIndex, @StartedAt, @DurationUs
         from traces where id = @TraceId and status = 'recording'
+        on conflict (trace_id, ordinal) do nothing
         """;
 
     // The same for nearly every step there is: each parameter costs half a microsecond, and a filter pays it on every call.
@@ -28,6 +30,7 @@ public sealed partial class SqliteProcedureStore
         insert into trace_steps (trace_id, ordinal, kind, action, arguments, result, status, started_at, duration_us)
         select id, @Ordinal, @Kind, @Action, @Arguments, @Result, @Status, @StartedAt, @DurationUs
         from traces where id = @TraceId and status = 'recording'
+        on conflict (trace_id, ordinal) do nothing
         """;
 
     private const string AnnotateTraceStep =
@@ -129,7 +132,13 @@ public sealed partial class SqliteProcedureStore
                     DurationUs = Microseconds(step.Duration),
                 },
                 cancellationToken)).ConfigureAwait(false);
-        ThrowIfNotRecording(inserted, traceId);
+        if (inserted == 0)
+        {
+            ThrowIfNotRecording(await CountRecordingsAsync(traceId, cancellationToken).ConfigureAwait(false), traceId);
+            throw new RecordingStateException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"Step {step.Ordinal} of trace {traceId:D} was not stored: another recorder, in this process or another, has written that step. A recording has one recorder at a time: go on with that one, and resume a recording only when its recorder is gone."));
+        }
     }
 
     /// <inheritdoc/>
@@ -176,6 +185,10 @@ public sealed partial class SqliteProcedureStore
                 new { ProcedureId = Text(procedureId), Version = version, Limit = limit })
             .Select(r => r.ToTrace())
             .Select(t => t with { Steps = ReadTraceSteps(connection, t.Id) })],
+        cancellationToken);
+
+    private Task<int> CountRecordingsAsync(Guid traceId, CancellationToken cancellationToken) => _database.ReadAsync(
+        connection => (int)connection.ExecuteScalar<long>("select count(*) from traces where id = @TraceId and status = 'recording'", new { TraceId = Text(traceId) }),
         cancellationToken);
 
     private static object EndTraceParameters(Guid traceId, TraceStatus status, DateTimeOffset endedAt, TraceUsage usage) => new

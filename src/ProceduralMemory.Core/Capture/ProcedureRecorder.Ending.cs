@@ -1,0 +1,147 @@
+namespace ProceduralMemory.Capture;
+
+/// <content>How a recording ends: finalized, given up, or found to have ended elsewhere.</content>
+public sealed partial class ProcedureRecorder
+{
+    /// <summary>
+    /// Ends the recording and makes a procedure of its successful steps, all in one transaction. Waits for calls in flight, so it must not be awaited inside of one.
+    /// A recording without a successful step gives no procedure and is abandoned.
+    /// </summary>
+    /// <param name="notes">Remarks for the procedure.</param>
+    /// <param name="tags">Labels to add to those given at the start.</param>
+    /// <param name="cancellationToken">Cancels before the write; the recording then goes on.</param>
+    /// <exception cref="RecordingStateException">The recording has ended, here or in another process; or it is incomplete (<see cref="IsIncomplete"/>), because a step could not be stored or its steps make no valid procedure: then abandon it.</exception>
+    /// <exception cref="ProcedureFormatException">The notes or tags are not valid; the recording then goes on.</exception>
+    public async Task<RecordingResult> FinalizeAsync(string? notes = null, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
+    {
+        notes = notes is null ? null : _capture.Text(notes);
+        ProcedureValidator.CheckEnding(notes, [.. _tags.Union(tags ?? [], StringComparer.OrdinalIgnoreCase)], _memory.Options);
+        await CloseForFinalizingAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await EndAsync(() => _memory.CompleteRecordingAsync(this, notes, tags, Usage(), cancellationToken)).ConfigureAwait(false);
+        }
+        catch (ProcedureFormatException exception) when (tags is not { Count: > 0 } || exception.Problems.Any(p => p.Path != "tags"))
+        {
+            // What is recorded does not change any more, so that no repetition would end otherwise. Tags that came with this call can be left away.
+            MarkIncomplete($"its steps make no valid procedure: {exception.Message.TrimEnd('.')}", exception);
+            ThrowIfIncomplete();
+            throw;
+        }
+    }
+
+    /// <summary>Gives the recording up. Its trace is kept, and teaches nothing. Calls in flight are left out and not waited for: one of them may never return, or may be what calls this.</summary>
+    /// <param name="cancellationToken">Cancels before the write; the recording then goes on.</param>
+    /// <exception cref="RecordingStateException">The recording has ended, here or in another process.</exception>
+    public async Task AbandonAsync(CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        lock (_gate)
+        {
+            ThrowIfNotActive();
+            _state = RecorderState.Abandoning;
+        }
+
+        await EndAsync(async () =>
+        {
+            await _memory.Store.EndTraceAsync(TraceId, TraceStatus.Abandoned, _memory.Time.GetUtcNow(), Usage(), cancellationToken).ConfigureAwait(false);
+            return true;
+        }).ConfigureAwait(false);
+    }
+
+    private TraceUsage Usage()
+    {
+        lock (_gate)
+        {
+            return new TraceUsage(_modelCalls, _inputTokens, _outputTokens);
+        }
+    }
+
+    /// <summary>Closes the recording for new steps, waits for those in flight, and sees that none is missing.</summary>
+    private async Task CloseForFinalizingAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var idle = Task.CompletedTask;
+        lock (_gate)
+        {
+            ThrowIfNotActive();
+            _state = RecorderState.Finalizing;
+            if (_inFlight > 0)
+            {
+                _idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                idle = _idle.Task;
+            }
+        }
+
+        try
+        {
+            await idle.WaitAsync(cancellationToken).ConfigureAwait(false);
+            ThrowIfIncomplete();
+        }
+        catch
+        {
+            Settle(ended: false);
+            throw;
+        }
+    }
+
+    /// <summary>Ends a closed recording with a write to the store; where that fails, the recording goes on.</summary>
+    private async Task<T> EndAsync<T>(Func<Task<T>> write)
+    {
+        var ended = false;
+        try
+        {
+            var result = await write().ConfigureAwait(false);
+            ended = true;
+            return result;
+        }
+        catch (RecordingStateException)
+        {
+            // The trace has ended elsewhere, as in another process: it will never be this recorder's to end.
+            ended = true;
+            throw;
+        }
+        finally
+        {
+            Settle(ended);
+        }
+    }
+
+    private void Settle(bool ended)
+    {
+        lock (_gate)
+        {
+            _state = ended ? RecorderState.Ended : RecorderState.Active;
+            if (!ended && _turnedAway)
+            {
+                _fault ??= new Fault("a call was made while it was about to end, and it did not end", null);
+            }
+        }
+
+        if (ended)
+        {
+            _session?.Detach(this);
+        }
+    }
+
+    private bool IsGivenUp()
+    {
+        lock (_gate)
+        {
+            return _state is RecorderState.Abandoning or RecorderState.Ended;
+        }
+    }
+
+    private void Leave()
+    {
+        lock (_gate)
+        {
+            if (--_inFlight > 0 || _state is not RecorderState.Finalizing)
+            {
+                return;
+            }
+        }
+
+        _idle?.TrySetResult();
+    }
+}

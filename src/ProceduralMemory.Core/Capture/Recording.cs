@@ -1,0 +1,75 @@
+using System.Text.Json;
+
+namespace ProceduralMemory.Capture;
+
+/// <summary>A call that has begun and is not written yet.</summary>
+public sealed class RecordedCall
+{
+    private int _completed;
+
+    internal RecordedCall(TraceStep step, long startTimestamp, TimeSpan? duration)
+    {
+        Step = step;
+        StartTimestamp = startTimestamp;
+        Duration = duration;
+    }
+
+    internal TraceStep Step { get; }
+
+    internal long StartTimestamp { get; }
+
+    /// <summary>Known beforehand for a call that was made already.</summary>
+    internal TimeSpan? Duration { get; }
+
+    internal bool IsDetached { get; set; }
+
+    internal bool TryComplete() => Interlocked.Exchange(ref _completed, 1) == 0;
+}
+
+/// <summary>What a recorded task cost.</summary>
+/// <param name="ModelCalls">Model requests made, where known.</param>
+/// <param name="InputTokens">Tokens sent, where known.</param>
+/// <param name="OutputTokens">Tokens received, where known.</param>
+public sealed record TraceUsage(int? ModelCalls, long? InputTokens, long? OutputTokens);
+
+/// <summary>What a recording is about, given at its start.</summary>
+public sealed record RecordingDetails
+{
+    /// <summary>The name that the procedure is to have, at most 128 characters. A name in use gets a new version.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What the task achieves, in a sentence. It is searched.</summary>
+    public string Description { get; init; } = "";
+
+    /// <summary>The user's request; where it is missing, that of the session is taken.</summary>
+    public string? Request { get; init; }
+
+    /// <summary>The inputs of the task that the caller knows by name, as from a form or a ticket. The procedure keeps the names of those that its steps use.</summary>
+    public IReadOnlyDictionary<string, JsonElement> Inputs { get; init; } = new Dictionary<string, JsonElement>();
+
+    /// <summary>Free labels for the procedure.</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
+    /// <summary>Remarks for the procedure.</summary>
+    public string? Notes { get; init; }
+}
+
+/// <summary>What a finalized recording gave.</summary>
+/// <param name="TraceId">The trace.</param>
+/// <param name="Procedure">The procedure at its new version, or <see langword="null"/> when no successful step was recorded.</param>
+/// <param name="DroppedSteps">How many recorded calls are not in the procedure, because they failed.</param>
+public sealed record RecordingResult(Guid TraceId, Procedure? Procedure, int DroppedSteps)
+{
+    /// <summary>Where there is a procedure of that name which does something else: nothing is stored, the trace is kept, and <see cref="ProcedureMemory.DistillTraceAsync"/> makes a procedure of it under another name, or as a replacement.</summary>
+    public SkillConflict? Conflict { get; init; }
+
+    /// <summary>Where the recording says something else than a person set; what the person set stands.</summary>
+    public IReadOnlyList<string> Contradictions { get; init; } = [];
+}
+
+/// <summary>Two tasks that are not of one kind, under one name.</summary>
+/// <param name="ProcedureName">The procedure that has the name.</param>
+/// <param name="Difference">Why the recording does not belong to it, in a sentence.</param>
+/// <param name="Recorded">What was recorded, in a line.</param>
+/// <param name="Standing">What the procedure does, in a line.</param>
+public sealed record SkillConflict(string ProcedureName, string Difference, string Recorded, string Standing);

@@ -1,0 +1,177 @@
+using System.Text.Json;
+using ProceduralMemory.Capture;
+using ProceduralMemory.Distill;
+using ProceduralMemory.Persist;
+using ProceduralMemory.Revise;
+
+namespace ProceduralMemory;
+
+public sealed partial class ProcedureMemory
+{
+    private const int MaxDistillAttempts = 100;
+
+    /// <summary>Makes a procedure of a finalized trace that belongs to none, because it met a procedure of its name that does something else.</summary>
+    /// <param name="traceId">The trace; see <see cref="RecordingResult.Conflict"/>.</param>
+    /// <param name="name">The name of the procedure; <see langword="null"/> for that of the trace.</param>
+    /// <param name="replace">Whether a procedure of that name which does something else gets this as its new version. Its earlier versions are kept, and teach no more.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <exception cref="RecordingStateException">There is no such trace in the scope that is written, or it is not finalized.</exception>
+    /// <exception cref="ProcedureFormatException">The name is not valid.</exception>
+    public async Task<RecordingResult> DistillTraceAsync(Guid traceId, string? name = null, bool replace = false, CancellationToken cancellationToken = default)
+    {
+        var trace = await Store.GetTraceAsync([CurrentScope().Write], traceId, cancellationToken).ConfigureAwait(false);
+        if (trace is not { Status: TraceStatus.Completed })
+        {
+            throw new RecordingStateException($"Trace {traceId:D} cannot be made a procedure: {(trace is null ? "there is none of that id in the scope" : trace.Status is TraceStatus.Recording ? "it is still being recorded" : "it was given up")}. List those that can with ListTracesAsync(TraceStatus.Completed).");
+        }
+
+        trace = trace with { Name = (name ?? trace.Name).Trim() };
+        ProcedureValidator.Check(new RecordingDetails { Name = trace.Name }, Options);
+        return await DistillAsync(trace, usage: null, replace, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Says for each argument of a version where its value comes from, what speaks for it, and what else it could be.</summary>
+    /// <param name="name">The procedure.</param>
+    /// <param name="version">The version; <see langword="null"/> for the active one, else the newest.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>An entry for each source; of a version that a person wrote, without evidence.</returns>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure or version.</exception>
+    public async Task<IReadOnlyList<ArgumentSource>> ExplainAsync(string name, int? version = null, CancellationToken cancellationToken = default)
+    {
+        var shown = (await GetAsync(name, version, cancellationToken).ConfigureAwait(false)).Version;
+        return shown.Sources.Count > 0 ? shown.Sources : SourceEditor.SourcesOf(shown);
+    }
+
+    /// <summary>Shows a procedure as text for people, at most 30 lines: inputs, steps, the source and effect of each argument, state and counts.</summary>
+    /// <param name="name">The procedure.</param>
+    /// <param name="version">The version; <see langword="null"/> for the active one, else the newest.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure or version.</exception>
+    public async Task<string> ShowAsync(string name, int? version = null, CancellationToken cancellationToken = default) =>
+        ProcedureText.Of(await GetAsync(name, version, cancellationToken).ConfigureAwait(false));
+
+    /// <summary>
+    /// Corrects where an argument comes from, as a new active version. What a person set outranks all evidence: a recording that contradicts it is reported
+    /// (<see cref="RecordingResult.Contradictions"/>), not obeyed.
+    /// </summary>
+    /// <param name="name">The procedure, in the scope that is written.</param>
+    /// <param name="stepId">The step.</param>
+    /// <param name="argument">The argument's name, or a JSON Pointer into the step's arguments, such as <c>/address/city</c>.</param>
+    /// <param name="source">A template: a JSON string that is an expression (<see cref="ValueExpression"/>), or a constant. An input that it names and that is not declared is declared.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    /// <exception cref="ProcedureConflictException">It has no active version, or that changed meanwhile.</exception>
+    /// <exception cref="ProcedureFormatException">There is no such step or argument, or the source is no valid expression there.</exception>
+    public async Task<Procedure> SetSourceAsync(string name, string stepId, string argument, JsonElement source, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(stepId);
+        ArgumentException.ThrowIfNullOrWhiteSpace(argument);
+        var procedure = await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
+        if (procedure.IsRetired || procedure.ActiveVersion is null)
+        {
+            throw new ProcedureConflictException(procedure.Name, $"'{procedure.Name}' {(procedure.IsRetired ? "is retired" : "has no active version to correct")}. Activate one first.");
+        }
+
+        var (inputs, steps, sources) = SourceEditor.Set(procedure.Version, stepId, argument, source);
+        var definition = ProcedureValidator.Check(
+            new ProcedureDefinition { Name = procedure.Name, Description = procedure.Description, Notes = procedure.Notes, Inputs = inputs, Steps = steps }, Options);
+        var traces = await Store.ListVersionTracesAsync(procedure.Id, procedure.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
+        return await Store.SaveVersionAsync(
+            new NewVersion
+            {
+                Scope = procedure.Scope,
+                Definition = SecretConstants.Remove(definition, Options),
+                Reason = VersionReason.Edited,
+                Origin = ProcedureOrigin.User,
+                Activate = true,
+                ExpectedActive = procedure.ActiveVersion,
+                Request = procedure.Version.Request,
+                Traces = [.. traces.Select(t => t.Id)],
+                Sources = sources,
+                At = Time.GetUtcNow(),
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    internal async Task<RecordingResult> CompleteRecordingAsync(ProcedureRecorder recorder, string? notes, IReadOnlyList<string>? tags, TraceUsage usage, CancellationToken cancellationToken)
+    {
+        var trace = await Store.GetTraceAsync([recorder.Scope], recorder.TraceId, cancellationToken).ConfigureAwait(false)
+            ?? throw new RecordingStateException($"The trace of the recording '{recorder.Name}' is gone from the database.");
+        trace = trace with { Notes = notes ?? trace.Notes, Tags = [.. trace.Tags.Union(tags ?? [], StringComparer.OrdinalIgnoreCase)] };
+        return await DistillAsync(trace, usage, replace: false, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Distils a trace together with the earlier ones of its procedure.</summary>
+    /// <param name="trace">The trace.</param>
+    /// <param name="usage">What the recorded task cost, where its recording is to end with this; <see langword="null"/> where it has ended.</param>
+    /// <param name="replace">Whether it takes the place of a procedure that does something else.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    private async Task<RecordingResult> DistillAsync(Trace trace, TraceUsage? usage, bool replace, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            // What an earlier recording or a person made stands, unless nobody replays it any more.
+            var current = await Store.GetProcedureAsync([trace.Scope], trace.Name, version: null, cancellationToken).ConfigureAwait(false);
+            var standing = current is { IsRetired: false, ActiveVersion: not null } ? current : null;
+            IReadOnlyList<Trace> earlier = standing is null ? [] : await Store.ListVersionTracesAsync(standing.Id, standing.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
+            earlier = [.. earlier.Where(t => t.Id != trace.Id).Take(Options.MaxTracesPerProcedure - 1)];
+            if (ProcedureDistiller.Distill([trace], trace, null, Options) is null)
+            {
+                await EndTraceAsync(trace, TraceStatus.Abandoned, usage, cancellationToken).ConfigureAwait(false);
+                Log.RecordingEmpty(_logger, trace.Name, trace.Id);
+                return new RecordingResult(trace.Id, null, trace.Steps.Count);
+            }
+
+            if (standing is not null && SkillComparison.Difference(standing.Version, earlier, trace) is { } difference)
+            {
+                if (!replace)
+                {
+                    await EndTraceAsync(trace, TraceStatus.Completed, usage, cancellationToken).ConfigureAwait(false);
+                    return new RecordingResult(trace.Id, null, 0) { Conflict = new SkillConflict(standing.Name, difference, SkillComparison.OneLine(trace), SkillComparison.OneLine(standing.Version)) };
+                }
+
+                (standing, earlier) = (null, []);
+            }
+
+            var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, standing?.Version, Options)!;
+            IReadOnlyList<string> contradictions = [];
+            if (standing is not null)
+            {
+                (distilled, contradictions) = StandingVersion.Keep(distilled, standing.Version);
+            }
+
+            try
+            {
+                var procedure = await Store.SaveVersionAsync(
+                    new NewVersion
+                    {
+                        Scope = trace.Scope,
+                        Definition = ProcedureValidator.Check(distilled.Definition, Options),
+                        Reason = VersionReason.Recorded,
+                        Origin = ProcedureOrigin.Agent,
+                        Activate = true,
+                        MustBeNew = current is null,
+                        ExpectedActive = current is { IsRetired: false } ? current.ActiveVersion : null,
+                        Request = trace.Request,
+                        TraceId = trace.Id,
+                        Traces = [.. earlier.Select(t => t.Id), trace.Id],
+                        Sources = distilled.Sources,
+                        Usage = usage,
+                        Statistics = distilled.Statistics,
+                        StepStatistics = distilled.StepStatistics,
+                        At = Time.GetUtcNow(),
+                    },
+                    cancellationToken).ConfigureAwait(false);
+                Log.RecordingFinalized(_logger, procedure.Name, procedure.Version.Number, procedure.Version.Steps.Count, trace.Id);
+                return new RecordingResult(trace.Id, procedure, distilled.DroppedSteps) { Contradictions = contradictions };
+            }
+            catch (ProcedureConflictException) when (attempt < MaxDistillAttempts)
+            {
+                // Another recording of the same name was finalized meanwhile: it is distilled as well.
+            }
+        }
+    }
+
+    private Task EndTraceAsync(Trace trace, TraceStatus status, TraceUsage? usage, CancellationToken cancellationToken) =>
+        usage is null ? Task.CompletedTask : Store.EndTraceAsync(trace.Id, status, Time.GetUtcNow(), usage, cancellationToken);
+}

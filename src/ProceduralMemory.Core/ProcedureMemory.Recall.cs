@@ -1,0 +1,45 @@
+using ProceduralMemory.Recall;
+
+namespace ProceduralMemory;
+
+public sealed partial class ProcedureMemory
+{
+    /// <summary>Finds procedures for a request. The answer may be that nothing fits.</summary>
+    /// <param name="request">What is to be done, in the user's words.</param>
+    /// <param name="options">How to search.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="ArgumentException">The request is empty, or an option is out of range.</exception>
+    public async Task<FindResult> FindAsync(string request, FindOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(request);
+        options ??= new FindOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.Top, 1, nameof(options));
+        var threshold = options.MinimumScore ?? Options.MinimumScore;
+        if (threshold is not (>= 0 and <= 1))
+        {
+            throw new ArgumentOutOfRangeException(nameof(options), threshold, "The minimum score goes from 0 to 1.");
+        }
+
+        var words = KeywordOverlap.Words(request);
+        var scored = (await ListVisibleAsync(CurrentScope(), includeRetired: false, cancellationToken).ConfigureAwait(false))
+            .Where(p => p.CanBeReplayed && HasTags(p, options.Tags))
+            .Select(p => KeywordOverlap.Score(p, words))
+            .Where(m => m.MatchedWords.Count > 0)
+            .OrderByDescending(m => m.Score)
+            .ToList();
+        var matches = scored.Where(m => m.Score >= threshold);
+        matches = options.Order is FindOrder.SuccessRate
+            ? matches.OrderByDescending(m => m.Procedure.Version.Statistics.SuccessRate ?? 0).ThenByDescending(m => m.Score).ThenByDescending(m => m.Procedure.Version.Statistics.LastExecutedAt)
+            : matches.OrderByDescending(m => m.Score).ThenByDescending(m => m.Procedure.Version.Statistics.SuccessRate ?? 0).ThenByDescending(m => m.Procedure.Version.Statistics.LastExecutedAt);
+        return new FindResult([.. matches.Take(options.Top)], [.. scored.Where(m => m.Score < threshold).Take(3)], threshold);
+    }
+
+    /// <summary>What is visible: of a name that several scopes have, what <see cref="NearestScope"/> says.</summary>
+    private async Task<IReadOnlyList<Procedure>> ListVisibleAsync(MemoryScope scope, bool includeRetired, CancellationToken cancellationToken)
+    {
+        var all = await Store.ListProceduresAsync(scope.Read, includeRetired, cancellationToken).ConfigureAwait(false);
+        return scope.Read.Count == 1
+            ? all
+            : [.. all.GroupBy(p => NameKey(p.Name), StringComparer.Ordinal).Select(g => NearestScope.Of(scope.Read, g, p => p.Scope, p => p.CanBeReplayed)!)];
+    }
+}

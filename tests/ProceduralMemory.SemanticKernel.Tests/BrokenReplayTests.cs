@@ -1,0 +1,177 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.SemanticKernel;
+using ProceduralMemory.Persist;
+using ProceduralMemory.Persist.Sqlite;
+
+namespace ProceduralMemory.SemanticKernel.Tests;
+
+/// <summary>
+/// A replay that breaks off inside a recording is finished by hand. What it had done by then belongs to the task as much as what was done by hand:
+/// a procedure without it would be one with its beginning cut off.
+/// </summary>
+public sealed class BrokenReplayTests
+{
+    [Fact]
+    public async Task What_a_replay_had_done_when_it_broke_off_is_learned_together_with_what_was_done_by_hand()
+    {
+        var shop = new Shop();
+        await using var agent = await TestAgent.StartAsync(shop.Plugin());
+        await agent.Memory.StoredAsync(
+            "close_account",
+            Given.Step("shop.get_order", """{"orderId":"$inputs.order"}""", "look_up"),
+            Given.Step("shop.close", """{"why":"$inputs.order"}""", "close"),
+            Given.Step("shop.refund", """{"customerId":"$steps.look_up.outputs#/CustomerId","amount":5}""", "refund"));
+
+        var conversation = await agent.AskAsync(
+            "Close the account of order W-7.",
+            Model.StartsRecording("close_it"),
+            Model.Replays("close_account", """{"order":"W-7"}"""),
+            Model.Calls("shop-refund", """{"customerId":"C-7788","amount":5}"""),
+            Model.Finalizes());
+
+        Assert.Equal([ReplyStatus.Recording, ReplyStatus.Failed, ReplyStatus.Stored], conversation.Replies.Where(r => r.Tool.StartsWith("procedures", StringComparison.Ordinal)).Select(r => r.Status));
+        var trace = await agent.Memory.LatestTraceAsync();
+        Assert.Equal(
+            [(StepKind.Procedure, "close_account", StepStatus.Failed), (StepKind.Function, "shop.get_order", StepStatus.Success), (StepKind.Function, "shop.refund", StepStatus.Success)],
+            trace.Steps.Select(s => (s.Kind, s.Action, s.Status)));
+        Assert.Equal("""{"orderId":"W-7"}""", trace.Steps[1].Arguments.GetRawText());
+        Assert.Equal("C-7788", trace.Steps[1].Result!.Value.GetProperty("CustomerId").GetString());
+
+        // Learned as if it had been done by hand from the beginning: with the input, and the binding to its result.
+        var learned = (await agent.Memory.GetAsync("close_it")).Version;
+        Assert.Equal(["shop.get_order", "shop.refund"], learned.Steps.Select(s => s.Action));
+        Given.JsonEqual("""{"orderId":"$inputs.orderId"}""", learned.Steps[0].Arguments);
+        Assert.Equal("$steps.get_order.outputs#/CustomerId", learned.Steps[1].Arguments.GetProperty("customerId").GetString());
+    }
+
+    [Fact]
+    public async Task The_steps_keep_the_time_that_they_took()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        using var memory = Given.Memory(o => o.TimeProvider = time);
+        var kernel = Given.Kernel(memory, new Shop().Plugin(), Given.Plugin("t", ("work", () => time.Advance(TimeSpan.FromSeconds(3)))));
+        await memory.StoredAsync("p", Given.Step("t.work"), Given.Step("shop.close", """{"why":"x"}"""));
+
+        var trace = await kernel.RecordedAsync(memory, () => kernel.AskMemoryAsync("replay_procedure", ("name", "p")));
+
+        Assert.Equal(("t.work", TimeSpan.FromSeconds(3)), (trace.Steps[1].Action, trace.Steps[1].Duration));
+    }
+
+    [Fact]
+    public async Task Of_a_procedure_inside_of_it_that_was_completed_one_step_is_learned_and_of_a_broken_one_what_it_had_done()
+    {
+        await using var agent = await TestAgent.StartAsync(new Shop().Plugin());
+        await agent.Memory.StoredAsync("whole", Given.Step("shop.get_order", """{"orderId":"W-1"}"""));
+        await agent.Memory.StoredAsync("broken", Given.Step("shop.get_order", """{"orderId":"W-2"}"""), Given.Step("shop.close", """{"why":"x"}"""));
+        await agent.Memory.StoredAsync("outer", Given.Step("whole") with { Kind = StepKind.Procedure }, Given.Step("broken") with { Kind = StepKind.Procedure });
+
+        await agent.AskAsync("Do it.", Model.StartsRecording(), Model.Replays("outer"), Model.Finalizes());
+
+        Assert.Equal(
+            [("outer", StepStatus.Failed), ("whole", StepStatus.Success), ("shop.get_order", StepStatus.Success)],
+            (await agent.Memory.LatestTraceAsync()).Steps.Select(s => (s.Action, s.Status)));
+        Assert.Equal([StepKind.Procedure, StepKind.Function], (await agent.Memory.GetAsync("learned_task")).Version.Steps.Select(s => s.Kind));
+    }
+
+    [Fact]
+    public async Task A_secret_input_of_the_replay_is_recorded_nowhere_whatever_its_argument_is_called()
+    {
+        await using var agent = await TestAgent.StartAsync(new Shop().Plugin());
+        await agent.Memory.StoreAsync(new ProcedureDefinition
+        {
+            Name = "p",
+            Inputs = [new ProcedureInput { Name = "pin_code", Secret = true }],
+            Steps = [Given.Step("shop.get_order", """{"orderId":"$inputs.pin_code"}"""), Given.Step("shop.close", """{"why":"x"}""")],
+        });
+
+        await agent.AskAsync("Do it.", Model.StartsRecording(), Model.Replays("p", """{"pin_code":"4711"}"""), Model.Finalizes());
+
+        var trace = await agent.Memory.LatestTraceAsync();
+        Assert.Equal(["p", "shop.get_order"], trace.Actions());
+        Assert.DoesNotContain("4711", trace.Steps[1].Arguments.GetRawText(), StringComparison.Ordinal);
+        Assert.True(Assert.Single((await agent.Memory.GetAsync("learned_task")).Version.Inputs).Secret);
+    }
+
+    [Fact]
+    public async Task A_replay_that_was_refused_in_the_midst_leaves_its_done_steps_too()
+    {
+        var gate = new Filters { OnFunction = (context, next) => context.Function.Name == "refund" ? throw new UnauthorizedAccessException("Not the refund.") : next(context) };
+        await using var agent = await TestAgent.StartAsync(b =>
+        {
+            b.Plugins.Add(new Shop().Plugin());
+            b.Services.AddSingleton<IFunctionInvocationFilter>(gate);
+        });
+        await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""), Given.Step("shop.refund", """{"customerId":"C-1","amount":1}"""));
+
+        await agent.AskAsync("Do it.", Model.StartsRecording(), Model.Replays("p"), Model.Finalizes());
+
+        Assert.Equal(["shop.get_order"], (await agent.Memory.GetAsync("learned_task")).Actions());
+    }
+
+    [Fact]
+    public async Task Asked_for_together_with_other_calls_its_steps_stand_in_its_place()
+    {
+        await using var agent = await TestAgent.StartAsync(new Shop().Plugin());
+        await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""), Given.Step("shop.close", """{"why":"x"}"""));
+
+        await agent.AskAsync(
+            "Do them.",
+            Model.StartsRecording(),
+            Model.Calls(("procedures-replay_procedure", """{"name":"p"}"""), ("shop-refund", """{"customerId":"C-1","amount":1}""")),
+            Model.Finalizes());
+
+        Assert.Equal(["shop.get_order", "shop.refund"], (await agent.Memory.GetAsync("learned_task")).Actions());
+    }
+
+    [Fact]
+    public async Task Where_it_is_not_known_how_far_a_replay_came_nothing_is_learned()
+    {
+        using var log = new LogBook();
+        var writes = 0;
+        await using var agent = await TestAgent.StartAsync(b =>
+        {
+            b.Plugins.Add(new Shop().Plugin());
+            b.Services.AddSingleton<ILoggerFactory>(log);
+            b.Services.AddSingleton(FaultyStore.Around(
+                new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" }),
+                operation => operation == nameof(IProcedureStore.WriteExecutionStepAsync) && ++writes == 2 ? new ProcedureStoreException(StoreFault.Busy, "Busy.") : null));
+        });
+        await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""));
+
+        var conversation = await agent.AskAsync(
+            "Do it.", Model.StartsRecording(), Model.Replays("p"), Model.Calls("shop-refund", """{"customerId":"C-1","amount":1}"""), Model.Finalizes());
+
+        Assert.Equal(ReplyStatus.Conflict, conversation.Replies[^1].Status);
+        Assert.Contains("is incomplete", conversation.Replies[^1].Message, StringComparison.Ordinal);
+        Assert.Equal(["p"], (await agent.Memory.ListAsync()).Select(p => p.Name));
+    }
+
+    [Fact]
+    public async Task A_replay_that_is_cancelled_inside_a_recording_leaves_one_that_cannot_be_finalized()
+    {
+        using var memory = Given.Memory();
+        using var cancellation = new CancellationTokenSource();
+        var kernel = Given.Kernel(memory, new Shop().Plugin(), Given.Plugin("t", ("cancel", () => cancellation.Cancel())));
+        await memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""), Given.Step("t.cancel"), Given.Step("shop.get_order", """{"orderId":"W-2"}"""));
+        await kernel.StartRecordingAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => kernel.InvokeAsync("procedures", "replay_procedure", new KernelArguments { ["name"] = "p" }, cancellation.Token));
+        await kernel.CallAsync("shop.get_order", ("orderId", "W-2"));
+
+        Assert.Equal(ReplyStatus.Conflict, (await kernel.AskMemoryAsync("finalize")).Status);
+        Assert.Equal(["p"], (await memory.ListAsync()).Select(p => p.Name));
+    }
+
+    [Fact]
+    public async Task A_gate_that_refuses_the_replay_itself_harms_no_recording()
+    {
+        var gate = new Filters { OnFunction = (context, next) => context.Function.Name == "replay_procedure" ? throw new UnauthorizedAccessException("No replays.") : next(context) };
+        await using var agent = await TestAgent.StartAsync(b => b.Plugins.Add(new Shop().Plugin()), afterwards: b => b.Services.AddSingleton<IFunctionInvocationFilter>(gate));
+        await agent.Memory.StoredAsync("p", Given.Step("shop.close", """{"why":"x"}"""));
+
+        var conversation = await agent.AskAsync("Do it.", Model.StartsRecording(), Model.Replays("p"), Model.Calls("shop-get_order", """{"orderId":"W-1"}"""), Model.Finalizes());
+
+        Assert.Equal(ReplyStatus.Stored, conversation.Replies[^1].Status);
+    }
+}

@@ -20,12 +20,12 @@ internal static class LoopFinder
     // In bits: where one element is all there is, equality of a short value proves nothing.
     private const double EnoughForOne = 12;
 
-    /// <summary>How the loops that all traces agree on went in each trace.</summary>
-    public static IReadOnlyList<IReadOnlyList<LoopRun>> Find(IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls)
+    /// <summary>How the loops that all traces agree on went in each trace, but for those that are known to be none.</summary>
+    public static IReadOnlyList<IReadOnlyList<LoopRun>> Find(IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls, IReadOnlySet<string> noLoops)
     {
         var found = calls.Select(_ => new List<LoopRun>()).ToList();
         var taken = calls.Select(c => new bool[c.Count]).ToList();
-        foreach (var shape in Shapes(traces, calls))
+        foreach (var shape in Shapes(traces, calls).Where(s => !noLoops.Contains(s.Key)))
         {
             if (RunsOf(shape, traces, calls, taken) is not { } runs)
             {

@@ -16,19 +16,23 @@ internal static class TraceAligner
     /// <param name="traces">The traces.</param>
     /// <param name="calls">Their cleaned calls.</param>
     /// <param name="options">The options, which know what reads.</param>
-    public static List<Column> Align(IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls, ProceduralMemoryOptions options)
+    /// <param name="noLoops">Keys of loops that are none.</param>
+    public static List<Column> Align(IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls, ProceduralMemoryOptions options, IReadOnlySet<string> noLoops)
     {
-        var units = Fold(calls, LoopFinder.Find(traces, calls));
-        var columns = AlignUnits(units);
-        if (columns.Exists(c => c.First.Run is not null && !HasOneSource(c, columns)))
+        var refuted = new HashSet<string>(noLoops, StringComparer.Ordinal);
+        while (true)
         {
-            // Lists of different steps: what looked like one loop is none.
-            units = Fold(calls, [.. calls.Select(_ => (IReadOnlyList<LoopRun>)[])]);
-            columns = AlignUnits(units);
-        }
+            var units = Fold(calls, LoopFinder.Find(traces, calls, refuted));
+            var columns = AlignUnits(units);
+            if (columns.Find(c => c.First.Run is not null && !HasOneSource(c, columns)) is not { } loop)
+            {
+                DisplacedReads.Join(columns, units, options);
+                return columns;
+            }
 
-        DisplacedReads.Join(columns, units, options);
-        return columns;
+            // Lists of different steps: what looked like one loop is none.
+            refuted.Add(loop.Key);
+        }
     }
 
     private static List<List<TraceUnit>> Fold(IReadOnlyList<IReadOnlyList<TraceStep>> calls, IReadOnlyList<IReadOnlyList<LoopRun>> runs)

@@ -46,8 +46,8 @@ internal sealed class Library(bool redact) : IDisposable
     public async Task<ReplayResult> ReplayAsync(string scope, IReadOnlyDictionary<string, JsonElement> inputs, Tape tape, CancellationToken cancellationToken)
     {
         using var session = _memory.BeginSession(new MemoryScope(scope));
-        // The one place of a replay's settings. An unconfirmed constant that is not given has its recorded value: that is what confirming it means.
-        return await _memory.ReplayAsync(tape, Procedure, new ReplayRequest { Inputs = inputs }, cancellationToken);
+        // The one place of a replay's settings.
+        return await _memory.ReplayAsync(tape, Procedure, new ReplayRequest { Inputs = inputs, ConfirmConstants = true }, cancellationToken);
     }
 
     public void Dispose() => _memory.Dispose();

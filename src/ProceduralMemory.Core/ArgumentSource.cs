@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace ProceduralMemory;
 
 /// <summary>Why a value in a step's arguments has the source that it has: what <c>ExplainAsync</c> shows.</summary>
@@ -22,6 +24,7 @@ public sealed record ArgumentSource
     public IReadOnlyList<AlternativeSource> Alternatives { get; init; } = [];
 
     /// <summary>Whether a person set it (<c>SetSourceAsync</c>): recordings that contradict it are reported, not obeyed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsEdited { get; init; }
 }
 

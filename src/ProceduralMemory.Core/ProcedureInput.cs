@@ -27,12 +27,14 @@ public sealed record ProcedureInput
     /// well be an input, so a replay is refused until the value is given, or <see cref="Default"/>, the recorded one, is confirmed
     /// (<c>ConfirmConstants</c>, <c>SetSourceAsync</c>). A further recording settles it too.
     /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Unconfirmed { get; init; }
 
     /// <summary>Values seen in recordings, redacted; for people, not for matching.</summary>
     public IReadOnlyList<JsonElement> Examples { get; init; } = [];
 
     /// <summary>Whether values are secret: they are never stored, logged or shown.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Secret { get; init; }
 }
 

@@ -67,40 +67,39 @@ internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources
 
     private Hypothesis? Choose(Position position, int step, string list, string rest, List<(JsonElement List, JsonElement Element)> chosen)
     {
-        foreach (var field in FieldsOf(chosen[0].Element, "", MaxFieldDepth).Take(MaxFields))
+        var keys = FieldsOf(chosen[0].Element, "", MaxFieldDepth)
+            .Take(MaxFields)
+            .Where(f => f != rest)
+            .Select(f => (Field: f, Values: ValuesOf(f, chosen)))
+            .Where(f => f.Values is not null && !ValueMatch.AreEqual(f.Values, position.Values))
+            .Select(f => (f.Field, Key: position.Beside(JsonPointer.Tokens(f.Field).LastOrDefault() ?? position.Name, f.Values!)))
+            .Where(f => f.Key.Specificity >= EnoughToChooseBy && AreUnique(f.Field, chosen))
+            .ToList();
+        var stepId = aligned.Steps[step].Id;
+        foreach (var (field, key) in keys)
         {
-            if (field == rest || ValuesOf(field, chosen) is not { } values || ValueMatch.AreEqual(values, position.Values))
+            // By what it says itself an element cannot be chosen.
+            if (sources.Known(key) is { } known && !known.Template.StartsWith($"$steps.{stepId}.", StringComparison.Ordinal))
             {
-                continue;
-            }
-
-            var name = JsonPointer.Tokens(field).LastOrDefault() ?? position.Name;
-            var key = position with { Name = name, Values = values };
-            if (key.Specificity < EnoughToChooseBy || sources.Known(key) is not { } known || !AreUnique(field, chosen))
-            {
-                continue;
-            }
-
-            var stepId = aligned.Steps[step].Id;
-            if (known.Template.StartsWith($"$steps.{stepId}.", StringComparison.Ordinal))
-            {
-                // An element would be chosen by what it says itself.
-                continue;
-            }
-
-            return new Hypothesis(
-                SourceKind.Binding,
-                new ElementReference(stepId, list, field, ValueExpression.Parse(known.Template), rest).ToString(),
-                [Evidence.ResultOf(stepId), Evidence.ChosenBy(name), .. known.Evidence],
-                () =>
+                return Chosen(field, key.Name, known.Template, known.Evidence, () =>
                 {
                     var match = known.Accept();
                     sources.Remember(match.First, match);
-                    return new ValueSource(position, SourceKind.Binding, new ElementReference(stepId, list, field, match.Expression!, rest));
+                    return match.Expression!;
                 });
+            }
         }
 
-        return null;
+        // Several recordings show that it was the same kind of element every time.
+        return aligned.Traces.Count > 1 && keys.Find(k => k.Key.IsEqual) is { Key: { } same } constant
+            ? Chosen(constant.Field, same.Name, null, [Evidence.EqualInAll], () => new LiteralValue(same.Values[0]))
+            : null;
+
+        Hypothesis Chosen(string field, string name, string? match, IReadOnlyList<string> evidence, Func<ValueExpression> accept) => new(
+            SourceKind.Binding,
+            new ElementReference(stepId, list, field, match is null ? accept() : ValueExpression.Parse(match), rest).ToString(),
+            [Evidence.ResultOf(stepId), Evidence.ChosenBy(name), .. evidence],
+            () => new ValueSource(position, SourceKind.Binding, new ElementReference(stepId, list, field, accept(), rest)));
     }
 
     /// <summary>In each trace the list and its one element that holds the position's value; <see langword="null"/> where one has none or several.</summary>

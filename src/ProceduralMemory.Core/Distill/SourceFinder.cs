@@ -118,7 +118,7 @@ internal sealed class SourceFinder
             found.Add(Shared(position, first.Source, first.Expression));
         }
 
-        var elements = position.IsInList && _aligned.Traces.Count > 1 ? [] : _elements.Find(position, _results.Find(position.Values[0]));
+        var elements = _aligned.Traces.Count > 1 && (position.IsInList || position.IsEqual) ? [] : _elements.Find(position, _results.Find(position.Values[0]));
         var byPlace = results.Select(r => r.Hypothesis).ToList();
         found.AddRange(results.Count == 0 || IsOneOfSeveral(results[0].Place) ? [.. elements, .. byPlace] : [.. byPlace, .. elements]);
         if (found.Count == 0 && !IsNamed && IsInEveryRequest(position, inOtherWords: true) && !IsWording(position))
@@ -273,8 +273,7 @@ internal sealed class SourceFinder
             var pointer = place.Tokens.Skip(1).Aggregate("", JsonPointer.Append);
             if (ValueExpression.IsName(name) && ValueMatch.Between(new InputReference(name, pointer), values, position.Values) is { } expression)
             {
-                var similarity = FieldName.Similarity(position.Name, place.Field);
-                found.Add((place, expression, expression is InputReference ? similarity : similarity - 1, _lastUseOfName.GetValueOrDefault(name)));
+                found.Add((place, expression, FieldName.Similarity(position.Name, place.Field), _lastUseOfName.GetValueOrDefault(name)));
             }
         }
 
@@ -283,7 +282,8 @@ internal sealed class SourceFinder
         [
             .. found
                 .Where(f => f.Similarity >= 1 || position.Specificity + (WorthOfAName * f.Similarity) >= EnoughToTakeByName)
-                .OrderByDescending(f => f.Similarity)
+                .OrderBy(f => f.Expression is not InputReference)
+                .ThenByDescending(f => f.Similarity)
                 .ThenBy(f => f.LastUse > 0)
                 .ThenByDescending(f => f.LastUse)
                 .Select(f => new Hypothesis(

@@ -36,7 +36,10 @@ internal sealed record Position(int Step, AlignedStep Call, string Pointer, stri
 
     public string Description => $"{Call.Action}, argument {Name}";
 
-    public Position Child(string token, string name, Func<JsonElement, JsonElement> child) => new(Step, Call, JsonPointer.Append(Pointer, token), name, [.. Values.Select(child)]) { IsInList = IsInList };
+    /// <summary>Other values that the same position depends on.</summary>
+    public Position Beside(string name, IReadOnlyList<JsonElement> values) => new(Step, Call, Pointer, name, values);
+
+    private Position Child(string token, string name, Func<JsonElement, JsonElement> child) => new(Step, Call, JsonPointer.Append(Pointer, token), name, [.. Values.Select(child)]) { IsInList = IsInList };
 
     public Position Child(string member) => Child(member, member, v => v.TryGetProperty(member, out var value) ? value : Json.Null) with
     {

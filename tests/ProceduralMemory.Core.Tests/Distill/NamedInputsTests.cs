@@ -6,7 +6,7 @@ public sealed class NamedInputsTests
     [Fact]
     public void A_named_input_keeps_its_name_and_type_and_only_those_in_use_are_declared()
     {
-        var distilled = Recorded.Distilled(Recorded.Named("""{"recipient":"ann@x.org","copies":7,"unused":"x-1234"}""", ("mail.send", """{"to":"ann@x.org","count":"7"}""", "1")));
+        var distilled = Recorded.Distilled(Recorded.Named("""{"recipient":"ann@x.org","copies":17,"unused":"x-1234"}""", ("mail.send", """{"to":"ann@x.org","count":"17"}""", "1")));
 
         Given.JsonEqual("""{"to":"$inputs.recipient","count":"$inputs.copies|string"}""", distilled.Definition.Steps[0].Arguments);
         Assert.Equal([("recipient", JsonType.String), ("copies", JsonType.Number)], distilled.Definition.Inputs.Select(i => (i.Name, i.Type)));

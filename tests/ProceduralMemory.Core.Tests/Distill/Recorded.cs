@@ -62,7 +62,7 @@ internal static class Recorded
         var called = new List<JsonElement>();
         foreach (var (step, result) in distilled.Definition.Steps.Zip(results))
         {
-            called.Add(resolver.Resolve(step, null, null).Arguments);
+            called.Add(resolver.Resolve(step, default).Arguments);
             resolver.Results[step.Id] = result;
         }
 

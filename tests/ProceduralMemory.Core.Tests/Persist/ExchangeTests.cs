@@ -21,9 +21,9 @@ public sealed class ExchangeTests : IDisposable
 
         Given.JsonEqual(
             """
-            {"format":1,"name":"p","description":"Does é <things>.","tags":["t"],"version":1,
-             "inputs":[{"name":"x","type":"integer","required":true,"examples":[],"secret":false}],
-             "steps":[{"id":"a","action":"t.a","kind":"function","arguments":{"x":"$inputs.x"},"onFailure":"stop","effect":"unknown","flags":[]}]}
+            {"format":2,"name":"p","description":"Does é <things>.","tags":["t"],"version":1,
+             "inputs":[{"name":"x","type":"integer","required":true}],
+             "steps":[{"id":"a","action":"t.a","kind":"function","arguments":{"x":"$inputs.x"},"onFailure":"stop","effect":"unknown"}]}
             """,
             Given.Value(text));
         Assert.Contains("Does é <things>.", text, StringComparison.Ordinal);

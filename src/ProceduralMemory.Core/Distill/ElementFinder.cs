@@ -90,8 +90,8 @@ internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources
             }
         }
 
-        // Several recordings show that it was the same kind of element every time.
-        return aligned.Traces.Count > 1 && keys.Find(k => k.Key.IsEqual) is { Key: { } same } constant
+        // Several recordings show that it was the same kind of element every time. One that is chosen by an id was the same element, and will be another.
+        return aligned.Traces.Count > 1 && keys.Find(k => k.Key.IsEqual && !ValueKey.IsIdentifier(k.Key.Values[0], k.Key.Name)) is { Key: { } same } constant
             ? Chosen(constant.Field, same.Name, null, [Evidence.EqualInAll], () => new LiteralValue(same.Values[0]))
             : null;
 

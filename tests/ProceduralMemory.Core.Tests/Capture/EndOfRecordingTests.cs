@@ -71,7 +71,7 @@ public sealed class EndOfRecordingTests : IDisposable
 
         var procedure = await Memory.RecordedAsync(new RecordingDetails { Name = "deploy" }, ("t.a", $$"""{"a":{{half}},"b":{{half}}}""", "1"));
 
-        Given.JsonEqual($$"""{"a":{{half}},"b":{{half}}}""", procedure.Version.Steps[0].Arguments);
+        Given.JsonEqual($$"""{"a":{{half}},"b":{{half}}}""", (await Memory.GetTraceAsync(procedure.Version.TraceId!.Value))!.Steps[0].Arguments);
     }
 
     [Fact]
@@ -79,8 +79,9 @@ public sealed class EndOfRecordingTests : IDisposable
     {
         var procedure = await Memory.RecordedAsync(new RecordingDetails { Name = "deploy" }, ("t.a", """{"a":1,"a":{"b":[{"c":2,"d":3,"c":4}]}}""", """{"e":1,"e":2}"""));
 
-        Given.JsonEqual("""{"a":{"b":[{"c":4,"d":3}]}}""", procedure.Version.Steps[0].Arguments);
-        Given.JsonEqual("""{"e":2}""", (await Memory.GetTraceAsync(procedure.Version.TraceId!.Value))!.Steps[0].Result);
+        var step = (await Memory.GetTraceAsync(procedure.Version.TraceId!.Value))!.Steps[0];
+        Given.JsonEqual("""{"a":{"b":[{"c":4,"d":3}]}}""", step.Arguments);
+        Given.JsonEqual("""{"e":2}""", step.Result);
     }
 
     public static TheoryData<string?, string[]> BadEndings => new()

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace ProceduralMemory.Distill;
 
 /// <summary>
@@ -11,12 +13,10 @@ namespace ProceduralMemory.Distill;
 /// </remarks>
 internal static class SkillMatch
 {
-    private const int MaxActionsShown = 12;
-
     /// <summary>Why a trace is of another skill than all the others, or <see langword="null"/> when it is of the same as one of them.</summary>
-    public static SkillDifference? Compare(IReadOnlyList<Trace> standing, Trace candidate, ProceduralMemoryOptions options)
+    public static string? Compare(IReadOnlyList<Trace> standing, Trace candidate, ProceduralMemoryOptions options)
     {
-        SkillDifference? difference = null;
+        string? difference = null;
         var candidateCalls = TraceCleaner.CallsOf(candidate, options);
         foreach (var (trace, calls) in standing.Select(t => (t, TraceCleaner.CallsOf(t, options))).OrderBy(t => t, Comparer<(Trace Trace, List<TraceStep> Calls)>.Create((a, b) => TraceOrder.Compare(a.Trace, a.Calls, b.Trace, b.Calls))))
         {
@@ -32,7 +32,7 @@ internal static class SkillMatch
     }
 
     /// <summary>Why a trace is of another skill than a version that no trace tells of, or <see langword="null"/> when it is of the same.</summary>
-    public static SkillDifference? Compare(ProcedureVersion standing, Trace candidate, ProceduralMemoryOptions options)
+    public static string? Compare(ProcedureVersion standing, Trace candidate, ProceduralMemoryOptions options)
     {
         var calls = TraceCleaner.CallsOf(candidate, options);
         var units = new List<List<TraceUnit>> { new(), new() };
@@ -86,7 +86,7 @@ internal static class SkillMatch
 
     /// <param name="columns">The alignment of two.</param>
     /// <param name="isOptional">Whether what stands can be missing.</param>
-    private static SkillDifference? Judge(List<Column> columns, Func<TraceUnit, bool> isOptional)
+    private static string? Judge(List<Column> columns, Func<TraceUnit, bool> isOptional)
     {
         var common = columns.Count(c => c.Count == 2);
         var onlyStanding = columns.Where(c => c.Units[1] is null && !isOptional(c.Units[0]!)).ToList();
@@ -99,28 +99,8 @@ internal static class SkillMatch
             return null;
         }
 
-        return new SkillDifference(
-            Line(columns, 0),
-            Line(columns, 1),
-            displaced is not null && isEnough
-                ? $"{displaced} comes in another order, which matters unless it is declared to read"
-                : $"they have {common.ToString(System.Globalization.CultureInfo.InvariantCulture)} of {longer.ToString(System.Globalization.CultureInfo.InvariantCulture)} steps in common");
-    }
-
-    private static string Line(List<Column> columns, int trace)
-    {
-        var actions = columns.Where(c => c.Units[trace] is not null)
-            .Select(c => c.Units[trace]!)
-            .Select(u => u.Call?.Action ?? $"{string.Join(" + ", u.Run!.Shape.Body.Select(b => b.Action))} for each element of {u.Run.Shape.Source}")
-            .ToList();
-        return actions.Count <= MaxActionsShown
-            ? string.Join(", ", actions)
-            : $"{string.Join(", ", actions.Take(MaxActionsShown))} and {(actions.Count - MaxActionsShown).ToString(System.Globalization.CultureInfo.InvariantCulture)} more";
+        return displaced is not null && isEnough
+            ? $"{displaced} comes in another order, which matters unless it is declared to read"
+            : string.Create(CultureInfo.InvariantCulture, $"they have {common} of {longer} steps in common");
     }
 }
-
-/// <summary>Why two are not of one skill.</summary>
-/// <param name="Standing">What is done in the one that stands, in one line.</param>
-/// <param name="Recorded">What was done in the other, in one line.</param>
-/// <param name="Why">What is too different, as part of a sentence.</param>
-internal sealed record SkillDifference(string Standing, string Recorded, string Why);

@@ -17,9 +17,9 @@ internal static class TraceAligner
     /// <param name="calls">Their cleaned calls.</param>
     /// <param name="options">The options, which know what reads.</param>
     /// <param name="noLoops">Keys of loops that are none.</param>
-    public static List<Column> Align(IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls, ProceduralMemoryOptions options, IReadOnlySet<string> noLoops)
+    public static List<Column> Align(IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls, ProceduralMemoryOptions options, IReadOnlySet<string>? noLoops = null)
     {
-        var refuted = new HashSet<string>(noLoops, StringComparer.Ordinal);
+        var refuted = new HashSet<string>(noLoops ?? new HashSet<string>(), StringComparer.Ordinal);
         while (true)
         {
             var units = Fold(calls, LoopFinder.Find(traces, calls, refuted));

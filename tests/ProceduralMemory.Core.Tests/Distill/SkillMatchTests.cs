@@ -17,13 +17,11 @@ public sealed class SkillMatchTests
     }
 
     [Fact]
-    public void Little_in_common_is_another_skill_and_both_are_told_in_a_line()
+    public void Little_in_common_is_another_skill()
     {
         var difference = SkillMatch.Compare([Cancel], Of(Read("shop.get_order"), Write("shop.refund"), Write("shop.mail")), Options)!;
 
-        Assert.Equal("shop.get_user, shop.get_order, shop.cancel", difference.Standing);
-        Assert.Equal("shop.get_order, shop.refund, shop.mail", difference.Recorded);
-        Assert.Equal("they have 1 of 3 steps in common", difference.Why);
+        Assert.Equal("they have 1 of 3 steps in common", difference);
     }
 
     [Fact]
@@ -31,7 +29,7 @@ public sealed class SkillMatchTests
     {
         var difference = SkillMatch.Compare([Of(Call("t.a"), Call("t.b"), Call("t.c"), Call("t.d"))], Of(Call("t.a"), Call("t.c"), Call("t.b"), Call("t.d")), Options)!;
 
-        Assert.Matches("^t.[bc] comes in another order, which matters unless it is declared to read$", difference.Why);
+        Assert.Matches("^t.[bc] comes in another order, which matters unless it is declared to read$", difference);
     }
 
     [Fact]

@@ -10,7 +10,8 @@ internal static class Expectations
     /// A result that is text or was not kept leaves the agent's own words, which cannot fail anything.
     /// </summary>
     /// <param name="calls">The calls that stand for the step, from one or several traces, in an order that does not depend on how they came.</param>
-    public static Expectation? Of(IReadOnlyList<TraceStep> calls)
+    /// <param name="effect">What the function declares to do: what a read returned is the state of the world and no outcome.</param>
+    public static Expectation? Of(IReadOnlyList<TraceStep> calls, StepEffect effect)
     {
         var words = calls.Select(c => c.Outcome).FirstOrDefault(o => !string.IsNullOrWhiteSpace(o));
         var results = calls.Where(c => c.Result is not null).Select(c => c.Result!.Value).ToList();
@@ -19,7 +20,7 @@ internal static class Expectations
             return new Expectation
             {
                 Kind = ExpectationKind.Shape,
-                Value = results.Count == 1 ? OutcomeComparer.ShapeOf(results[0]) : OutcomeComparer.CommonShapeOf(results),
+                Value = results.Count == 1 ? OutcomeComparer.ShapeOf(results[0]) : OutcomeComparer.CommonShapeOf(results, effect),
                 Strength = results.Count == 1 ? ExpectationStrength.Observed : ExpectationStrength.Confirmed,
                 Description = words,
             };

@@ -69,7 +69,7 @@ internal static class ProcedureDistiller
                         // What a loop does is needed where the loop is.
                         Condition = step.Loop == AlignedStep.NoLoop ? conditions.Of(i) : null,
                         Effect = StepEffects.Of(step.Calls, options),
-                        Expectation = Expectations.Of(step.Calls),
+                        Expectation = Expectations.Of(step.Calls, StepEffects.Of(step.Calls, options)),
                         Notes = step.Calls.Select(c => c.Notes).FirstOrDefault(n => n is not null),
                     });
                     break;

@@ -37,7 +37,7 @@ internal static partial class OutcomeComparer
     }
 
     /// <summary>The shape of a value: a JSON Schema of its types. What could as well have been otherwise (null, an empty or mixed array, whole or broken numbers) is left open.</summary>
-    public static JsonElement ShapeOf(JsonElement value) => Json.Build(writer => WriteShape(writer, [value], "", MaxShapeDepth, confirmed: false));
+    public static JsonElement ShapeOf(JsonElement value) => Json.Build(writer => WriteShape(writer, [value], "", MaxShapeDepth, confirmed: null));
 
     /// <summary>
     /// What several results of one step have in common and every further one may be held to: the types of their members, and the outcome itself where it was told
@@ -46,11 +46,14 @@ internal static partial class OutcomeComparer
     /// <remarks>
     /// That two recordings agree is often chance, and a false alarm stops a replay halfway. On 452 pairs of real tasks, two recordings each, holding a third to all that
     /// was equal would have failed 75 that went well, and holding it to types down to the elements of lists 20; this rule none, and it told 2 other outcomes apart.
-    /// So members of list elements are left open, and members whose names are data (ids, dates).
+    /// So members of list elements are left open, and members whose names are data (ids, dates). Words for an outcome are held to only where the function declares
+    /// that it writes: the status that a read returns is the world's. Of one that declares nothing only flags are.
     /// </remarks>
-    public static JsonElement CommonShapeOf(IReadOnlyList<JsonElement> values) => Json.Build(writer => WriteShape(writer, [.. values], "", MaxShapeDepth, confirmed: true));
+    /// <param name="values">The results.</param>
+    /// <param name="effect">What the function declares to do.</param>
+    public static JsonElement CommonShapeOf(IReadOnlyList<JsonElement> values, StepEffect effect) => Json.Build(writer => WriteShape(writer, [.. values], "", MaxShapeDepth, effect));
 
-    private static void WriteShape(Utf8JsonWriter writer, List<JsonElement> values, string name, int depthLeft, bool confirmed)
+    private static void WriteShape(Utf8JsonWriter writer, List<JsonElement> values, string name, int depthLeft, StepEffect? confirmed)
     {
         writer.WriteStartObject();
         // Of what was redacted only the place is known.
@@ -61,7 +64,7 @@ internal static partial class OutcomeComparer
             var names = values[0].EnumerateObject()
                 .Select(p => p.Name)
                 .Distinct()
-                .Where(n => values.All(v => v.TryGetProperty(n, out _)) && !(confirmed && n.Any(char.IsAsciiDigit)))
+                .Where(n => values.All(v => v.TryGetProperty(n, out _)) && !(confirmed is not null && n.Any(char.IsAsciiDigit)))
                 .Order(StringComparer.Ordinal)
                 .Take(MaxShapeProperties)
                 .ToList();
@@ -81,7 +84,7 @@ internal static partial class OutcomeComparer
         {
             writer.WriteString("type", "array");
             var items = values.SelectMany(v => v.EnumerateArray()).Take(MaxShapeItems).ToList();
-            if (items.Count > 0 && !confirmed)
+            if (items.Count > 0 && confirmed is null)
             {
                 writer.WritePropertyName("items");
                 WriteShape(writer, items, name, depthLeft - 1, confirmed);
@@ -90,7 +93,7 @@ internal static partial class OutcomeComparer
         else if (words is [var word] && word != "null")
         {
             writer.WriteString("type", word);
-            if (confirmed && IsOutcome(name, values[0]) && values.TrueForAll(v => JsonElement.DeepEquals(v, values[0])))
+            if (confirmed is { } effect && IsOutcome(name, values[0], effect) && values.TrueForAll(v => JsonElement.DeepEquals(v, values[0])))
             {
                 writer.WritePropertyName("const");
                 values[0].WriteTo(writer);
@@ -195,10 +198,11 @@ internal static partial class OutcomeComparer
     }
 
     /// <summary>Whether a member tells how the call went: by its name, and by a value that is a flag or a short word.</summary>
-    private static bool IsOutcome(string name, JsonElement value) =>
-        OutcomeName().IsMatch(name)
+    private static bool IsOutcome(string name, JsonElement value, StepEffect effect) =>
+        effect is not StepEffect.Read
+        && OutcomeName().IsMatch(name)
         && (value.ValueKind is JsonValueKind.True or JsonValueKind.False
-            || (value.ValueKind is JsonValueKind.String && value.GetString() is { Length: <= 32 } text && !text.Any(char.IsAsciiDigit)));
+            || (effect is not StepEffect.Unknown && value.ValueKind is JsonValueKind.String && value.GetString() is { Length: <= 32 } text && !text.Any(char.IsAsciiDigit)));
 
     [GeneratedRegex("(?:^|_|(?<=[a-z])(?=[A-Z]))(?i:status|success|successful|succeeded|ok|outcome|completed|failed|valid|healthy|is_?error|result)$", RegexOptions.CultureInvariant)]
     private static partial Regex OutcomeName();

@@ -45,7 +45,21 @@ public class ExpectationsTests
         Assert.Equal(held ? OutcomeMatch.Differs : OutcomeMatch.Matched, Compare(expectation, $$"""{"{{name}}":"other"}"""));
     }
 
-    private static Expectation Of(params string[] results) => Expectations.Of([.. results.Select(r => new TraceStep { Action = "a.b", Result = Given.Value(r) })])!;
+    [Theory]
+    [InlineData(StepEffect.Write, OutcomeMatch.Differs, OutcomeMatch.Differs)]
+    [InlineData(StepEffect.Unknown, OutcomeMatch.Matched, OutcomeMatch.Differs)]
+    [InlineData(StepEffect.Read, OutcomeMatch.Matched, OutcomeMatch.Matched)]
+    public void The_status_that_a_read_returns_is_the_state_of_the_world(StepEffect effect, OutcomeMatch status, OutcomeMatch flag)
+    {
+        var expectation = Of(effect, """{"status":"open","ok":true}""", """{"status":"open","ok":true}""");
+
+        Assert.Equal(status, Compare(expectation, """{"status":"shipped","ok":true}"""));
+        Assert.Equal(flag, Compare(expectation, """{"status":"open","ok":false}"""));
+    }
+
+    private static Expectation Of(params string[] results) => Of(StepEffect.Write, results);
+
+    private static Expectation Of(StepEffect effect, params string[] results) => Expectations.Of([.. results.Select(r => new TraceStep { Action = "a.b", Result = Given.Value(r) })], effect)!;
 
     private static OutcomeMatch Compare(Expectation expectation, string result) => OutcomeComparer.Compare(expectation, (JsonElement?)Given.Value(result)).Match;
 }

@@ -12,7 +12,7 @@ namespace ProceduralMemory.Evaluation;
 /// It assumes that
 /// <list type="bullet">
 /// <item>steps keep the order of the trace, and each stands for the next call of its function that no step before it stands for (<see cref="StepMap"/>);
-/// an optional step may stand for none. A loop is to be unrolled there: a step then stands for several calls;</item>
+/// an optional step may stand for none, and a loop is unrolled before (<see cref="Unrolled"/>);</item>
 /// <item>an argument template has the shape of the argument down to the string that is an expression, and that string stands for the whole value below it;</item>
 /// <item>every expression is of a type that <see cref="ValueExpression.Parse"/> knows, and tells what it refers to with
 /// <see cref="ValueExpression.References()"/>. A conversion is undone in <see cref="ReadBack"/>.</item>
@@ -49,8 +49,11 @@ internal static class Templates
     /// <param name="pointer">The leaf in its arguments.</param>
     public static Prediction Locate(ProcedureVersion procedure, IReadOnlyList<RecordedStep> trace, int step, string pointer)
     {
+        procedure = Unrolled.Of(procedure, trace);
         var map = StepMap(procedure, trace);
-        if (Array.IndexOf(map, step) is not (>= 0 and var index))
+        // A call that merely repeats an earlier one is left out of the procedure: the earlier one stands for it.
+        if (Enumerable.Range(0, step + 1).Reverse().Where(s => s == step || trace[s].Function == trace[step].Function && JsonElement.DeepEquals(trace[s].Arguments, trace[step].Arguments))
+            .Select(s => Array.IndexOf(map, s)).FirstOrDefault(i => i >= 0, -1) is not (>= 0 and var index))
         {
             return new Prediction(Prediction.Missing);
         }
@@ -124,6 +127,7 @@ internal static class Templates
     /// <summary>The values that a target has for the inputs that a procedure declares: each at the first position where the procedure uses it.</summary>
     public static Supply SupplyFrom(ProcedureVersion procedure, Episode target)
     {
+        procedure = Unrolled.Of(procedure, target.Steps);
         var map = StepMap(procedure, target.Steps);
         var uses = procedure.Steps
             .SelectMany((step, i) => map[i] < 0 ? [] : UsesIn(step.Arguments, "").Select(u => (Step: map[i], u.Pointer, u.Expression)))

@@ -1,0 +1,58 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace ProceduralMemory.Evaluation;
+
+/// <summary>
+/// Procedures without loops: as many copies of a loop's steps as a trace has rounds of its calls, with each element of the list by its place. So that a position of a loop
+/// is its unrolled ones.
+/// </summary>
+internal static class Unrolled
+{
+    public static ProcedureVersion Of(ProcedureVersion procedure, IReadOnlyList<RecordedStep> trace)
+    {
+        if (!procedure.Steps.Any(s => s.Kind is StepKind.Loop))
+        {
+            return procedure;
+        }
+
+        var steps = new List<ProcedureStep>();
+        var next = 0;
+        foreach (var step in procedure.Steps)
+        {
+            if (step.Kind is not StepKind.Loop)
+            {
+                var at = Enumerable.Range(next, trace.Count - next).FirstOrDefault(i => trace[i].Function == step.Action, -1);
+                next = at < 0 ? next : at + 1;
+                steps.Add(step);
+                continue;
+            }
+
+            var start = Enumerable.Range(next, trace.Count - next).FirstOrDefault(i => IsRound(step, i), -1);
+            for (var round = 0; start >= 0 && IsRound(step, start); round++, start += step.Steps.Count, next = start)
+            {
+                var ids = step.Steps.ToDictionary(s => s.Id, s => string.Create(CultureInfo.InvariantCulture, $"{s.Id}_round_{round}"), StringComparer.Ordinal);
+                steps.AddRange(step.Steps.Select(s => s with { Id = ids[s.Id], Arguments = Values.Rewrite(s.Arguments, text => InRound(ValueExpression.Parse(text), ValueExpression.Parse(step.ForEach!), round, ids).ToString()!) }));
+            }
+        }
+
+        return procedure with { Steps = steps };
+
+        bool IsRound(ProcedureStep loop, int at) => at + loop.Steps.Count <= trace.Count && loop.Steps.Select((s, i) => s.Action == trace[at + i].Function).All(same => same);
+    }
+
+    private static ValueExpression InRound(ValueExpression expression, ValueExpression list, int round, Dictionary<string, string> ids) => expression switch
+    {
+        ItemReference item => list switch
+        {
+            InputReference input => input with { Pointer = Values.Append(input.Pointer, round) + item.Pointer },
+            StepReference step => step with { Pointer = Values.Append(step.Pointer, round) + item.Pointer },
+            _ => item,
+        },
+        StepReference step => ids.TryGetValue(step.StepId, out var id) ? step with { StepId = id } : step,
+        ElementReference element => element with { StepId = ids.GetValueOrDefault(element.StepId, element.StepId), Match = InRound(element.Match, list, round, ids) },
+        ConvertedValue converted => converted with { Source = InRound(converted.Source, list, round, ids) },
+        InterpolatedText text => new InterpolatedText([.. text.Parts.Select(p => InRound(p, list, round, ids))]),
+        _ => expression,
+    };
+}

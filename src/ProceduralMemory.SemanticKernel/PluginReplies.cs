@@ -141,6 +141,11 @@ public sealed class InputSummary
     [JsonPropertyName("description")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Description { get; init; }
+
+    /// <summary>A value that was recorded; shown to whoever recorded it only.</summary>
+    [JsonPropertyName("example")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? Example { get; init; }
 }
 
 /// <summary>The answer of <c>replay_procedure</c>.</summary>
@@ -220,6 +225,11 @@ public sealed class ProcedureReply : PluginReply
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<InputSummary>? Inputs { get; init; }
 
+    /// <summary>The literals of which nobody knows yet where they come from: each must be given as an input of that name, or confirmed by the host.</summary>
+    [JsonPropertyName("unconfirmed_constants")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<InputSummary>? UnconfirmedConstants { get; init; }
+
     /// <summary>The steps, each with the source of its arguments.</summary>
     [JsonPropertyName("steps")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -239,7 +249,23 @@ public sealed class LearnedStep
 
     /// <summary>Its argument templates.</summary>
     [JsonPropertyName("arguments")]
-    public required JsonElement Arguments { get; init; }
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? Arguments { get; init; }
+
+    /// <summary>Of a loop, the list that it goes through.</summary>
+    [JsonPropertyName("for_each")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? ForEach { get; init; }
+
+    /// <summary>Of a loop, its steps.</summary>
+    [JsonPropertyName("steps")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<LearnedStep>? Steps { get; init; }
+
+    /// <summary>When it is needed; without one always.</summary>
+    [JsonPropertyName("condition")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Condition { get; init; }
 }
 
 /// <summary>An answer that lists things.</summary>

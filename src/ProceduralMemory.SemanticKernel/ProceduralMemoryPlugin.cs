@@ -226,17 +226,22 @@ public sealed class ProceduralMemoryPlugin
     /// <summary>Ends the recording and stores the procedure.</summary>
     [KernelFunction(Finalize)]
     [Description("Ends the recording and stores what was done as a procedure. Call it once the recorded task succeeded.")]
-    [return: Description("status stored, with the procedure's inputs and steps, or nothing_recorded")]
+    [return: Description("status stored, with the procedure's inputs and steps; nothing_recorded; or conflict")]
     public Task<PluginReply> FinalizeRecordingAsync(
         Kernel kernel,
         [Description("Remarks for whoever replays it")] string? notes = null,
+        [Description("After status conflict: another name")] string? name = null,
+        [Description("After status conflict: true to replace the procedure of that name")] bool replace = false,
         CancellationToken cancellationToken = default) => _guard.RunAsync(
             Finalize,
             async () =>
             {
-                if (KernelSessions.Find(_memory, kernel)?.Recorder is not { } recorder)
+                var session = KernelSessions.Find(_memory, kernel);
+                if (session?.Recorder is not { } recorder)
                 {
-                    return NoRecording();
+                    return session?.Unsettled is { } unsettled
+                        ? await SettleAsync(session, unsettled, name, replace, cancellationToken).ConfigureAwait(false)
+                        : NoRecording();
                 }
 
                 if (CallFrames.IsInside(_memory))
@@ -262,23 +267,58 @@ public sealed class ProceduralMemoryPlugin
                     return new PluginReply { Status = ReplyStatus.Conflict, Message = $"The recording '{recorder.Name}' is incomplete, because {recorder.IncompleteBecause}. It is given up, and nothing is stored.", Next = $"Answer the user. To record such a task again, call {StartRecording} before its first step." };
                 }
 
-                if (result.Procedure is not { } procedure)
-                {
-                    return new PluginReply { Status = ReplyStatus.NothingRecorded, Message = "No new successful step was recorded, so there is nothing to store.", Next = "Answer the user." };
-                }
-
-                return new ProcedureReply
-                {
-                    Status = ReplyStatus.Stored,
-                    Message = string.Create(CultureInfo.InvariantCulture, $"'{procedure.Name}' is stored as version {procedure.Version.Number} with {procedure.Version.Steps.Count} steps{(result.DroppedSteps > 0 ? $"; {result.DroppedSteps} failed calls were left out" : "")}. The next task of this kind takes one call of {ReplayProcedure}."),
-                    Next = "Answer the user.",
-                    Name = procedure.Name,
-                    Version = procedure.Version.Number,
-                    Inputs = Inputs(procedure.Version.Inputs),
-                    Steps = Steps(procedure),
-                };
+                return result.Conflict is null || (string.IsNullOrWhiteSpace(name) && !replace)
+                    ? Reply(result)
+                    : await SettleAsync(session, result, name, replace, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken);
+
+    /// <summary>Stores what met another procedure of its name, as the model decides.</summary>
+    private async Task<PluginReply> SettleAsync(Capture.MemorySession session, Capture.RecordingResult unsettled, string? name, bool replace, CancellationToken cancellationToken)
+    {
+        if (string.IsNullOrWhiteSpace(name) && !replace)
+        {
+            return Reply(unsettled);
+        }
+
+        var result = await _memory.DistillTraceAsync(unsettled.TraceId, string.IsNullOrWhiteSpace(name) ? null : name, replace, cancellationToken).ConfigureAwait(false);
+        session.Settle(result);
+        return Reply(result);
+    }
+
+    private static PluginReply Reply(Capture.RecordingResult result)
+    {
+        if (result.Conflict is { } conflict)
+        {
+            return new PluginReply
+            {
+                Status = ReplyStatus.Conflict,
+                Message = $"There is a procedure '{conflict.ProcedureName}' that does something else: {conflict.Difference} It does: {conflict.Standing}. Recorded was: {conflict.Recorded}. Nothing is stored yet, and nothing is lost.",
+                Next = $"{Finalize} with another name; or with replace true, if '{conflict.ProcedureName}' is to do from now on what was recorded.",
+            };
+        }
+
+        if (result.Procedure is not { } procedure)
+        {
+            return new PluginReply { Status = ReplyStatus.NothingRecorded, Message = "No new successful step was recorded, so there is nothing to store.", Next = "Answer the user." };
+        }
+
+        var version = procedure.Version;
+        var unconfirmed = version.Inputs.Where(i => i.Unconfirmed).ToList();
+        return new ProcedureReply
+        {
+            Status = ReplyStatus.Stored,
+            Message = string.Create(CultureInfo.InvariantCulture, $"'{procedure.Name}' is stored as version {version.Number} with {version.Steps.Count} steps{(result.DroppedSteps > 0 ? $"; {result.DroppedSteps} failed or repeated calls were left out" : "")}. The next task of this kind takes one call of {ReplayProcedure}.")
+                + (unconfirmed.Count > 0 ? $" Where {string.Join(", ", unconfirmed.Select(u => $"'{u.Name}'"))} came from is not known after one recording: give {(unconfirmed.Count == 1 ? "it" : "them")} as input at each replay. A further recording may settle it." : "")
+                + (result.Contradictions.Count > 0 ? $" What a person set stands, although: {string.Join("; ", result.Contradictions)}." : ""),
+            Next = "Answer the user.",
+            Name = procedure.Name,
+            Version = version.Number,
+            Inputs = Inputs(version.Inputs.Where(i => !i.Unconfirmed), withExamples: true),
+            UnconfirmedConstants = unconfirmed.Count == 0 ? null : Inputs(unconfirmed, withExamples: true),
+            Steps = Steps(version.Steps),
+        };
+    }
 
     internal static ProcedureSummary Summary(Procedure procedure, double? score)
     {
@@ -294,16 +334,24 @@ public sealed class ProceduralMemoryPlugin
         };
     }
 
-    internal static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs) => [.. inputs.Select(i => new InputSummary
+    internal static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs, bool withExamples = false) => [.. inputs.Select(i => new InputSummary
     {
         Name = i.Name,
         Type = i.Type is JsonType.Any ? "any" : JsonNamingPolicy.CamelCase.ConvertName(i.Type.ToString()),
-        Required = i.Required && i.Default is null,
+        Required = i.Unconfirmed || (i.Required && i.Default is null),
         Description = i.Description,
+        Example = withExamples ? i.Default ?? i.Examples.Cast<JsonElement?>().FirstOrDefault() : null,
     })];
 
-    internal static IReadOnlyList<LearnedStep> Steps(Procedure procedure) =>
-        [.. procedure.Version.Steps.Select(s => new LearnedStep { Id = s.Id, Action = s.Action, Arguments = s.Arguments })];
+    internal static IReadOnlyList<LearnedStep> Steps(IReadOnlyList<ProcedureStep> steps) => [.. steps.Select(s => new LearnedStep
+    {
+        Id = s.Id,
+        Action = s.Action,
+        Arguments = s.Kind is StepKind.Loop ? null : s.Arguments,
+        ForEach = s.ForEach,
+        Steps = s.Steps.Count == 0 ? null : Steps(s.Steps),
+        Condition = s.Condition is { } condition ? ProcedureText.Condition(condition) : null,
+    })];
 
     /// <summary>Whether the calls of functions of this kernel are recorded by themselves.</summary>
     private bool IsFiltered(Kernel kernel) => kernel.FunctionInvocationFilters.OfType<ProcedureRecordingFilter>().Any(f => f.Memory == _memory);

@@ -205,7 +205,7 @@ public sealed class ProcedureAdminPlugin
         Name = procedure.Name,
         Version = procedure.Version.Number,
         Inputs = ProceduralMemoryPlugin.Inputs(procedure.Version.Inputs),
-        Steps = ProceduralMemoryPlugin.Steps(procedure),
+        Steps = ProceduralMemoryPlugin.Steps(procedure.Version.Steps),
     };
 
     private static ListReply List(IEnumerable<object> items, string what)

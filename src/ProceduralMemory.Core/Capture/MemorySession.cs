@@ -39,6 +39,12 @@ public sealed class MemorySession : IDisposable
     /// <summary>The recording in progress; <see langword="null"/> when there is none.</summary>
     public ProcedureRecorder? Recorder => Volatile.Read(ref _recorder);
 
+    /// <summary>What the last recording gave, where it met a procedure of its name that does something else: <see cref="ProcedureMemory.DistillTraceAsync"/> settles it.</summary>
+    public RecordingResult? Unsettled { get; private set; }
+
+    /// <summary>Takes down what became of <see cref="Unsettled"/>.</summary>
+    internal void Settle(RecordingResult result) => Unsettled = result.Conflict is null ? null : result;
+
     /// <summary>Closes the session. A recording in progress stays in the database as it is, and can be resumed with <see cref="ProcedureMemory.ResumeRecordingAsync"/>.</summary>
     public void Dispose()
     {
@@ -78,6 +84,7 @@ public sealed class MemorySession : IDisposable
                 $"This session is already recording '{other.Name}'. Finalize or abandon that recording first, or record inside a session of its own: using (memory.BeginSession()) {{ … }}.");
         }
 
+        Unsettled = null;
         _memory.RecordingAttached();
         if (_isClosed)
         {

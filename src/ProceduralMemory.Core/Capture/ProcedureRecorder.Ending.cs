@@ -19,7 +19,9 @@ public sealed partial class ProcedureRecorder
         await CloseForFinalizingAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return await EndAsync(() => _memory.CompleteRecordingAsync(this, notes, tags, Usage(), cancellationToken)).ConfigureAwait(false);
+            var result = await EndAsync(() => _memory.CompleteRecordingAsync(this, notes, tags, Usage(), cancellationToken)).ConfigureAwait(false);
+            _session?.Settle(result);
+            return result;
         }
         catch (ProcedureFormatException exception) when (tags is not { Count: > 0 } || exception.Problems.Any(p => p.Path != "tags"))
         {

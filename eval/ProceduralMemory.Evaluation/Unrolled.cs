@@ -9,6 +9,8 @@ namespace ProceduralMemory.Evaluation;
 /// </summary>
 internal static class Unrolled
 {
+    private const string Round = "_round_";
+
     public static ProcedureVersion Of(ProcedureVersion procedure, IReadOnlyList<RecordedStep> trace)
     {
         if (!procedure.Steps.Any(s => s.Kind is StepKind.Loop))
@@ -17,6 +19,7 @@ internal static class Unrolled
         }
 
         var steps = new List<ProcedureStep>();
+        var loops = procedure.Steps.Where(s => s.Kind is StepKind.Loop).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
         var next = 0;
         foreach (var step in procedure.Steps)
         {
@@ -24,14 +27,14 @@ internal static class Unrolled
             {
                 var at = Enumerable.Range(next, trace.Count - next).FirstOrDefault(i => trace[i].Function == step.Action, -1);
                 next = at < 0 ? next : at + 1;
-                steps.Add(step);
+                steps.Add(step with { Arguments = Values.Rewrite(step.Arguments, text => AfterLoops(ValueExpression.Parse(text), loops).ToString()!) });
                 continue;
             }
 
             var start = Enumerable.Range(next, trace.Count - next).FirstOrDefault(i => IsRound(step, i), -1);
             for (var round = 0; start >= 0 && IsRound(step, start); round++, start += step.Steps.Count, next = start)
             {
-                var ids = step.Steps.ToDictionary(s => s.Id, s => string.Create(CultureInfo.InvariantCulture, $"{s.Id}_round_{round}"), StringComparer.Ordinal);
+                var ids = step.Steps.ToDictionary(s => s.Id, s => string.Create(CultureInfo.InvariantCulture, $"{s.Id}{Round}{round}"), StringComparer.Ordinal);
                 steps.AddRange(step.Steps.Select(s => s with { Id = ids[s.Id], Arguments = Values.Rewrite(s.Arguments, text => InRound(ValueExpression.Parse(text), ValueExpression.Parse(step.ForEach!), round, ids).ToString()!) }));
             }
         }
@@ -39,6 +42,24 @@ internal static class Unrolled
         return procedure with { Steps = steps };
 
         bool IsRound(ProcedureStep loop, int at) => at + loop.Steps.Count <= trace.Count && loop.Steps.Select((s, i) => s.Action == trace[at + i].Function).All(same => same);
+    }
+
+    /// <summary>What a loop gave is a list with the results of its steps by their ids: the result of one step in one round.</summary>
+    private static ValueExpression AfterLoops(ValueExpression expression, HashSet<string> loops)
+    {
+        switch (expression)
+        {
+            case StepReference step when loops.Contains(step.StepId) && Values.Tokens(step.Pointer).ToList() is [var round, var id, .. var rest]:
+                return new StepReference($"{id}{Round}{round}", string.Concat(rest.Select(t => Values.Append("", t))));
+            case ElementReference element when loops.Contains(element.StepId) && Values.Tokens(element.ListPointer).ToList() is [var round, var id, .. var rest]:
+                return element with { StepId = $"{id}{Round}{round}", ListPointer = string.Concat(rest.Select(t => Values.Append("", t))), Match = AfterLoops(element.Match, loops) };
+            case ConvertedValue converted:
+                return converted with { Source = AfterLoops(converted.Source, loops) };
+            case InterpolatedText text:
+                return new InterpolatedText([.. text.Parts.Select(p => AfterLoops(p, loops))]);
+            default:
+                return expression;
+        }
     }
 
     private static ValueExpression InRound(ValueExpression expression, ValueExpression list, int round, Dictionary<string, string> ids) => expression switch

@@ -104,9 +104,10 @@ internal sealed class ReplayEvaluation(ReplayData data, bool redact)
         }
 
         var lines = new List<string>();
+        procedure = Unrolled.Of(procedure, target.Steps);
         var map = Templates.StepMap(procedure, target.Steps);
         var index = replay.Steps.ToList().FindIndex(s => s.Status is StepStatus.Failed);
-        var at = index >= 0 && map[index] >= 0 ? map[index] : stray.Position;
+        var at = index >= 0 && index < map.Length && map[index] >= 0 ? map[index] : stray.Position;
         if (at >= target.Steps.Count || target.Steps[at].Function != stray.Function)
         {
             return [$"called {stray.Function} {Values.Shown(stray.Arguments)}, which the target does not at that point"];
@@ -118,7 +119,7 @@ internal sealed class ReplayEvaluation(ReplayData data, bool redact)
             var (wanted, sent) = (Values.Child(truth, name), Values.Child(stray.Arguments, name));
             if (wanted is null || sent is null || !JsonElement.DeepEquals(wanted.Value, sent.Value))
             {
-                var template = index >= 0 ? Values.Child(procedure.Steps[index].Arguments, name) : null;
+                var template = index >= 0 && index < procedure.Steps.Count ? Values.Child(procedure.Steps[index].Arguments, name) : null;
                 lines.Add(string.Create(CultureInfo.InvariantCulture, $"step {at} {stray.Function}, {name}: template {Values.Shown(template)} gave {Values.Shown(sent)}, the target has {Values.Shown(wanted)}"));
             }
         }

@@ -11,8 +11,8 @@ namespace ProceduralMemory.Evaluation;
 /// <remarks>
 /// It assumes that
 /// <list type="bullet">
-/// <item>steps keep the order of the trace, and each stands for the next call of its function that no step before it stands for (<see cref="StepMap"/>);
-/// an optional step may stand for none. A loop is to be unrolled there: a step then stands for several calls;</item>
+/// <item>steps keep the order of the trace, and each stands for the last call of its function that no step after it stands for (<see cref="StepMap"/>);
+/// an optional step may stand for none, and a loop is unrolled before (<see cref="Unrolled"/>);</item>
 /// <item>an argument template has the shape of the argument down to the string that is an expression, and that string stands for the whole value below it;</item>
 /// <item>every expression is of a type that <see cref="ValueExpression.Parse"/> knows, and tells what it refers to with
 /// <see cref="ValueExpression.References()"/>. A conversion is undone in <see cref="ReadBack"/>.</item>
@@ -23,23 +23,25 @@ internal static class Templates
     /// <summary>Which call of a trace each step of a procedure stands for; -1 for none.</summary>
     public static int[] StepMap(ProcedureVersion procedure, IReadOnlyList<RecordedStep> trace)
     {
-        var next = 0;
-        return
-        [
-            .. procedure.Steps.Select(step =>
-            {
-                for (var i = next; i < trace.Count; i++)
-                {
-                    if (trace[i].Function == step.Action)
-                    {
-                        next = i + 1;
-                        return i;
-                    }
-                }
+        // From the end, since of a call and its corrections the last is the one that is kept.
+        var map = new int[procedure.Steps.Count];
+        var end = trace.Count;
+        for (var step = map.Length - 1; step >= 0; step--)
+        {
+            map[step] = Enumerable.Range(0, end).Reverse().FirstOrDefault(i => trace[i].Function == procedure.Steps[step].Action, -1);
+            end = map[step] < 0 ? end : map[step];
+        }
 
-                return -1;
-            }),
-        ];
+        return map;
+    }
+
+    /// <summary>The step that stands for a call; for one that is left out, that of the call which it repeats, or by which it was corrected.</summary>
+    private static int StepFor(int[] map, IReadOnlyList<RecordedStep> trace, int call)
+    {
+        var same = Enumerable.Range(0, trace.Count).Where(i => trace[i].Function == trace[call].Function).ToList();
+        var repeated = same.Where(i => i < call && JsonElement.DeepEquals(trace[i].Arguments, trace[call].Arguments)).Reverse();
+        var corrected = trace[call].Result.ValueKind is JsonValueKind.String && trace[call].Result.GetString()!.StartsWith("Error", StringComparison.Ordinal) ? same.Where(i => i > call) : [];
+        return new[] { call }.Concat(repeated).Concat(corrected).Select(i => Array.IndexOf(map, i)).FirstOrDefault(i => i >= 0, -1);
     }
 
     /// <summary>Where the procedure takes the value of one argument leaf of the trace from.</summary>
@@ -49,8 +51,9 @@ internal static class Templates
     /// <param name="pointer">The leaf in its arguments.</param>
     public static Prediction Locate(ProcedureVersion procedure, IReadOnlyList<RecordedStep> trace, int step, string pointer)
     {
+        procedure = Unrolled.Of(procedure, trace);
         var map = StepMap(procedure, trace);
-        if (Array.IndexOf(map, step) is not (>= 0 and var index))
+        if (StepFor(map, trace, step) is not (>= 0 and var index))
         {
             return new Prediction(Prediction.Missing);
         }
@@ -124,6 +127,7 @@ internal static class Templates
     /// <summary>The values that a target has for the inputs that a procedure declares: each at the first position where the procedure uses it.</summary>
     public static Supply SupplyFrom(ProcedureVersion procedure, Episode target)
     {
+        procedure = Unrolled.Of(procedure, target.Steps);
         var map = StepMap(procedure, target.Steps);
         var uses = procedure.Steps
             .SelectMany((step, i) => map[i] < 0 ? [] : UsesIn(step.Arguments, "").Select(u => (Step: map[i], u.Pointer, u.Expression)))

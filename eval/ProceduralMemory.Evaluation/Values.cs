@@ -96,6 +96,15 @@ internal static class Values
         _ => [(pointer, value)],
     };
 
+    /// <summary>A value with every text in it replaced.</summary>
+    public static JsonElement Rewrite(JsonElement value, Func<string, string> replace) => value.ValueKind switch
+    {
+        JsonValueKind.Object => JsonSerializer.SerializeToElement(value.EnumerateObject().ToDictionary(m => m.Name, m => Rewrite(m.Value, replace), StringComparer.Ordinal)),
+        JsonValueKind.Array => JsonSerializer.SerializeToElement(value.EnumerateArray().Select(i => Rewrite(i, replace)).ToList()),
+        JsonValueKind.String => JsonSerializer.SerializeToElement(replace(value.GetString()!)),
+        _ => value,
+    };
+
     public static bool IsScalar(JsonElement value) => value.ValueKind is not (JsonValueKind.Object or JsonValueKind.Array);
 
     public static bool IsEmpty(JsonElement value) => value.ValueKind switch

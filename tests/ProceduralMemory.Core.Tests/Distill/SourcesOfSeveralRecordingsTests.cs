@@ -102,12 +102,4 @@ public sealed class SourcesOfSeveralRecordingsTests
         Given.JsonEqual("{}", Recorded.Called(distilled, Given.Values(), [Given.Value("1")])[0]);
         Given.JsonEqual("""{"note":"x"}""", Recorded.Called(distilled, Given.Values(("note", "\"x\"")), [Given.Value("1")])[0]);
     }
-
-    [Fact]
-    public void A_recording_of_other_calls_is_left_aside() => Given.JsonEqual(
-        """{"x":"$inputs.x"}""",
-        Recorded.LastArguments(
-            Recorded.Writing("go", ("t.b", """{"x":"one"}""", "1"), ("t.b", """{"x":"one"}""", "1")),
-            Recorded.Writing("go", ("t.a", """{"x":"two"}""", "1")),
-            Recorded.Writing("go", ("t.a", """{"x":"three"}""", "1"))));
 }

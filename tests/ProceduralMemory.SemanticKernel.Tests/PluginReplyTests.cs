@@ -442,7 +442,7 @@ public sealed class PluginReplyTests
         Assert.Equal(ReplyStatus.Recorded, reply.Status);
         var step = (await memory.GetAsync("learned_task")).Version.Steps.Single();
         Assert.Equal((StepKind.Function, "shop.get_order"), (step.Kind, step.Action));
-        await memory.ReplayAsync(kernel, "learned_task");
+        await memory.ReplayAsync(kernel, "learned_task", Given.Confirmed());
         Assert.Equal(["get_order W-5"], shop.Calls);
     }
 
@@ -548,7 +548,7 @@ public sealed class PluginReplyTests
             Model.Finalizes());
 
         Assert.Equal(["The right one.", "The wrong one.", null], (await agent.Memory.LatestTraceAsync()).Steps.Select(s => s.Outcome));
-        Assert.Equal(["W-1", "W-3"], (await agent.Memory.GetAsync("learned_task")).Version.Steps.Select(s => s.Arguments.GetProperty("orderId").GetString()));
+        Assert.Equal(["W-1", "W-3"], (await agent.Memory.GetAsync("learned_task")).ConfirmedArguments().Select(a => a.GetProperty("orderId").GetString()));
     }
 
     [Fact]

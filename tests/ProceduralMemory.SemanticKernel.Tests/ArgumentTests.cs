@@ -346,16 +346,15 @@ public sealed class ArgumentTests
         CultureInfo.CurrentCulture = CultureInfo.GetCultureInfo(culture);
         try
         {
-            var seen = new ConcurrentQueue<(Payload, int, long, double, decimal, bool, string, DateTimeOffset, Colour)>();
-            using var memory = Given.Memory();
-            var kernel = Given.Kernel(memory, Given.Plugin("t", ("take", (Payload payload, int i, long l, double d, decimal m, bool b, string s, DateTimeOffset at, Colour colour) => seen.Enqueue((payload, i, l, d, m, b, s, at, colour)))));
-            kernel.Culture = CultureInfo.CurrentCulture;
-            var byHand = Given.KernelWithoutFilter(memory, kernel.Plugins["t"]);
-
             await Payload.Any.SampleAsync(
                 async payload =>
                 {
-                    seen.Clear();
+                    var seen = new ConcurrentQueue<(Payload, int, long, double, decimal, bool, string, DateTimeOffset, Colour)>();
+                    // Of its own, so that each payload is the only one that was recorded.
+                    using var memory = Given.Memory();
+                    var kernel = Given.Kernel(memory, Given.Plugin("t", ("take", (Payload payload, int i, long l, double d, decimal m, bool b, string s, DateTimeOffset at, Colour colour) => seen.Enqueue((payload, i, l, d, m, b, s, at, colour)))));
+                    kernel.Culture = CultureInfo.CurrentCulture;
+                    var byHand = Given.KernelWithoutFilter(memory, kernel.Plugins["t"]);
                     (string, object?)[] typed = [("payload", payload), ("i", payload.Whole), ("l", payload.Long), ("d", payload.Double), ("m", payload.Decimal), ("b", payload.Flag), ("s", payload.Text), ("at", payload.At), ("colour", payload.Colour)];
                     (string, object?)[] wire = [.. typed.Select(t => (t.Item1, (object?)JsonSerializer.SerializeToElement(t.Item2, WireOptions)))];
 

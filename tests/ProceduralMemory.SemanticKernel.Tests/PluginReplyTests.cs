@@ -617,12 +617,12 @@ public sealed class PluginReplyTests
     }
 
     [Fact]
-    public async Task Finalize_of_a_name_in_use_makes_a_further_version()
+    public async Task Finalize_of_the_same_task_again_makes_a_further_version()
     {
         await using var agent = await ShopAgentAsync();
         await agent.Memory.StoredAsync("learned_task", Given.Step("shop.get_order", """{"orderId":"W-1"}"""));
 
-        var reply = (await agent.AskAsync("Refund.", Model.StartsRecording(), Model.Calls("shop-refund", """{"customerId":"C-1","amount":1}"""), Model.Finalizes())).Replies[^1];
+        var reply = (await agent.AskAsync("Look.", Model.StartsRecording(), Model.Calls("shop-get_order", """{"orderId":"W-2"}"""), Model.Finalizes())).Replies[^1];
 
         Assert.Equal(2, reply["version"].GetInt32());
         Assert.Equal(2, (await agent.Memory.ListVersionsAsync("learned_task")).Count);

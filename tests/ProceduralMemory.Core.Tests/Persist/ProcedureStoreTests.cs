@@ -69,7 +69,7 @@ public sealed class ProcedureStoreTests : IDisposable
     public async Task Names_and_descriptions_made_of_anything_are_data(string text)
     {
         await Memory.StoreAsync(Given.Definition("innocent", Given.Step("t.a")) with { Description = "stays" });
-        await Memory.StoreAsync(Given.Definition(text, Given.Step("t.b")) with { Description = text, Tags = [text], Notes = text });
+        await Memory.StoreAsync(Given.Definition(text, Given.Step(text)) with { Description = text, Tags = [text], Notes = text });
         await Memory.RecordedAsync(new RecordingDetails { Name = text, Request = text }, (text, $$"""{{{JsonSerializer.Serialize(text)}}:1}""", JsonSerializer.Serialize(text)));
 
         var read = await Memory.GetAsync(text);

@@ -115,7 +115,7 @@ public sealed class ArgumentTests
         await kernel.RecordedAsync(memory, () => kernel.CallAsync("t.take", ("value", @case.Typed)));
         seen.Clear();
 
-        var replay = await memory.ReplayAsync(kernel, "learned_task");
+        var replay = await memory.ReplayAsync(kernel, "learned_task", Given.Confirmed());
 
         Assert.Equal((ReplayOutcome.Completed, ""), (replay.Outcome, replay.Steps[0].Failure?.Message ?? ""));
         AssertSame(@case.Typed, Assert.Single(seen));
@@ -134,7 +134,7 @@ public sealed class ArgumentTests
         await kernel.StartRecordingAsync();
         await kernel.AskMemoryAsync(ProceduralMemoryPlugin.RecordStep, ("action", "t.take"), ("arguments", $$"""{"value":{{@case.Wire}}}"""));
         await kernel.FinalizeAsync();
-        var replay = await memory.ReplayAsync(kernel, "learned_task");
+        var replay = await memory.ReplayAsync(kernel, "learned_task", Given.Confirmed());
 
         Assert.Equal((ReplayOutcome.Completed, ""), (replay.Outcome, replay.Steps[0].Failure?.Message ?? ""));
         AssertSame(@case.Typed, Assert.Single(seen));
@@ -218,7 +218,7 @@ public sealed class ArgumentTests
         Assert.Equal(
             """{"n":2,"x":0.5,"yes":true,"text":"2","tags":["a","b"],"line":{"Count":3,"Product":"P-1"},"at":"2031-05-04T03:02:01Z","id":"0197c5d0-0000-7000-8000-000000000001","none":null}""",
             (await agent.Memory.LatestTraceAsync()).Steps.Single().Arguments.GetRawText());
-        Assert.Equal(ReplayOutcome.Completed, (await agent.Memory.ReplayAsync(agent.Kernel, "learned_task")).Outcome);
+        Assert.Equal(ReplayOutcome.Completed, (await agent.Memory.ReplayAsync(agent.Kernel, "learned_task", Given.Confirmed())).Outcome);
         Assert.Equal(2, seen.Count);
         Assert.Single(seen.Distinct());
     }
@@ -231,7 +231,7 @@ public sealed class ArgumentTests
         var kernel = Given.Kernel(memory, Given.Plugin("t", ("take", (int a, int b = 5, Colour c = Colour.DarkGreen, string? d = null) => seen.Enqueue((a, b, c, d)))));
 
         var trace = await kernel.RecordedAsync(memory, () => kernel.CallAsync("t.take", ("a", 1)));
-        await memory.ReplayAsync(kernel, "learned_task");
+        await memory.ReplayAsync(kernel, "learned_task", Given.Confirmed());
 
         Assert.Equal("""{"a":1}""", trace.Steps.Single().Arguments.GetRawText());
         Assert.Equal(2, seen.Count);
@@ -277,7 +277,7 @@ public sealed class ArgumentTests
             await kernel.CallAsync("t.take", ("value", parcel));
             await kernel.CallAsync("t.take", ("value", """{"colour":"dark-green","contents":{"product":"P-1","count":2},"ribbons":[]}"""));
         });
-        await memory.ReplayAsync(kernel, "learned_task");
+        await memory.ReplayAsync(kernel, "learned_task", Given.Confirmed());
 
         Assert.All(trace.Steps, s => Assert.Equal("""{"value":{"colour":"dark-green","contents":{"count":2,"product":"P-1"},"ribbons":[]}}""", s.Arguments.GetRawText()));
         Assert.Equal(4, seen.Count);
@@ -304,7 +304,7 @@ public sealed class ArgumentTests
             await kernel.CallAsync("t.tool", ("count", 2), ("share", 0.5), ("yes", true), ("text", "2"), ("maybe", "[1]"), ("lines", new object[] { 1, "2" }), ("address", new Dictionary<string, string> { ["zip"] = "0815" }), ("anything", "7"));
         });
         tool.Seen.Clear();
-        var replay = await memory.ReplayAsync(kernel, "learned_task");
+        var replay = await memory.ReplayAsync(kernel, "learned_task", Given.Confirmed());
 
         Assert.All(trace.Steps, s => Assert.Equal(Wire, s.Arguments.GetRawText()));
         Assert.Equal(3, trace.Steps.Count);
@@ -346,16 +346,15 @@ public sealed class ArgumentTests
         CultureInfo.CurrentCulture = CultureInfo.GetCultureInfo(culture);
         try
         {
-            var seen = new ConcurrentQueue<(Payload, int, long, double, decimal, bool, string, DateTimeOffset, Colour)>();
-            using var memory = Given.Memory();
-            var kernel = Given.Kernel(memory, Given.Plugin("t", ("take", (Payload payload, int i, long l, double d, decimal m, bool b, string s, DateTimeOffset at, Colour colour) => seen.Enqueue((payload, i, l, d, m, b, s, at, colour)))));
-            kernel.Culture = CultureInfo.CurrentCulture;
-            var byHand = Given.KernelWithoutFilter(memory, kernel.Plugins["t"]);
-
             await Payload.Any.SampleAsync(
                 async payload =>
                 {
-                    seen.Clear();
+                    var seen = new ConcurrentQueue<(Payload, int, long, double, decimal, bool, string, DateTimeOffset, Colour)>();
+                    // Of its own, so that each payload is the only one that was recorded.
+                    using var memory = Given.Memory();
+                    var kernel = Given.Kernel(memory, Given.Plugin("t", ("take", (Payload payload, int i, long l, double d, decimal m, bool b, string s, DateTimeOffset at, Colour colour) => seen.Enqueue((payload, i, l, d, m, b, s, at, colour)))));
+                    kernel.Culture = CultureInfo.CurrentCulture;
+                    var byHand = Given.KernelWithoutFilter(memory, kernel.Plugins["t"]);
                     (string, object?)[] typed = [("payload", payload), ("i", payload.Whole), ("l", payload.Long), ("d", payload.Double), ("m", payload.Decimal), ("b", payload.Flag), ("s", payload.Text), ("at", payload.At), ("colour", payload.Colour)];
                     (string, object?)[] wire = [.. typed.Select(t => (t.Item1, (object?)JsonSerializer.SerializeToElement(t.Item2, WireOptions)))];
 
@@ -368,7 +367,7 @@ public sealed class ArgumentTests
 
                     foreach (var name in new[] { "learned_task", "from_the_wire" })
                     {
-                        var replay = await memory.ReplayAsync(kernel, name);
+                        var replay = await memory.ReplayAsync(kernel, name, Given.Confirmed());
                         Assert.Equal((ReplayOutcome.Completed, ""), (replay.Outcome, replay.Steps[0].Failure?.Message ?? ""));
                     }
 

@@ -31,7 +31,7 @@ public sealed class BuilderTests
                 }
                 else
                 {
-                    Assert.Equal(ReplyStatus.Completed, (await kernel.AskMemoryAsync("replay_procedure", ("name", "learned_task"))).Status);
+                    Assert.Equal(ReplyStatus.Completed, (await kernel.AskMemoryAsync("replay_procedure", ("name", "learned_task"), ("inputs", """{"orderId":"W-1"}"""))).Status);
                 }
 
                 Assert.Equal(["get_order W-1"], shop.Calls);
@@ -131,8 +131,8 @@ public sealed class BuilderTests
         await one.FinalizeAsync();
         await two.FinalizeAsync();
 
-        Assert.Equal("one", (await memory.GetAsync("of_one")).Version.Steps.Single().Arguments.GetProperty("orderId").GetString());
-        Assert.Equal(ReplyStatus.Completed, (await one.AskMemoryAsync("replay_procedure", ("name", "of_two"))).Status);
+        Assert.Equal("one", (await memory.GetAsync("of_one")).ConfirmedArguments().Single().GetProperty("orderId").GetString());
+        Assert.Equal(ReplyStatus.Completed, (await one.AskMemoryAsync("replay_procedure", ("name", "of_two"), ("inputs", """{"orderId":"two"}"""))).Status);
     }
 
     [Fact]

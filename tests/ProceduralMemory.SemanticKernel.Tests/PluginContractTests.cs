@@ -57,7 +57,7 @@ public sealed class PluginContractTests
         Assert.Equal(["name", "inputs", "adapt", "skip", "continueOnFailure"], Parameters(tools["procedures-replay_procedure"]));
         Assert.Equal(["name", "description"], Parameters(tools["procedures-start_recording"]));
         Assert.Equal(["action", "arguments", "outcome", "success", "notes"], Parameters(tools["procedures-record_step"]));
-        Assert.Equal(["notes"], Parameters(tools["procedures-finalize"]));
+        Assert.Equal(["notes", "name", "replace"], Parameters(tools["procedures-finalize"]));
         Assert.Equal(["request"], Required(tools["procedures-find_similar_procedure"]));
         Assert.Equal(["name"], Required(tools["procedures-replay_procedure"]));
         Assert.Equal(["name", "description"], Required(tools["procedures-start_recording"]));

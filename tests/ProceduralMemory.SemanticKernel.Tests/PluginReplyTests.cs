@@ -442,7 +442,7 @@ public sealed class PluginReplyTests
         Assert.Equal(ReplyStatus.Recorded, reply.Status);
         var step = (await memory.GetAsync("learned_task")).Version.Steps.Single();
         Assert.Equal((StepKind.Function, "shop.get_order"), (step.Kind, step.Action));
-        await memory.ReplayAsync(kernel, "learned_task");
+        await memory.ReplayAsync(kernel, "learned_task", Given.Confirmed());
         Assert.Equal(["get_order W-5"], shop.Calls);
     }
 
@@ -548,7 +548,7 @@ public sealed class PluginReplyTests
             Model.Finalizes());
 
         Assert.Equal(["The right one.", "The wrong one.", null], (await agent.Memory.LatestTraceAsync()).Steps.Select(s => s.Outcome));
-        Assert.Equal(["W-1", "W-3"], (await agent.Memory.GetAsync("learned_task")).Version.Steps.Select(s => s.Arguments.GetProperty("orderId").GetString()));
+        Assert.Equal(["W-1", "W-3"], (await agent.Memory.GetAsync("learned_task")).ConfirmedArguments().Select(a => a.GetProperty("orderId").GetString()));
     }
 
     [Fact]
@@ -617,12 +617,12 @@ public sealed class PluginReplyTests
     }
 
     [Fact]
-    public async Task Finalize_of_a_name_in_use_makes_a_further_version()
+    public async Task Finalize_of_the_same_task_again_makes_a_further_version()
     {
         await using var agent = await ShopAgentAsync();
         await agent.Memory.StoredAsync("learned_task", Given.Step("shop.get_order", """{"orderId":"W-1"}"""));
 
-        var reply = (await agent.AskAsync("Refund.", Model.StartsRecording(), Model.Calls("shop-refund", """{"customerId":"C-1","amount":1}"""), Model.Finalizes())).Replies[^1];
+        var reply = (await agent.AskAsync("Look.", Model.StartsRecording(), Model.Calls("shop-get_order", """{"orderId":"W-2"}"""), Model.Finalizes())).Replies[^1];
 
         Assert.Equal(2, reply["version"].GetInt32());
         Assert.Equal(2, (await agent.Memory.ListVersionsAsync("learned_task")).Count);

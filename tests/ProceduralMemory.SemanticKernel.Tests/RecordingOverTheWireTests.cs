@@ -100,7 +100,7 @@ public sealed class RecordingOverTheWireTests
         Assert.Single(trace.Steps.Skip(1).Take(3).Select(s => Assert.IsType<string>(s.CallGroup)).Distinct());
         Assert.Single(trace.Steps.Skip(4).Select(s => Assert.IsType<string>(s.CallGroup)).Distinct());
         Assert.NotEqual(trace.Steps[1].CallGroup, trace.Steps[4].CallGroup);
-        Assert.Equal(["before", "x", "y", "z", "p", "q"], (await agent.Memory.GetAsync("learned_task")).Version.Steps.Select(s => s.Arguments.GetProperty("name").GetString()));
+        Assert.Equal(["before", "x", "y", "z", "p", "q"], (await agent.Memory.GetAsync("learned_task")).ConfirmedArguments().Select(a => a.GetProperty("name").GetString()));
     }
 
     [Theory]
@@ -119,7 +119,7 @@ public sealed class RecordingOverTheWireTests
 
         Assert.Equal(["z", "y", "x"], relay.Order);
         var procedure = await agent.Memory.GetAsync("learned_task");
-        Assert.Equal(["x", "y", "z"], procedure.Version.Steps.Select(s => s.Arguments.GetProperty("name").GetString()));
+        Assert.Equal(["x", "y", "z"], procedure.ConfirmedArguments().Select(a => a.GetProperty("name").GetString()));
     }
 
     [Fact]
@@ -159,7 +159,7 @@ public sealed class RecordingOverTheWireTests
         Assert.Equal(["z", "y", "x"], trace.Steps.Select(NameOf));
         Assert.Equal([2, 1, 0], trace.Steps.Select(s => s.CallIndex));
         var procedure = await agent.Memory.GetAsync("learned_task");
-        Assert.Equal(["x", "y", "z"], procedure.Version.Steps.Select(s => s.Arguments.GetProperty("name").GetString()));
+        Assert.Equal(["x", "y", "z"], procedure.ConfirmedArguments().Select(a => a.GetProperty("name").GetString()));
     }
 
     [Fact]
@@ -238,7 +238,7 @@ public sealed class RecordingOverTheWireTests
         Assert.Equal(new StepFailure(nameof(InvalidOperationException), "The shop never closes."), trace.Steps[0].Failure);
         Assert.Null(trace.Steps[0].Result);
         Assert.Equal(["shop.get_order"], (await agent.Memory.GetAsync("learned_task")).Actions());
-        Assert.Contains("1 failed call", conversation.Replies[^1].Message, StringComparison.Ordinal);
+        Assert.Contains("1 failed or repeated calls were left out", conversation.Replies[^1].Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -286,7 +286,7 @@ public sealed class RecordingOverTheWireTests
         var trace = await agent.Memory.LatestTraceAsync();
         Assert.Equal(["t.outer", "t.inner"], trace.Actions());
         Assert.Equal(["13", "6"], trace.Steps.Select(s => s.Result!.Value.GetRawText()));
-        var replay = await agent.Memory.ReplayAsync(agent.Kernel, "learned_task");
+        var replay = await agent.Memory.ReplayAsync(agent.Kernel, "learned_task", Given.Confirmed());
         Assert.Equal(ReplayOutcome.Completed, replay.Outcome);
         Assert.Equal(["13", "6"], replay.Steps.Select(s => s.Result!.Value.GetRawText()));
     }
@@ -399,7 +399,7 @@ public sealed class RecordingOverTheWireTests
 
         // And later it replays as such: with its own inputs, and its results where the next step wants them.
         var before = shop.Calls.Count;
-        var replay = await agent.Memory.ReplayAsync(agent.Kernel, "refund_order", Given.With(("order", "\"W-9\"")));
+        var replay = await agent.Memory.ReplayAsync(agent.Kernel, "refund_order", Given.Confirmed(("order", "\"W-9\"")));
         Assert.Equal(ReplayOutcome.Completed, replay.Outcome);
         Assert.Equal(["get_order W-9", "get_order C-7788", "refund C-7788 1"], shop.Calls.Skip(before));
         Assert.Equal("look_up", replay.Steps[0].Nested!.ProcedureName);

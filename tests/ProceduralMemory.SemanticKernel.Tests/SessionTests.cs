@@ -191,8 +191,8 @@ public sealed class SessionTests
         }
 
         Assert.Equal("of_the_kernel", (await kernel.FinalizeAsync()).Name);
-        Assert.Equal("kernel", (await memory.GetAsync("of_the_kernel")).Version.Steps.Single().Arguments.GetProperty("orderId").GetString());
-        Assert.Equal("session", (await memory.GetAsync("of_the_session")).Version.Steps.Single().Arguments.GetProperty("orderId").GetString());
+        Assert.Equal("kernel", (await memory.GetAsync("of_the_kernel")).ConfirmedArguments().Single().GetProperty("orderId").GetString());
+        Assert.Equal("session", (await memory.GetAsync("of_the_session")).ConfirmedArguments().Single().GetProperty("orderId").GetString());
     }
 
     [Fact]

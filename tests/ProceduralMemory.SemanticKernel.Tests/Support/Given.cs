@@ -66,6 +66,9 @@ internal static class Given
     /// <summary>A replay request with inputs given as JSON.</summary>
     public static ReplayRequest With(params (string Name, string Json)[] inputs) => new() { Inputs = inputs.ToDictionary(i => i.Name, i => Value(i.Json)) };
 
+    /// <summary>A replay with the recorded values: the host confirms that what came from nowhere in the only recording is the same every time.</summary>
+    public static ReplayRequest Confirmed(params (string Name, string Json)[] inputs) => With(inputs) with { ConfirmConstants = true };
+
     public static Task<FunctionResult> CallAsync(this Kernel kernel, string action, params (string Name, object? Value)[] arguments) =>
         kernel.InvokeAsync(action.Split('.')[0], action.Split('.')[1], new KernelArguments(arguments.ToDictionary(a => a.Name, a => a.Value)));
 
@@ -94,6 +97,15 @@ internal static class Given
     public static IEnumerable<string> Actions(this Trace trace) => trace.Steps.Select(s => s.Action);
 
     public static IEnumerable<string> Actions(this Procedure procedure) => procedure.Version.Steps.Select(s => s.Action);
+
+    /// <summary>The arguments of every step with the recorded value in place of each unconfirmed constant: what <see cref="Confirmed"/> calls with.</summary>
+    public static IEnumerable<JsonElement> ConfirmedArguments(this Procedure procedure)
+    {
+        var recorded = procedure.Version.Inputs.Where(i => i.Unconfirmed).ToDictionary(i => $"$inputs.{i.Name}", i => i.Default!.Value);
+        return procedure.Version.Steps.Select(s => JsonSerializer.SerializeToElement(s.Arguments.EnumerateObject().ToDictionary(
+            a => a.Name,
+            a => a.Value.ValueKind is JsonValueKind.String && recorded.TryGetValue(a.Value.GetString()!, out var value) ? value : a.Value)));
+    }
 
     public static void JsonEqual(string expected, JsonElement? actual)
     {

@@ -23,14 +23,14 @@ internal sealed class Demo : IAsyncDisposable
         + " Before a task of several steps, look for a stored procedure, and replay it if one fits; else record the task while you do it.";
 
     private readonly IAnsiConsole _console;
-    private readonly string _database;
+    private readonly string? _database;
     private readonly string _workFolder;
     private readonly ChatCompletionsServer? _standIn;
     private readonly Uri _endpoint;
     private readonly string _model;
     private readonly string? _apiKey;
 
-    private Demo(IAnsiConsole console, string database, string workFolder, ChatCompletionsServer? standIn, Uri endpoint, string model, string? apiKey)
+    private Demo(IAnsiConsole console, string? database, string workFolder, ChatCompletionsServer? standIn, Uri endpoint, string model, string? apiKey)
     {
         _console = console;
         _database = database;
@@ -41,22 +41,16 @@ internal sealed class Demo : IAsyncDisposable
         _apiKey = apiKey;
     }
 
-    public static async Task<Demo> StartAsync(IAnsiConsole console, string database, bool fresh, CancellationToken cancellationToken)
+    /// <param name="console">Where it is shown.</param>
+    /// <param name="database">The memory's file; <see langword="null"/> for a demo without memory.</param>
+    /// <param name="fresh">Whether the file is deleted first.</param>
+    /// <param name="cancellationToken">Ends the start.</param>
+    public static async Task<Demo> StartAsync(IAnsiConsole console, string? database, bool fresh, CancellationToken cancellationToken)
     {
-        database = Path.GetFullPath(database);
-        Directory.CreateDirectory(Path.GetDirectoryName(database)!);
-        if (fresh && File.Exists(database))
+        if (database is not null)
         {
-            // Whatever the option names is deleted: so only what is a database.
-            if (!IsDatabase(database))
-            {
-                throw new InvalidOperationException($"'{database}' is no SQLite database, so --fresh does not delete it. Name another file with --database.");
-            }
-
-            foreach (var suffix in (string[])["", "-wal", "-shm"])
-            {
-                File.Delete(database + suffix);
-            }
+            database = Path.GetFullPath(database);
+            Prepare(database, fresh);
         }
 
         var key = Environment.GetEnvironmentVariable("OPENAI_API_KEY");
@@ -75,12 +69,19 @@ internal sealed class Demo : IAsyncDisposable
         }
         else
         {
-            endpoint = new Uri(string.IsNullOrEmpty(address) ? "https://api.openai.com/v1" : address);
+            address = string.IsNullOrEmpty(address) ? "https://api.openai.com/v1" : address;
+            endpoint = Uri.TryCreate(address, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
+                ? uri
+                : throw new InvalidOperationException($"OPENAI_BASE_URL is '{address}', which is no http or https address. Set it to one such as http://localhost:11434/v1.");
             model = Environment.GetEnvironmentVariable("OPENAI_MODEL") is { Length: > 0 } named ? named : "gpt-4.1-mini";
-            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"The model is {model} at {endpoint.Host}.");
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"The model is {model} at {endpoint.Authority}.");
         }
 
-        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"The memory is the file {database}");
+        if (database is not null)
+        {
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"The memory is the file {database}");
+        }
+
         return new Demo(console, database, Directory.CreateTempSubdirectory("agent-demo-").FullName, standIn, endpoint, model, key);
     }
 
@@ -113,10 +114,11 @@ internal sealed class Demo : IAsyncDisposable
         Act("Act 3. Something that no procedure fits");
         _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"User: {Question}");
         var before = world.EffectCount;
-        var question = await agent.RunAsync(Question, cancellationToken: cancellationToken);
+        var question = await AskAsync(agent, Question, cancellationToken);
         _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"Agent: {question.Answer}");
         var untouched = world.EffectCount == before;
 
+        Act("The second task again, without memory");
         var without = await RunSecondTaskWithoutMemoryAsync(cancellationToken);
 
         Act("The same tasks, side by side");
@@ -128,6 +130,7 @@ internal sealed class Demo : IAsyncDisposable
     /// <summary>The second task without memory, and nothing else.</summary>
     public async Task<int> RunWithoutMemoryAsync(CancellationToken cancellationToken)
     {
+        Act("The second task, without memory");
         var without = await RunSecondTaskWithoutMemoryAsync(cancellationToken);
         WriteTable([("second task, --no-memory", without)]);
         return without.ServedVersion == "2.1.0" ? 0 : 1;
@@ -138,7 +141,7 @@ internal sealed class Demo : IAsyncDisposable
     {
         await using var world = new ReleaseWorld(Path.Combine(_workFolder, "chat"));
         using var agent = CreateAgent(world, withMemory: true);
-        _console.MarkupLine("Say what to deploy: the services are catalog, orders and billing. An empty line ends the talk.");
+        _console.MarkupLine("Say what to deploy, such as \"Deploy version 1.4.0 of the catalog service\"; there are catalog, orders and billing. An empty line ends the talk.");
         while (!cancellationToken.IsCancellationRequested)
         {
             _console.Markup("[bold]You:[/] ");
@@ -147,7 +150,7 @@ internal sealed class Demo : IAsyncDisposable
                 break;
             }
 
-            var run = await agent.RunAsync(line, cancellationToken: cancellationToken);
+            var run = await AskAsync(agent, line, cancellationToken);
             _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[bold]Agent:[/] {run.Answer}");
             _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[grey]{run.ModelCalls} model calls, {run.ToolCalls.Count} tool calls[/]");
         }
@@ -163,6 +166,26 @@ internal sealed class Demo : IAsyncDisposable
         }
 
         Directory.Delete(_workFolder, recursive: true);
+    }
+
+    private static void Prepare(string database, bool fresh)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(database)!);
+        if (!fresh || !File.Exists(database))
+        {
+            return;
+        }
+
+        // Whatever the option names is deleted: so only what is a database.
+        if (!IsDatabase(database))
+        {
+            throw new InvalidOperationException($"'{database}' is no SQLite database, so --fresh does not delete it. Name another file with --database.");
+        }
+
+        foreach (var suffix in (string[])["", "-wal", "-shm"])
+        {
+            File.Delete(database + suffix);
+        }
     }
 
     private static bool IsDatabase(string file)
@@ -181,18 +204,32 @@ internal sealed class Demo : IAsyncDisposable
         {
             if (withMemory)
             {
-                builder.AddProceduralMemory(_database);
+                builder.AddProceduralMemory(_database ?? throw new InvalidOperationException("This demo was started without a database."));
             }
 
             builder.Services.AddSingleton<IFunctionInvocationFilter>(new ProgressFilter(_console));
         },
         withMemory ? MemoryInstructions : null);
 
+    /// <summary>Asks the agent; a model that does not answer is one line for whoever looks on, with what they can change.</summary>
+    private async Task<DemoRun> AskAsync(DemoAgent agent, string request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await agent.RunAsync(request, cancellationToken: cancellationToken);
+        }
+        catch (Exception exception) when (exception is HttpOperationException or HttpRequestException)
+        {
+            var address = _endpoint.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
+            throw new InvalidOperationException($"The model {_model} at {address} did not answer: {exception.Message.ReplaceLineEndings(" ")} See OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL.", exception);
+        }
+    }
+
     private async Task<Outcome> RunTaskAsync(DemoAgent agent, ReleaseWorld world, string request, string service, string version, CancellationToken cancellationToken)
     {
         _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"User: {request}");
         var before = world.EffectCount;
-        var run = await agent.RunAsync(request, cancellationToken: cancellationToken);
+        var run = await AskAsync(agent, request, cancellationToken);
         _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"Agent: {run.Answer}");
         var served = await world.VersionServedAsync(service, cancellationToken);
         _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"Asked over HTTP, {service} says that it runs version [bold]{served ?? "none"}[/].");
@@ -201,7 +238,6 @@ internal sealed class Demo : IAsyncDisposable
 
     private async Task<Outcome> RunSecondTaskWithoutMemoryAsync(CancellationToken cancellationToken)
     {
-        Act("The second task again, without memory");
         await using var world = new ReleaseWorld(Path.Combine(_workFolder, "without-memory"));
         using var agent = CreateAgent(world, withMemory: false);
         return await RunTaskAsync(agent, world, SecondRequest, "orders", "2.1.0", cancellationToken);

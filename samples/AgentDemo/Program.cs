@@ -13,7 +13,7 @@ var fresh = new Option<bool>("--fresh") { Description = "Forget what earlier run
 var noMemory = new Option<bool>("--no-memory") { Description = "Do the second task without procedural memory, and nothing else." };
 var chat = new Option<bool>("--chat") { Description = "Talk to the agent yourself." };
 var show = new Option<string[]>("--show") { Description = "Print what a database has learned: FILE, or FILE and the name of a procedure. It is opened read-only.", Arity = new ArgumentArity(1, 2), AllowMultipleArgumentsPerToken = true, HelpName = "FILE [NAME]" };
-var database = new Option<string>("--database") { Description = "The database file of the demo.", DefaultValueFactory = _ => DefaultDatabase() };
+var database = new Option<string>("--database") { Description = "The database file of the demo; folders that it needs are created.", DefaultValueFactory = _ => DefaultDatabase() };
 var command = new RootCommand("A release agent deploys services on this machine: once by reasoning, from then on by replaying what it learned.") { fresh, noMemory, chat, show, database };
 
 command.SetAction(async (parsed, cancellationToken) =>
@@ -25,13 +25,11 @@ command.SetAction(async (parsed, cancellationToken) =>
             return await ShowAsync(shown[0], shown.ElementAtOrDefault(1), cancellationToken);
         }
 
-        await using var demo = await Demo.StartAsync(AnsiConsole.Console, parsed.GetRequiredValue(database), parsed.GetValue(fresh), cancellationToken);
-        if (parsed.GetValue(chat))
-        {
-            return await demo.ChatAsync(cancellationToken);
-        }
-
-        return parsed.GetValue(noMemory) ? await demo.RunWithoutMemoryAsync(cancellationToken) : await demo.RunAsync(cancellationToken);
+        var (talks, withoutMemory) = (parsed.GetValue(chat), parsed.GetValue(noMemory) && !parsed.GetValue(chat));
+        await using var demo = await Demo.StartAsync(AnsiConsole.Console, withoutMemory ? null : parsed.GetRequiredValue(database), parsed.GetValue(fresh), cancellationToken);
+        return talks ? await demo.ChatAsync(cancellationToken)
+            : withoutMemory ? await demo.RunWithoutMemoryAsync(cancellationToken)
+            : await demo.RunAsync(cancellationToken);
     }
     catch (Exception exception) when (exception is ProceduralMemoryException or InvalidOperationException or IOException or UnauthorizedAccessException)
     {
@@ -52,6 +50,7 @@ static async Task<int> ShowAsync(string file, string? name, CancellationToken ca
 {
     using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, ReadOnly = true });
     var found = false;
+    var stored = new SortedSet<string>(StringComparer.Ordinal);
     ProcedureNotFoundException? missing = null;
     foreach (var scope in await memory.ListScopesAsync(cancellationToken))
     {
@@ -71,8 +70,16 @@ static async Task<int> ShowAsync(string file, string? name, CancellationToken ca
         {
             // Another scope may have it. Of several that have not, the one with near names has the most to say.
             missing = missing is { NearNames.Count: > 0 } ? missing : exception;
+            stored.UnionWith((await memory.ListAsync(cancellationToken: cancellationToken)).Select(p => p.Name));
         }
     }
 
-    return found || missing is null ? 0 : throw missing;
+    if (found || name is null)
+    {
+        return 0;
+    }
+
+    throw missing is { NearNames.Count: > 0 }
+        ? missing
+        : new InvalidOperationException($"There is no procedure named '{name}' in '{file}'. It holds: {(stored.Count == 0 ? "none" : string.Join(", ", stored))}.");
 }

@@ -1,3 +1,5 @@
+using ProceduralMemory.Replay;
+
 namespace ProceduralMemory;
 
 /// <summary>The base of every error that this library raises on its own account. Messages name the value at fault and the mend; of what is stored they hold names at most.</summary>
@@ -13,8 +15,8 @@ public abstract class ProceduralMemoryException : Exception
 public sealed class ProcedureNotFoundException : ProceduralMemoryException
 {
     /// <summary>Creates the exception; for stores.</summary>
-    public ProcedureNotFoundException(string name, IReadOnlyList<string> nearNames, int? version = null)
-        : base(Describe(name, nearNames, version))
+    public ProcedureNotFoundException(string name, IReadOnlyList<string> nearNames, int? version = null, int? newestVersion = null)
+        : base(Describe(name, nearNames, version, newestVersion))
     {
         Name = name;
         NearNames = nearNames;
@@ -30,9 +32,20 @@ public sealed class ProcedureNotFoundException : ProceduralMemoryException
     /// <summary>The version that was asked for, or <see langword="null"/> when none was named.</summary>
     public int? Version { get; }
 
-    private static string Describe(string name, IReadOnlyList<string> nearNames, int? version)
+    private static string Describe(string name, IReadOnlyList<string> nearNames, int? version, int? newest)
     {
-        var what = version is null ? $"There is no procedure named '{name}'" : $"Procedure '{name}' has no version {version}";
+        if (version is not null)
+        {
+            var there = newest switch
+            {
+                null => "",
+                1 => " It has version 1 only.",
+                _ => FormattableString.Invariant($" It has the versions 1 to {newest}."),
+            };
+            return FormattableString.Invariant($"Procedure '{name}' has no version {version}.{there} {nameof(ProcedureMemory.ListVersionsAsync)} tells about them.");
+        }
+
+        var what = $"There is no procedure named '{name}'";
         return nearNames.Count > 0
             ? $"{what}. Did you mean {string.Join(" or ", nearNames.Select(n => $"'{n}'"))}?"
             : $"{what}. List the stored ones with ListAsync, or search with FindAsync.";
@@ -78,6 +91,16 @@ public sealed class RecordingStateException : ProceduralMemoryException
         : base(message, inner)
     {
     }
+}
+
+/// <summary>A replay was refused, failed or was cancelled, and its caller asked for an exception with <see cref="ReplayResult.ThrowIfNotCompleted"/>.</summary>
+public sealed class ReplayNotCompletedException : ProceduralMemoryException
+{
+    internal ReplayNotCompletedException(ReplayResult result)
+        : base(result.Message) => Result = result;
+
+    /// <summary>How the replay went: what is done, what failed, and what is left.</summary>
+    public ReplayResult Result { get; }
 }
 
 /// <summary>What keeps a store from being used.</summary>

@@ -11,7 +11,13 @@ public class ProceduralMemoryOptions
     [Required]
     public string DatabasePath { get; set; } = "procedures.db";
 
-    /// <summary>Opens the file for reading only: recording, storing and replaying are then refused.</summary>
+    /// <summary>
+    /// Opens the file for reading only: recording, storing and replaying (which keeps a log) are then refused with <see cref="ProcedureStoreException"/>, before any call is made.
+    /// </summary>
+    /// <remarks>
+    /// A file that this process can only read, itself or its folder, and that has no <c>-wal</c> beside it, is taken not to change while it is read. Anywhere else SQLite
+    /// may put a <c>-wal</c> and a <c>-shm</c> file beside it, as every reader does that may.
+    /// </remarks>
     /// <value>The default value is <see langword="false"/>.</value>
     public bool ReadOnly { get; set; }
 
@@ -100,6 +106,25 @@ public class ProceduralMemoryOptions
         {
             throw new ValidationException($"The options of the procedural memory are not valid: {string.Join(" ", faults)}");
         }
+    }
+
+    /// <summary>Why no database can be at <see cref="DatabasePath"/>, with the mend; <see langword="null"/> where one can.</summary>
+    internal string? DatabaseFault()
+    {
+        if (DatabasePath == ":memory:")
+        {
+            return null;
+        }
+
+        var path = Path.GetFullPath(DatabasePath);
+        if (Directory.Exists(path))
+        {
+            return $"'{path}' is a folder. Name a file in it as {nameof(DatabasePath)}.";
+        }
+
+        return Path.GetDirectoryName(path) is { } folder && !Directory.Exists(folder)
+            ? $"The folder '{folder}' of the database does not exist. Create it, or name another {nameof(DatabasePath)}."
+            : null;
     }
 
     /// <summary>What is wrong with the options that a derived class adds, beside what their attributes say.</summary>

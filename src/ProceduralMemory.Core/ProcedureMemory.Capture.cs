@@ -18,7 +18,7 @@ public sealed partial class ProcedureMemory
 
     /// <summary>Starts a recording. It is in the database when this returns.</summary>
     /// <param name="details">What it is about.</param>
-    /// <param name="session">The session that is to hold it; <see langword="null"/> for the ambient one, and where there is none the recording stands by itself and is written through the recorder alone.</param>
+    /// <param name="session">The session that is to hold it; <see langword="null"/> for the ambient one, and where there is none the recording stands by itself: no filter sees it, and it is written through the recorder alone.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <exception cref="RecordingStateException">The session holds a recording already.</exception>
     /// <exception cref="ProcedureFormatException">The details are not valid.</exception>

@@ -114,7 +114,7 @@ public sealed partial class ProcedureMemory
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
         {
-            throw new ProcedureFormatException((exception as JsonException)?.Path ?? "", $"The document cannot be read as a procedure: {exception.Message}", exception);
+            throw new ProcedureFormatException((exception as JsonException)?.Path ?? "", $"The document cannot be read as a procedure: {exception.Message} Give a document that {nameof(ExportAsync)} wrote.", exception);
         }
 
         var definition = ProcedureValidator.Check(

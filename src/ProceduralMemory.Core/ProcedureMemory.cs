@@ -74,7 +74,14 @@ public sealed partial class ProcedureMemory : IDisposable
 
         var names = await Store.ListNamesAsync(scope.Read, cancellationToken).ConfigureAwait(false);
         var exists = names.Any(n => NameKey(n) == NameKey(name.Trim()));
-        throw new ProcedureNotFoundException(name, exists ? [] : NearNames.Of(name, names), exists ? version : null);
+        if (!exists || version is null)
+        {
+            throw new ProcedureNotFoundException(name, exists ? [] : NearNames.Of(name, names));
+        }
+
+        var standing = await Store.GetProcedureAsync(scope.Read, name, version: null, cancellationToken).ConfigureAwait(false);
+        var versions = standing is null ? [] : await Store.ListVersionsAsync(standing.Id, cancellationToken).ConfigureAwait(false);
+        throw new ProcedureNotFoundException(name, [], version, versions.Count == 0 ? null : versions.Max(v => v.Number));
     }
 
     private Task<Procedure> GetWritableAsync(string name, int? version, CancellationToken cancellationToken) =>

@@ -23,7 +23,12 @@ public sealed class KernelReplayOptions
     [Required]
     public IReadOnlyCollection<Type> LiveOnlyFilters { get; set; } = [];
 
-    internal bool Allows(string action) => !DeniedFunctions.Any(p => Covers(p, action)) && (AllowedFunctions is null || AllowedFunctions.Any(p => Covers(p, action)));
+    internal bool Allows(string action) => WhyNot(action) is null;
+
+    /// <summary>Why a function may not be called, as the end of a sentence; <see langword="null"/> where it may.</summary>
+    internal string? WhyNot(string action) => DeniedFunctions.FirstOrDefault(p => Covers(p, action)) is { } pattern
+        ? $"'{pattern}' is in {nameof(KernelReplayOptions)}.{nameof(DeniedFunctions)}"
+        : AllowedFunctions is null || AllowedFunctions.Any(p => Covers(p, action)) ? null : $"it is not in {nameof(KernelReplayOptions)}.{nameof(AllowedFunctions)}";
 
     internal IEnumerable<string> Faults() => (DeniedFunctions ?? []).Concat(AllowedFunctions ?? [])
         .Where(p => !Regex.IsMatch(p ?? "", @"^[0-9A-Za-z_]+\.(\*|[0-9A-Za-z_-]+)$", RegexOptions.CultureInvariant))

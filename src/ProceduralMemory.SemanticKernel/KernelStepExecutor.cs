@@ -186,13 +186,14 @@ public sealed class KernelStepExecutor : IStepExecutor
         if (!KernelActions.TryFind(_kernel, call.Action, out var function))
         {
             var near = NearNames.Of(call.Action, KernelActions.All(_kernel));
-            yield return new ReplayProblem(ReplayProblemCodes.MissingFunction, call.StepId, $"Step '{call.StepId}' calls {call.Action}, which this kernel does not have{(near.Count > 0 ? $"; it has {string.Join(", ", near)}" : "")}. Add the plugin, or record the task anew.");
+            yield return new ReplayProblem(ReplayProblemCodes.MissingFunction, call.StepId, $"Step '{call.StepId}' calls {call.Action}, which this kernel does not have{(near.Count > 0 ? $"; nearest {(near.Count == 1 ? "is" : "are")} {string.Join(", ", near)}" : "")}. Add the plugin, or record the task anew.");
             yield break;
         }
 
-        if (KernelActions.IsOurs(function) || !_options.Allows(KernelActions.NameOf(function)))
+        var whyNot = KernelActions.IsOurs(function) ? "it belongs to the procedural memory" : _options.WhyNot(KernelActions.NameOf(function));
+        if (whyNot is not null)
         {
-            yield return new ReplayProblem(ReplayProblemCodes.NotAllowed, call.StepId, $"Step '{call.StepId}' calls {call.Action}, which may not be replayed. The host allows functions with {nameof(KernelReplayOptions)}.{nameof(KernelReplayOptions.AllowedFunctions)}.");
+            yield return new ReplayProblem(ReplayProblemCodes.NotAllowed, call.StepId, $"Step '{call.StepId}' calls {call.Action}, which may not be replayed: {whyNot}. Only the host can change that.");
             yield break;
         }
 

@@ -33,9 +33,20 @@ public static class ProceduralMemoryKernelExtensions
         return builder;
     }
 
+    /// <summary>Adds procedural memory in a SQLite file to services, for every kernel that is built from them.</summary>
+    /// <param name="services">The services.</param>
+    /// <param name="databasePath">The file, or <c>:memory:</c>.</param>
+    /// <returns>The services.</returns>
+    public static IServiceCollection AddProceduralMemory(this IServiceCollection services, string databasePath)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(databasePath);
+        return services.AddProceduralMemory(options => options.DatabasePath = databasePath);
+    }
+
     /// <summary>
     /// Adds procedural memory to services, for every kernel that is built from them: the plugin that the model calls, and the filter that records.
     /// A registered <see cref="IProcedureStore"/> takes the place of the SQLite file. Adding it a second time changes nothing.
+    /// Where there can be no SQLite file at the path, because its folder is missing, building a kernel says so.
     /// </summary>
     /// <param name="services">The services.</param>
     /// <param name="configure">Sets the options; they are validated at once.</param>
@@ -55,7 +66,7 @@ public static class ProceduralMemoryKernelExtensions
         configure(options);
         options.Validate();
         services.AddSingleton(options);
-        services.TryAddSingleton(provider => new ProcedureMemory(options, provider.GetService<IProcedureStore>(), provider.GetService<ILoggerFactory>()));
+        services.TryAddSingleton(provider => CreateMemory(options, provider));
         services.TryAddSingleton(provider => new ProcedureRecordingFilter(provider.GetRequiredService<ProcedureMemory>(), provider.GetService<ILoggerFactory>()));
         services.AddSingleton<IFunctionInvocationFilter>(provider => provider.GetRequiredService<ProcedureRecordingFilter>());
         services.AddSingleton<IAutoFunctionInvocationFilter>(provider => provider.GetRequiredService<ProcedureRecordingFilter>());
@@ -77,9 +88,15 @@ public static class ProceduralMemoryKernelExtensions
     /// <param name="replay">Which functions a replay may call; <see langword="null"/> for every function that the kernel holds.</param>
     /// <param name="loggerFactory">Where it logs; <see langword="null"/> for the kernel's own.</param>
     /// <returns>The kernel.</returns>
+    /// <exception cref="ArgumentException">The kernel has a plugin of that name, as when it was given a memory before.</exception>
     public static Kernel UseProceduralMemory(this Kernel kernel, ProcedureMemory memory, string pluginName = "procedures", KernelReplayOptions? replay = null, ILoggerFactory? loggerFactory = null)
     {
         ArgumentNullException.ThrowIfNull(kernel);
+        if (kernel.Plugins.TryGetPlugin(pluginName, out _))
+        {
+            throw new ArgumentException($"This kernel has a plugin named '{pluginName}' already. Call {nameof(UseProceduralMemory)} once for each kernel; for a second memory give another {nameof(pluginName)}.", nameof(pluginName));
+        }
+
         loggerFactory ??= kernel.LoggerFactory;
         kernel.Plugins.AddFromObject(new ProceduralMemoryPlugin(memory, replay, loggerFactory), pluginName);
         var filter = new ProcedureRecordingFilter(memory, loggerFactory);
@@ -101,5 +118,18 @@ public static class ProceduralMemoryKernelExtensions
     {
         ArgumentNullException.ThrowIfNull(memory);
         return memory.ReplayAsync(new KernelStepExecutor(kernel, options), name, request, cancellationToken);
+    }
+
+    private static ProcedureMemory CreateMemory(ProceduralMemoryOptions options, IServiceProvider provider)
+    {
+        var store = provider.GetService<IProcedureStore>();
+
+        // A memory looks at its file when it is first used, and then it is a model that would be told, in general words. Here the host still hears of it.
+        if (store is null && options.DatabaseFault() is { } fault)
+        {
+            throw new ProcedureStoreException(StoreFault.Unreachable, fault);
+        }
+
+        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>());
     }
 }

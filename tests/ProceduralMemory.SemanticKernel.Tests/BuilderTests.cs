@@ -184,6 +184,60 @@ public sealed class BuilderTests
     }
 
     [Fact]
+    public void A_kernel_that_has_the_plugin_already_takes_no_second_one_and_is_left_as_it_was()
+    {
+        using var memory = Given.Memory();
+        var kernel = new Kernel().UseProceduralMemory(memory);
+
+        var refusal = Assert.Throws<ArgumentException>(() => kernel.UseProceduralMemory(memory));
+
+        Assert.Contains("has a plugin named 'procedures' already", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal("pluginName", refusal.ParamName);
+        Assert.Single(kernel.FunctionInvocationFilters);
+        Assert.Equal(2, kernel.UseProceduralMemory(memory, "more").Plugins.Count);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("p.db")]
+    public void A_database_that_cannot_be_is_refused_when_the_kernel_is_built(string name)
+    {
+        var folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        var path = Path.Combine(name.Length == 0 ? Path.GetTempPath() : folder, name);
+
+        var fault = Assert.Throws<ProcedureStoreException>(() => Kernel.CreateBuilder().AddProceduralMemory(path).Build());
+
+        Assert.Equal(StoreFault.Unreachable, fault.Fault);
+        Assert.Contains(name.Length == 0 ? "is a folder. Name a file in it" : $"The folder '{folder}' of the database does not exist. Create it", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Services_take_a_path_too()
+    {
+        var services = new ServiceCollection();
+        services.AddKernel();
+        services.AddProceduralMemory(":memory:");
+        await using var provider = services.BuildServiceProvider();
+
+        Assert.Equal(["procedures"], provider.GetRequiredService<Kernel>().Plugins.Select(p => p.Name));
+        Assert.Equal(":memory:", provider.GetRequiredService<ProcedureMemory>().Options.DatabasePath);
+    }
+
+    [Theory]
+    [InlineData("shop.*", null, "'shop.*' is in KernelReplayOptions.DeniedFunctions")]
+    [InlineData(null, "other.*", "it is not in KernelReplayOptions.AllowedFunctions")]
+    public async Task A_function_that_may_not_be_replayed_is_answered_with_the_list_that_says_so(string? denied, string? allowed, string says)
+    {
+        using var memory = Given.Memory();
+        await memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""));
+
+        var replay = await memory.ReplayAsync(
+            Given.Kernel(memory, new Shop().Plugin()), "p", options: new KernelReplayOptions { DeniedFunctions = denied is null ? [] : [denied], AllowedFunctions = allowed is null ? null : [allowed] });
+
+        Assert.Contains(says, Assert.Single(replay.Problems).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task The_admin_plugin_is_there_only_where_it_was_asked_for()
     {
         await using var without = await TestAgent.StartAsync();

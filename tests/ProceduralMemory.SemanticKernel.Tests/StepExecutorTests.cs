@@ -21,7 +21,7 @@ public sealed class StepExecutorTests
 
         var problem = Assert.Single(replay.Problems);
         Assert.Equal((ReplayOutcome.Refused, ReplayProblemCodes.MissingFunction, "get_orders"), (replay.Outcome, problem.Code, problem.StepId));
-        Assert.Contains("it has shop.get_order", problem.Message, StringComparison.Ordinal);
+        Assert.Contains("; nearest are shop.get_order, ", problem.Message, StringComparison.Ordinal);
         Assert.Contains("nothing was called", replay.Message, StringComparison.Ordinal);
         Assert.Null(replay.ExecutionId);
         Assert.Empty(shop.Calls);
@@ -36,7 +36,7 @@ public sealed class StepExecutorTests
         var replay = await memory.ReplayAsync(Given.Kernel(memory), "p");
 
         Assert.DoesNotContain("procedures.replay_procedure,", replay.Message, StringComparison.Ordinal);
-        Assert.DoesNotContain("it has", replay.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("nearest", replay.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -3,6 +3,10 @@ namespace ProceduralMemory.Capture;
 /// <content>How a recording ends: finalized, given up, or found to have ended elsewhere.</content>
 public sealed partial class ProcedureRecorder
 {
+    // A filter finds the recording by the session that the call is made in.
+    private const string NoSession =
+        $"Nothing is stored, since no call was recorded: no session was open when the recording started, so no filter saw one. Start it, and make the calls, inside a session: using (memory.{nameof(ProcedureMemory.BeginSession)}()) {{ … }}. Or record each step with {nameof(RecordStepAsync)}.";
+
     /// <summary>
     /// Ends the recording and makes a procedure of its successful steps, all in one transaction. Waits for calls in flight, so it must not be awaited inside of one.
     /// A recording without a successful step gives no procedure and is abandoned.
@@ -21,7 +25,9 @@ public sealed partial class ProcedureRecorder
         {
             var result = await EndAsync(() => _memory.CompleteRecordingAsync(this, notes, tags, Usage(), cancellationToken)).ConfigureAwait(false);
             _session?.Settle(result);
-            return result;
+            return result is { Procedure: null, Conflict: null, DroppedSteps: 0 } && _session is null
+                ? result with { Message = NoSession }
+                : result;
         }
         catch (ProcedureFormatException exception) when (tags is not { Count: > 0 } || exception.Problems.Any(p => p.Path != "tags"))
         {

@@ -65,6 +65,23 @@ public sealed record RecordingResult(Guid TraceId, Procedure? Procedure, int Dro
 
     /// <summary>Where the recording says something else than a person set; what the person set stands.</summary>
     public IReadOnlyList<string> Contradictions { get; init; } = [];
+
+    /// <summary>In a sentence or two: what was learned, or why nothing was, with the mend.</summary>
+    public string Message
+    {
+        get => field ?? Describe();
+        init;
+    }
+
+    private string Describe() => this switch
+    {
+        { Conflict: { } conflict } => $"Nothing is stored: '{conflict.ProcedureName}' does something else. {conflict.Difference} The trace is kept; {nameof(ProcedureMemory.DistillTraceAsync)} makes a procedure of it under another name, or as a replacement.",
+        { Procedure: { } procedure } => FormattableString.Invariant($"'{procedure.Name}' is stored as version {procedure.Version.Number}, with {Counted(procedure.Version.Steps.Count, "step")}{(DroppedSteps > 0 ? $"; {Counted(DroppedSteps, "failed call")} left out" : "")}."),
+        { DroppedSteps: > 0 } => $"Nothing is stored: of {Counted(DroppedSteps, "recorded call")} none is a new step that succeeded.",
+        _ => "Nothing is stored, since no call was recorded. Make the calls between the start and the end of the recording and through what records them, such as a filter; or record them by hand.",
+    };
+
+    private static string Counted(int count, string what) => FormattableString.Invariant($"{count} {what}{(count == 1 ? "" : "s")}");
 }
 
 /// <summary>Two tasks that are not of one kind, under one name.</summary>

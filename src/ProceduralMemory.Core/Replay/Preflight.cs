@@ -174,7 +174,7 @@ internal sealed class Preflight
 
         var procedure = inner.Procedure;
         var problems = new List<ReplayProblem>();
-        var bound = InputBinder.Bind(procedure.Name, [.. procedure.Version.Inputs.Where(i => !unknownInside.Contains(i.Name))], values, _options, _request.ConfirmConstants, problems);
+        var bound = InputBinder.Bind(procedure.Name, [.. procedure.Version.Inputs.Where(i => !unknownInside.Contains(i.Name))], values, _options, _request.ConfirmConstants, problems, inside: true);
         foreach (var problem in problems)
         {
             unknownInside.Add(problem.InputName!);

@@ -38,6 +38,10 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         }
 
         var context = new ReplayContext(store, options, executor, logger, scope.Write, request);
-        return await new ReplayRun(context, plan, RunFrame.Of(procedure.Version, inputs, request.Inputs)).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        var result = await new ReplayRun(context, plan, RunFrame.Of(procedure.Version, inputs, request.Inputs)).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        var undeclared = InputBinder.Undeclared(procedure.Version.Inputs, request.Inputs);
+        return undeclared.Count == 0
+            ? result
+            : result with { Message = $"{result.Message} You gave {InputBinder.Quoted(undeclared)}, which it does not declare: that was ignored." };
     }
 }

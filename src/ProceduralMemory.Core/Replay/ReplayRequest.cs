@@ -8,7 +8,7 @@ namespace ProceduralMemory.Replay;
 /// </summary>
 public sealed record ReplayRequest
 {
-    /// <summary>The inputs by name. A value whose text is plainly of the declared type, such as <c>"7"</c> for an integer, is taken for it; names that the procedure does not declare are ignored.</summary>
+    /// <summary>The inputs by name. A value whose text is plainly of the declared type, such as <c>"7"</c> for an integer, is taken for it; names that the procedure does not declare are ignored, and the result's message says so.</summary>
     public IReadOnlyDictionary<string, JsonElement> Inputs { get; init; } = new Dictionary<string, JsonElement>();
 
     /// <summary>Whether unconfirmed constants (<see cref="ProcedureInput.Unconfirmed"/>) are confirmed for this replay: each has its recorded value where none is given. For the host, which knows them; never set it from what a model says.</summary>

@@ -47,12 +47,12 @@ public sealed record ReplayResult
     public JsonElement Result => _result?.Value ?? Json.EmptyObject;
 
     /// <summary>For those who prefer exceptions.</summary>
-    /// <exception cref="InvalidOperationException">The replay did not complete.</exception>
+    /// <exception cref="ReplayNotCompletedException">The replay did not complete.</exception>
     public void ThrowIfNotCompleted()
     {
         if (Outcome is not ReplayOutcome.Completed)
         {
-            throw new InvalidOperationException(Message);
+            throw new ReplayNotCompletedException(this);
         }
     }
 

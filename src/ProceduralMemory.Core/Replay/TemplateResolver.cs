@@ -170,8 +170,12 @@ internal static class InputBinder
         IReadOnlyDictionary<string, JsonElement> given,
         ProceduralMemoryOptions options,
         bool confirmConstants,
-        List<ReplayProblem> problems)
+        List<ReplayProblem> problems,
+        bool inside = false)
     {
+        // A name that is not declared is most likely one of the missing ones, misspelt. Inside, the names are the recording's and not the caller's.
+        var undeclared = inside ? [] : Undeclared(declared, given);
+        var misspelt = undeclared.Count == 0 ? "" : $" You gave {Quoted(undeclared)}, which it does not declare.";
         var bound = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         foreach (var input in declared)
         {
@@ -183,7 +187,7 @@ internal static class InputBinder
                     problems.Add(new ReplayProblem(
                         ReplayProblemCodes.UnconfirmedConstant,
                         null,
-                        $"'{procedureName}' was recorded once, with {Shortened(literal)} as '{input.Name}'{(input.Description is null ? "" : $" ({input.Description})")}, which came from neither the request nor an earlier result. Give the input '{input.Name}', be it the same value.",
+                        $"'{procedureName}' was recorded once, with {Shortened(literal)} as '{input.Name}'{(input.Description is null ? "" : $" ({input.Description})")}, which came from neither the request nor an earlier result. Give the input '{input.Name}', be it the same value.{misspelt}",
                         input.Name));
                 }
                 else if (input.Default is { } standing)
@@ -195,7 +199,7 @@ internal static class InputBinder
                     problems.Add(new ReplayProblem(
                         ReplayProblemCodes.MissingInput,
                         null,
-                        $"'{procedureName}' needs the input '{input.Name}' ({Json.Word(input.Type)}){(input.Description is null ? "" : $": {input.Description}")}.",
+                        $"'{procedureName}' needs the input '{input.Name}' ({Json.Word(input.Type)}){(input.Description is null ? "" : $": {input.Description}")}.{misspelt}",
                         input.Name));
                 }
 
@@ -216,11 +220,30 @@ internal static class InputBinder
             }
             else
             {
-                problems.Add(new ReplayProblem(ReplayProblemCodes.InvalidInput, null, $"The input '{input.Name}' must be of type {Json.Word(input.Type)}; {Json.Word(Json.TypeOf(value))} was given.", input.Name));
+                problems.Add(new ReplayProblem(ReplayProblemCodes.InvalidInput, null, $"The input '{input.Name}' must be of type {Json.Word(input.Type)}; {Json.Word(Json.TypeOf(value))} was given{Shown(input, value, options, inside)}. Give a value of that type.", input.Name));
             }
         }
 
         return bound;
+    }
+
+    /// <summary>The names that are given and not declared.</summary>
+    public static IReadOnlyList<string> Undeclared(IReadOnlyList<ProcedureInput> declared, IReadOnlyDictionary<string, JsonElement> given) =>
+        [.. given.Keys.Where(name => !declared.Any(i => i.Name == name)).Order(StringComparer.Ordinal)];
+
+    /// <summary>Names for a message; they may come from a model, so neither all of them nor the whole of each.</summary>
+    public static string Quoted(IReadOnlyList<string> names) =>
+        string.Join(", ", names.Take(5).Select(n => $"'{(n.Length > 64 ? n[..64] + "…" : n)}'")) + (names.Count > 5 ? FormattableString.Invariant($" and {names.Count - 5} more") : "");
+
+    /// <summary>The value at fault for a message; nothing of what is or may hold a secret, and inside a procedure that may be any value.</summary>
+    private static string Shown(ProcedureInput input, JsonElement value, ProceduralMemoryOptions options, bool inside)
+    {
+        if (inside || input.Secret || options.Redactor.IsSecret("", input.Name) || value.ValueKind is JsonValueKind.Object or JsonValueKind.Array)
+        {
+            return "";
+        }
+
+        return $", {Shortened(value.ValueKind is JsonValueKind.String ? Json.String(options.Redactor.Redact(value.GetString()!)) : value)}";
     }
 
     private static string Shortened(JsonElement value) => value.GetRawText() is { Length: > 100 } text ? text[..100] + "…" : value.GetRawText();

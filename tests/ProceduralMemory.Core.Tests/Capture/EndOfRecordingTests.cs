@@ -84,6 +84,48 @@ public sealed class EndOfRecordingTests : IDisposable
         Given.JsonEqual("""{"e":2}""", step.Result);
     }
 
+    [Fact]
+    public async Task An_ended_recording_says_what_was_learned()
+    {
+        var recorder = await StartAsync();
+        await CallAsync(recorder, 2);
+        await recorder.CompleteStepAsync(recorder.BeginStep("t.fails", default)!, null, new StepFailure("x", "It broke."));
+
+        var result = await recorder.FinalizeAsync();
+
+        Assert.Equal($"'{result.Procedure!.Name}' is stored as version 1, with 2 steps; 1 failed call left out.", result.Message);
+    }
+
+    [Fact]
+    public async Task A_recording_without_calls_and_without_a_session_says_that_no_filter_could_see_it()
+    {
+        var result = await (await StartAsync()).FinalizeAsync();
+
+        Assert.Null(result.Procedure);
+        Assert.Contains("no session was open when the recording started, so no filter saw one", result.Message, StringComparison.Ordinal);
+        Assert.Contains("BeginSession", result.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_recording_without_calls_in_a_session_says_that_none_came()
+    {
+        using var session = Memory.BeginSession();
+
+        var result = await (await StartAsync()).FinalizeAsync();
+
+        Assert.Null(result.Procedure);
+        Assert.Contains("no call was recorded. Make the calls between the start and the end", result.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_recording_whose_calls_all_failed_says_so()
+    {
+        var recorder = await StartAsync();
+        await recorder.CompleteStepAsync(recorder.BeginStep("t.fails", default)!, null, new StepFailure("x", "It broke."));
+
+        Assert.Equal("Nothing is stored: of 1 recorded call none is a new step that succeeded.", (await recorder.FinalizeAsync()).Message);
+    }
+
     public static TheoryData<string?, string[]> BadEndings => new()
     {
         { new string('n', 16_385), [] },

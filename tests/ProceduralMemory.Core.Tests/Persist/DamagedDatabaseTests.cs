@@ -155,10 +155,62 @@ public sealed class DamagedDatabaseTests : IDisposable
         {
             var error = await _test.RefusesAsync<ProcedureStoreException>(write);
             Assert.Equal(StoreFault.ReadOnly, error.Fault);
-            Assert.Contains("write access", error.Message, StringComparison.Ordinal);
+            Assert.Contains("was opened with ReadOnly", error.Message, StringComparison.Ordinal);
         }
 
         Assert.Empty(executor.Calls);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_file_that_can_only_be_read_is_read_and_nothing_is_left_beside_it(bool isFolderMarked)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            // Neither these marks nor this name exist there.
+            return;
+        }
+
+        // A name that means something in a URI.
+        var folder = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(_test.DatabasePath)!, "100% sure? #1"));
+        var path = Path.Combine(folder.FullName, "p.db");
+        using (var writer = new ProcedureMemory(path))
+        {
+            await writer.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        }
+
+        var marked = isFolderMarked ? folder.FullName : path;
+        var mode = File.GetUnixFileMode(marked);
+        File.SetUnixFileMode(marked, mode & ~(UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite));
+        try
+        {
+            var reader = _test.Open(o => (o.DatabasePath, o.ReadOnly) = (path, true));
+
+            Assert.Equal("p", Assert.Single(await reader.ListAsync()).Name);
+
+            Assert.Equal(["p.db"], Directory.GetFiles(folder.FullName).Select(Path.GetFileName));
+            Assert.Contains("was opened with ReadOnly", (await Assert.ThrowsAsync<ProcedureStoreException>(() => reader.StoreAsync(Given.Definition("q", Given.Step("t.a"))))).Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.SetUnixFileMode(marked, mode);
+        }
+    }
+
+    [Fact]
+    public async Task A_file_that_can_only_be_read_and_is_being_written_by_another_shows_what_was_written()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return;
+        }
+
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        Assert.True(File.Exists(_test.DatabasePath + "-wal"), "The test needs a writer that has the file open.");
+        File.SetUnixFileMode(_test.DatabasePath, UnixFileMode.UserRead);
+
+        Assert.Equal("p", Assert.Single(await _test.Open(o => o.ReadOnly = true).ListAsync()).Name);
     }
 
     [Fact]

@@ -122,7 +122,7 @@ public sealed class ExchangeTests : IDisposable
 
     [Theory]
     [InlineData("", "cannot be read")]
-    [InlineData("not json", "cannot be read")]
+    [InlineData("not json", "Give a document that ExportAsync wrote")]
     [InlineData("""{"format":1""", "cannot be read")]
     [InlineData("null", "format")]
     [InlineData("[]", "format")]

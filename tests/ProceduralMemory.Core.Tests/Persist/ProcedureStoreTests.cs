@@ -160,8 +160,19 @@ public sealed class ProcedureStoreTests : IDisposable
         {
             var error = await _test.RefusesAsync<ProcedureNotFoundException>(act);
             Assert.Equal(("p", 7), (error.Name, error.Version));
-            Assert.Contains("'p' has no version 7", error.Message, StringComparison.Ordinal);
+            Assert.Equal("Procedure 'p' has no version 7. It has version 1 only. ListVersionsAsync tells about them.", error.Message);
         }
+    }
+
+    [Fact]
+    public async Task A_version_that_is_not_there_is_answered_with_those_that_are()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.b")), asNewVersion: true);
+
+        var error = await Assert.ThrowsAsync<ProcedureNotFoundException>(() => Memory.GetAsync("p", 7));
+
+        Assert.Contains("It has the versions 1 to 2. ListVersionsAsync", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -46,6 +46,52 @@ public sealed class InputTests : IDisposable
         Assert.Equal($$"""{"x":{{sent}}}""", Assert.Single(_executor.Calls).Arguments.GetRawText());
     }
 
+    [Fact]
+    public async Task A_misspelt_input_is_named_beside_the_one_that_is_missing()
+    {
+        await StoreAsync(new ProcedureInput { Name = "order_id", Type = JsonType.String });
+
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With(("order_number", "\"W-1\"")));
+
+        Assert.Contains("needs the input 'order_id' (string). You gave 'order_number', which it does not declare.", Assert.Single(result.Problems).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_input_that_is_not_declared_is_ignored_and_the_message_says_so()
+    {
+        await StoreAsync(new ProcedureInput { Name = "x" });
+
+        var result = await Memory.ReplayAsync(_executor, "p", Given.With(("x", "1"), ("y", "2"), ("z", "3")));
+
+        Assert.Equal(ReplayOutcome.Completed, result.Outcome);
+        Assert.EndsWith("You gave 'y', 'z', which it does not declare: that was ignored.", result.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("amount", false, "\"seven\"", ", \"seven\". Give a value of that type.")]
+    [InlineData("amount", false, "7.5", ", 7.5. Give a value of that type.")]
+    [InlineData("amount", true, "\"seven\"", "string was given. Give")]
+    [InlineData("api_key", false, "\"seven\"", "string was given. Give")]
+    [InlineData("amount", false, """{"password":"seven"}""", "object was given. Give")]
+    public async Task A_value_of_another_type_is_shown_unless_it_may_be_secret(string name, bool secret, string given, string says)
+    {
+        await StoreAsync(new ProcedureInput { Name = name, Type = JsonType.Integer, Secret = secret });
+
+        var problem = Assert.Single((await Memory.ReplayAsync(_executor, "p", Given.With((name, given)))).Problems);
+
+        Assert.Contains(says, problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_long_value_of_another_type_is_shown_in_part()
+    {
+        await StoreAsync(new ProcedureInput { Name = "x", Type = JsonType.Integer });
+
+        var problem = Assert.Single((await Memory.ReplayAsync(_executor, "p", Given.With(("x", $"\"{new string('n', 5000)}\"")))).Problems);
+
+        Assert.InRange(problem.Message.Length, 100, 300);
+    }
+
     [Theory]
     [InlineData(JsonType.String, "[1]", "array")]
     [InlineData(JsonType.String, "{}", "object")]

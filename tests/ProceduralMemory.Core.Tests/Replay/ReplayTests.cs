@@ -155,7 +155,10 @@ public sealed class ReplayTests : IDisposable
         Assert.Equal(new StepFailure("TestFailure", "no disk"), result.Steps[1].Failure);
         Assert.Contains("step 'b' (t.b) failed: no disk", result.Message, StringComparison.Ordinal);
         Assert.Contains("1 of 3 steps are done, 1 not begun", result.Message, StringComparison.Ordinal);
-        Assert.Equal(result.Message, Assert.Throws<InvalidOperationException>(result.ThrowIfNotCompleted).Message);
+        var exception = Assert.Throws<ReplayNotCompletedException>(result.ThrowIfNotCompleted);
+        Assert.IsAssignableFrom<ProceduralMemoryException>(exception);
+        Assert.Equal(result.Message, exception.Message);
+        Assert.Same(result, exception.Result);
         Given.JsonEqual("""{"a":{"ok":true}}""", result.Result);
     }
 

@@ -23,6 +23,7 @@ internal sealed class SqliteDatabase : IDisposable
 
     private readonly ProceduralMemoryOptions _options;
     private readonly string _connectionString;
+    private readonly string _immutableConnectionString;
     private readonly string _openingPragmas;
     private readonly SqliteConnection? _keepAlive;
     // Pooled connections of one file are shared by all memories on it: what each was last set to.
@@ -46,6 +47,11 @@ internal sealed class SqliteDatabase : IDisposable
             DefaultTimeout = (int)Math.Ceiling(options.BusyTimeout.TotalSeconds),
         };
         _connectionString = builder.ConnectionString;
+        builder.DataSource = $"{UriOf(builder.DataSource)}?immutable=1";
+
+        // What is taken to stand still is looked at anew by each operation.
+        builder.Pooling = false;
+        _immutableConnectionString = builder.ConnectionString;
         // SQLite's own waiting looks for the lock every few milliseconds; the provider's, which comes after it, every 150.
         _openingPragmas = string.Create(
             CultureInfo.InvariantCulture, $"pragma busy_timeout = {(long)options.BusyTimeout.TotalMilliseconds}; pragma synchronous = {(options.FlushEveryCommit ? "full" : "normal")}");
@@ -58,6 +64,25 @@ internal sealed class SqliteDatabase : IDisposable
     }
 
     private bool InMemory { get; }
+
+    /// <summary>
+    /// Whether the file is one that this process can only read, and that nobody has open for writing. SQLite would want a <c>-shm</c> file beside it even to
+    /// read, which it may not create, or which would be left behind there.
+    /// </summary>
+    private bool IsImmutable
+    {
+        get
+        {
+            if (!_options.ReadOnly || InMemory)
+            {
+                return false;
+            }
+
+            var path = DisplayPath;
+            return !File.Exists(path + "-wal")
+                && (IsMarkedReadOnly(path) || (!OperatingSystem.IsWindows() && IsMarkedReadOnly(Path.GetDirectoryName(path)!)));
+        }
+    }
 
     private string DisplayPath => InMemory ? ":memory:" : Path.GetFullPath(_options.DatabasePath);
 
@@ -81,11 +106,12 @@ internal sealed class SqliteDatabase : IDisposable
             transaction.Commit();
             return result;
         },
-        cancellationToken);
+        cancellationToken,
+        writes: true);
 
     /// <summary>Runs a single writing statement, which is a transaction of its own.</summary>
     public Task<int> ExecuteAsync(string sql, object parameters, CancellationToken cancellationToken) =>
-        RunAsync(connection => connection.Execute(sql, parameters), cancellationToken);
+        RunAsync(connection => connection.Execute(sql, parameters), cancellationToken, writes: true);
 
     public void Dispose()
     {
@@ -100,7 +126,7 @@ internal sealed class SqliteDatabase : IDisposable
         _keepAlive?.Dispose();
     }
 
-    private Task<T> RunAsync<T>(Func<SqliteConnection, T> operation, CancellationToken cancellationToken)
+    private Task<T> RunAsync<T>(Func<SqliteConnection, T> operation, CancellationToken cancellationToken, bool writes = false)
     {
         if (cancellationToken.IsCancellationRequested)
         {
@@ -115,6 +141,13 @@ internal sealed class SqliteDatabase : IDisposable
         try
         {
             Initialize();
+            if (writes && _options.ReadOnly)
+            {
+                return Task.FromException<T>(new ProcedureStoreException(
+                    StoreFault.ReadOnly,
+                    $"The database '{DisplayPath}' was opened with {nameof(ProceduralMemoryOptions.ReadOnly)}, which refuses recording, storing and replaying. Open it without that option to write."));
+            }
+
             using var connection = Open();
             return Task.FromResult(operation(connection));
         }
@@ -134,7 +167,7 @@ internal sealed class SqliteDatabase : IDisposable
 
     private SqliteConnection Open()
     {
-        var connection = new SqliteConnection(_connectionString);
+        var connection = new SqliteConnection(IsImmutable ? _immutableConnectionString : _connectionString);
         try
         {
             connection.Open();
@@ -204,21 +237,25 @@ internal sealed class SqliteDatabase : IDisposable
             return;
         }
 
-        var path = Path.GetFullPath(_options.DatabasePath);
-        if (Directory.Exists(path))
+        if (_options.DatabaseFault() is { } fault)
         {
-            throw new ProcedureStoreException(StoreFault.Unreachable, $"'{path}' is a folder. Name a file in it as {nameof(ProceduralMemoryOptions.DatabasePath)}.");
+            throw new ProcedureStoreException(StoreFault.Unreachable, fault);
         }
 
-        if (Path.GetDirectoryName(path) is { } folder && !Directory.Exists(folder))
-        {
-            throw new ProcedureStoreException(StoreFault.Unreachable, $"The folder '{folder}' of the database does not exist. Create it, or name another {nameof(ProceduralMemoryOptions.DatabasePath)}.");
-        }
-
+        var path = DisplayPath;
         if (_options.ReadOnly && !File.Exists(path))
         {
             throw new ProcedureStoreException(StoreFault.Unreachable, $"The database '{path}' does not exist, and is to be opened read-only. Name an existing file.");
         }
+    }
+
+    private static bool IsMarkedReadOnly(string path) => new FileInfo(path).Attributes.HasFlag(FileAttributes.ReadOnly);
+
+    /// <summary>A path as SQLite reads it in a URI.</summary>
+    private static string UriOf(string path)
+    {
+        var uri = path.Replace("%", "%25", StringComparison.Ordinal).Replace("?", "%3f", StringComparison.Ordinal).Replace("#", "%23", StringComparison.Ordinal);
+        return OperatingSystem.IsWindows() ? $"file:///{uri.Replace('\\', '/')}" : $"file:{uri}";
     }
 
     private static (int Version, int MinReader) ReadSchema(SqliteConnection connection)

@@ -122,7 +122,7 @@ public sealed partial class ProcedureMemory
                 return new RecordingResult(trace.Id, null, trace.Steps.Count);
             }
 
-            if (standing is not null && SkillComparison.Difference(standing.Version, earlier, trace) is { } difference)
+            if (standing is not null && SkillComparison.Difference(standing.Version, earlier, trace, Options) is { } difference)
             {
                 if (!replace)
                 {

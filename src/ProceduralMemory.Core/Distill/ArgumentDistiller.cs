@@ -19,34 +19,47 @@ internal sealed class ArgumentDistiller
         _finder = new SourceFinder(aligned, _inputs);
     }
 
-    /// <summary>The templates of all steps, the inputs that they need, and why each value has the source that it has.</summary>
-    public (IReadOnlyList<JsonElement> Templates, IReadOnlyList<ProcedureInput> Inputs, IReadOnlyList<ArgumentSource> Sources) Distill()
+    /// <summary>The inputs that the steps need, known when <see cref="Distill"/> is done.</summary>
+    public InputRegistry Inputs => _inputs;
+
+    /// <summary>The loops that are none, since a value in them comes from nowhere and differs from round to round.</summary>
+    public IReadOnlySet<int> UnexplainedLoops => _finder.UnexplainedLoops;
+
+    /// <summary>The templates of all steps, for a loop what it goes through, and why each value has the source that it has.</summary>
+    public (IReadOnlyList<JsonElement> Templates, IReadOnlyDictionary<int, string> Lists, IReadOnlyList<ArgumentSource> Sources) Distill()
     {
         var steps = new List<Members>();
+        var lists = new Dictionary<int, string>();
         for (var i = 0; i < _aligned.Steps.Count; i++)
         {
             var step = _aligned.Steps[i];
+            if (step.Role is AlignedRole.Item)
+            {
+                lists.Add(step.Loop, ListOf(step).ToString()!);
+            }
+
             var all = new Position(i, step, "", "", [.. step.Calls.Select(c => c.Arguments)]);
             steps.Add(new Members([.. NamesIn(all).Select(n => (n, Explain(all.Child(n))))]));
             _finder.AddResult(i);
         }
 
         // Written last: a constant may turn out to be in doubt when a later step has it as well.
-        return ([.. steps.Select(s => Json.Build(s.Write))], _inputs.Inputs, [.. steps.SelectMany(s => s.Decisions()).Select(Describe)]);
+        return ([.. steps.Select(s => Json.Build(s.Write))], lists, [.. steps.SelectMany(s => s.Decisions()).Select(Describe)]);
     }
 
-    /// <summary>What a step does to the world, as the options or the recordings declare it.</summary>
-    public static StepEffect EffectOf(AlignedStep step, ProceduralMemoryOptions options)
+    /// <summary>Takes up an input that the caller named for what a loop goes through, or a condition asks.</summary>
+    public void UseNamed(string name, AlignedStep step) => _finder.UseNamed(name, new Position(-1, step, "", name, []));
+
+    private ValueExpression ListOf(AlignedStep item)
     {
-        foreach (var (action, effect) in options.Effects)
+        var loop = _aligned.Steps.First(s => s.Role is AlignedRole.Loop && s.Loop == item.Loop);
+        if (!loop.Shape!.IsInput)
         {
-            if (string.Equals(action, step.Action, StringComparison.OrdinalIgnoreCase))
-            {
-                return effect;
-            }
+            return new StepReference(_aligned.Steps[loop.Source].Id, loop.Shape.Pointer);
         }
 
-        return step.Calls.All(c => c.Effect == step.Calls[0].Effect) ? step.Calls[0].Effect : StepEffect.Unknown;
+        UseNamed(loop.Shape.Source, loop);
+        return new InputReference(loop.Shape.Source, loop.Shape.Pointer);
     }
 
     private Node Explain(Position position)
@@ -80,7 +93,7 @@ internal sealed class ArgumentDistiller
 
     /// <summary>Whether anything in a value comes from somewhere. Where two recordings show that nothing does, a list is one value, which may be longer or shorter the next time.</summary>
     private bool HasSource(Position position) =>
-        _finder.Find(position).Any(h => _aligned.Traces.Count == 1 || !h.IsNewInput)
+        _finder.Find(position).Any(h => position.Traces == 1 || !h.IsNewInput)
         || _finder.Compose(position).Count > 0
         || (PartsOf(position) is { } parts && parts.Exists(p => HasSource(p.Position)));
 
@@ -120,7 +133,7 @@ internal sealed class ArgumentDistiller
 
     /// <summary>Whether a constant may as well be an input: one recording has it, from nowhere, in a step that may change something. A flag or an empty value is a way of calling.</summary>
     private bool MustBeConfirmed(Position position) =>
-        _aligned.Traces.Count == 1 && position.Call.Kind is not StepKind.Manual && EffectOf(position.Call, _options) is not StepEffect.Read && !ValueKey.IsTrivial(position.Values[0]);
+        position.Traces == 1 && position.Call.Kind is not StepKind.Manual && StepEffects.Of(position.Call.Calls, _options) is not StepEffect.Read && !ValueKey.IsTrivial(position.Values[0]);
 
     private static ArgumentSource Describe(Decision decision) => new()
     {

@@ -15,9 +15,9 @@ internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources
     private const double EnoughToChooseBy = 8;
 
     /// <summary>The lists that a place is in, the innermost first, with what leads from the element to the place.</summary>
-    public IEnumerable<(string Pointer, JsonElement List, int Index, string Inner)> ListsAround(Place place)
+    public IEnumerable<(string Pointer, JsonElement List, int Index, string Inner)> ListsAround(Place place, Position position)
     {
-        if (aligned.Steps[place.Step].Calls[0].Result is not { } value)
+        if (aligned.Steps[place.Step].SeenFrom(position.Call.Rows[0], position.Call.Loop)?.Result is not { } value)
         {
             return [];
         }
@@ -46,11 +46,11 @@ internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources
     public IReadOnlyList<Hypothesis> Find(Position position, IReadOnlyList<Place> places)
     {
         var found = new List<Hypothesis>();
-        foreach (var place in places.Take(MaxPlaces))
+        foreach (var place in places.Where(p => aligned.Steps[p.Step].Role is AlignedRole.Call).Take(MaxPlaces))
         {
-            foreach (var (list, elements, index, rest) in ListsAround(place))
+            foreach (var (list, elements, index, rest) in ListsAround(place, position))
             {
-                if (elements.GetArrayLength() < 2 || ElementsWith(place.Step, list, rest, position.Values, elements[index]) is not { } chosen)
+                if (elements.GetArrayLength() < 2 || ElementsWith(place.Step, list, rest, position, elements[index]) is not { } chosen)
                 {
                     continue;
                 }
@@ -91,7 +91,7 @@ internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources
         }
 
         // Several recordings show that it was the same kind of element every time. One that is chosen by an id was the same element, and will be another.
-        return aligned.Traces.Count > 1 && keys.Find(k => k.Key.IsEqual && !ValueKey.IsIdentifier(k.Key.Values[0], k.Key.Name)) is { Key: { } same } constant
+        return position.Traces > 1 && keys.Find(k => k.Key.IsEqual && !ValueKey.IsIdentifier(k.Key.Values[0], k.Key.Name)) is { Key: { } same } constant
             ? Chosen(constant.Field, same.Name, null, [Evidence.EqualInAll], () => new LiteralValue(same.Values[0]))
             : null;
 
@@ -103,17 +103,17 @@ internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources
     }
 
     /// <summary>In each trace the list and its one element that holds the position's value; <see langword="null"/> where one has none or several.</summary>
-    private List<(JsonElement List, JsonElement Element)>? ElementsWith(int step, string list, string rest, IReadOnlyList<JsonElement> values, JsonElement first)
+    private List<(JsonElement List, JsonElement Element)>? ElementsWith(int step, string list, string rest, Position position, JsonElement first)
     {
         var chosen = new List<(JsonElement, JsonElement)>();
-        for (var i = 0; i < values.Count; i++)
+        for (var i = 0; i < position.Values.Count; i++)
         {
-            if (aligned.Steps[step].Calls[i].Result is not { } result || !JsonPointer.TryResolve(result, list, out var elements) || elements.ValueKind is not JsonValueKind.Array)
+            if (aligned.Steps[step].SeenFrom(position.Call.Rows[i], position.Call.Loop)?.Result is not { } result || !JsonPointer.TryResolve(result, list, out var elements) || elements.ValueKind is not JsonValueKind.Array)
             {
                 return null;
             }
 
-            var value = values[i];
+            var value = position.Values[i];
             var holding = elements.EnumerateArray().Where(e => JsonPointer.TryResolve(e, rest, out var part) && JsonElement.DeepEquals(part, value)).Take(2).ToList();
             if (holding.Count != 1 || holding[0].ValueKind is not JsonValueKind.Object)
             {

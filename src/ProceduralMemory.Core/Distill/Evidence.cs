@@ -13,6 +13,7 @@ internal static class Evidence
     public const string SometimesAbsent = "not given in every recording";
     public const string Identifier = "looks like an id";
     public const string ByPlaceInList = "by its place in a list";
+    public const string ElementOfLoop = "part of the loop's element";
     public const string Withheld = "not kept in the recording";
 
     public const string InSomeRequest = "in some requests";

@@ -35,6 +35,14 @@ internal sealed class InputRegistry
         return new InputReference(name);
     }
 
+    /// <summary>Declares a flag that says whether a step is needed.</summary>
+    public InputReference DeclareFlag(string step, string description, bool usual)
+    {
+        var name = FreeName(step);
+        _inputs.Add(name, new ProcedureInput { Name = name, Type = JsonType.Boolean, Description = description, Required = false, Default = JsonElement.Parse(usual ? "true" : "false") });
+        return new InputReference(name);
+    }
+
     /// <summary>The name that <see cref="Declare"/> would give.</summary>
     public string FreeName(string argument) => ExpressionName.Make(argument, "input", name => !_inputs.ContainsKey(name) && !_reserved.Contains(name));
 

@@ -1,7 +1,10 @@
+using System.Text.Json;
+
 namespace ProceduralMemory.Distill;
 
 /// <summary>
-/// Makes a procedure of traces. Failed calls are left out. Each value of each argument gets the likeliest of the sources that agree with every trace
+/// Makes a procedure of traces. They are cleaned (<see cref="TraceCleaner"/>) and aligned (<see cref="TraceAligner"/>): calls made for each element of a list become a loop, steps
+/// that some did without get a condition (<see cref="ConditionFinder"/>). Each value of each argument gets the likeliest of the sources that agree with every trace
 /// (<see cref="SourceFinder"/>). Outcomes become expectations. The same traces give the same procedure, in whatever order they come.
 /// </summary>
 internal static class ProcedureDistiller
@@ -14,45 +17,98 @@ internal static class ProcedureDistiller
     /// <returns>The procedure and the statistics of the recording itself, or <see langword="null"/> when there is nothing to learn: no step succeeded, or all that was done is to replay one procedure.</returns>
     public static DistilledTrace? Distill(IReadOnlyList<Trace> traces, Trace trace, ProcedureVersion? standing, ProceduralMemoryOptions options)
     {
-        var recorded = TraceAlignment.CallsOf(trace);
+        var recorded = TraceCleaner.CallsOf(trace, options);
         if (recorded is [] or [{ Kind: StepKind.Procedure }])
         {
             return null;
         }
 
-        var aligned = TraceAlignment.Of(traces, trace);
-        var (templates, inputs, sources) = new ArgumentDistiller(aligned, options).Distill();
-        var distilled = new List<ProcedureStep>();
-        var statistics = new Dictionary<string, StepStatistics>(StringComparer.Ordinal);
-        var duration = TimeSpan.Zero;
-        var endedAt = trace.StartedAt;
-        for (var i = 0; i < recorded.Count; i++)
+        var noLoops = new HashSet<string>(StringComparer.Ordinal);
+        while (true)
+        {
+            var aligned = TraceAlignment.Of(traces, options, noLoops);
+            var arguments = new ArgumentDistiller(aligned, options);
+            var (templates, lists, sources) = arguments.Distill();
+            if (arguments.UnexplainedLoops.Count > 0)
+            {
+                // The calls are made one by one, each with what it needs.
+                noLoops.UnionWith(aligned.Steps.Where(s => s.Shape is not null && arguments.UnexplainedLoops.Contains(s.Loop)).Select(s => s.Shape!.Key));
+                continue;
+            }
+
+            var conditions = new ConditionFinder(aligned, arguments.Inputs, arguments.UseNamed);
+            var steps = StepsOf(aligned, templates, lists, conditions, options);
+            var (statistics, whole) = StatisticsOf(aligned, trace);
+            return new DistilledTrace(
+                new ProcedureDefinition { Name = trace.Name, Description = trace.Description, Tags = trace.Tags, Notes = trace.Notes, Inputs = arguments.Inputs.Inputs, Steps = steps },
+                whole,
+                statistics,
+                trace.Steps.Count - recorded.Count)
+            {
+                Sources = sources,
+            };
+        }
+    }
+
+    private static List<ProcedureStep> StepsOf(
+        TraceAlignment aligned, IReadOnlyList<JsonElement> templates, IReadOnlyDictionary<int, string> lists, ConditionFinder conditions, ProceduralMemoryOptions options)
+    {
+        var (steps, body) = (new List<ProcedureStep>(), new List<ProcedureStep>());
+        for (var i = 0; i < aligned.Steps.Count; i++)
         {
             var step = aligned.Steps[i];
-            distilled.Add(new ProcedureStep
+            switch (step.Role)
             {
-                Id = step.Id,
-                Kind = step.Kind,
-                Action = step.Action,
-                Arguments = templates[i],
-                Effect = ArgumentDistiller.EffectOf(step, options),
-                Expectation = Expectations.Of(step.Calls),
-                Notes = step.Calls.Select(c => c.Notes).FirstOrDefault(n => n is not null),
-            });
-            var ended = recorded[i].StartedAt + recorded[i].Duration;
-            endedAt = ended > endedAt ? ended : endedAt;
-            duration += recorded[i].Duration;
-            statistics[step.Id] = new StepStatistics().With(failed: false, recorded[i].Duration, ended);
+                case AlignedRole.Call:
+                    (step.Loop == AlignedStep.NoLoop ? steps : body).Add(new ProcedureStep
+                    {
+                        Id = step.Id,
+                        Kind = step.Kind,
+                        Action = step.Action,
+                        Arguments = templates[i],
+                        // What a loop does is needed where the loop is.
+                        Condition = step.Loop == AlignedStep.NoLoop ? conditions.Of(i) : null,
+                        Effect = StepEffects.Of(step.Calls, options),
+                        Expectation = Expectations.Of(step.Calls),
+                        Notes = step.Calls.Select(c => c.Notes).FirstOrDefault(n => n is not null),
+                    });
+                    break;
+                case AlignedRole.Loop:
+                    steps.Add(new ProcedureStep
+                    {
+                        Id = step.Id,
+                        Kind = StepKind.Loop,
+                        Action = step.Action,
+                        ForEach = lists[step.Loop],
+                        Steps = body,
+                        Condition = conditions.Of(i),
+                    });
+                    body = [];
+                    break;
+            }
         }
 
-        return new DistilledTrace(
-            new ProcedureDefinition { Name = trace.Name, Description = trace.Description, Tags = trace.Tags, Notes = trace.Notes, Inputs = inputs, Steps = distilled },
-            ExecutionStatistics.None.With(ExecutionVerdict.Success, duration, endedAt),
-            statistics,
-            trace.Steps.Count - recorded.Count)
+        return steps;
+    }
+
+    /// <summary>The recording as the first execution of the steps that it did.</summary>
+    private static (IReadOnlyDictionary<string, StepStatistics> Steps, ExecutionStatistics Whole) StatisticsOf(TraceAlignment aligned, Trace trace)
+    {
+        var recorded = aligned.Traces.ToList().FindIndex(t => ReferenceEquals(t, trace));
+        var statistics = new Dictionary<string, StepStatistics>(StringComparer.Ordinal);
+        var (whole, endedAt) = (TimeSpan.Zero, trace.StartedAt);
+        foreach (var step in aligned.Steps.Where(s => s.Role is AlignedRole.Call))
         {
-            Sources = sources,
-        };
+            foreach (var (_, call) in step.Rows.Zip(step.Calls).Where(p => p.First.Trace == recorded))
+            {
+                var ended = call.StartedAt + call.Duration;
+                endedAt = ended > endedAt ? ended : endedAt;
+                whole += call.Duration;
+                statistics[step.Id] = statistics.GetValueOrDefault(step.Id, new StepStatistics()).With(failed: false, call.Duration, ended);
+            }
+        }
+
+        return (statistics, ExecutionStatistics.None.With(ExecutionVerdict.Success, whole, endedAt));
     }
 }
 

@@ -8,7 +8,8 @@ internal static class SkillComparison
     private const int MaxShownActions = 12;
 
     /// <summary>Why it is not the same skill, or <see langword="null"/> when it is.</summary>
-    public static string? Difference(ProcedureVersion standing, IReadOnlyList<Trace> earlier, Trace trace) => null;
+    public static string? Difference(ProcedureVersion standing, IReadOnlyList<Trace> earlier, Trace trace, ProceduralMemoryOptions options) =>
+        earlier.Count > 0 ? SkillMatch.Compare(earlier, trace, options) : SkillMatch.Compare(standing, trace, options);
 
     public static string OneLine(Trace trace) => OneLine(trace.Steps.Where(s => s.Status is StepStatus.Success).Select(s => s.Action));
 

@@ -8,7 +8,7 @@ internal sealed partial class SourceFinder
     /// <summary>The input for a value that was not kept. It cannot be compared, so the name of the input, or else the argument of the action, tells.</summary>
     public Hypothesis Withheld(Position position)
     {
-        if (IsNamed && _aligned.Traces[_namedTrace].Inputs.EnumerateObject().Where(i => Distill.Withheld.Is(i.Value) && FieldName.Similarity(i.Name, position.Name) >= 1).Select(i => i.Name).FirstOrDefault() is { } name)
+        if (NamingRow(position) is { } row && _aligned.Traces[row.Trace].Inputs.EnumerateObject().Where(i => Distill.Withheld.Is(i.Value) && FieldName.Similarity(i.Name, position.Name) >= 1).Select(i => i.Name).FirstOrDefault() is { } name)
         {
             return new Hypothesis(SourceKind.Input, $"$inputs.{name}", [Evidence.Named, Evidence.Withheld], () =>
             {
@@ -33,23 +33,23 @@ internal sealed partial class SourceFinder
     /// <summary>Named inputs that have the value in every trace that names inputs, the likeliest first: of the same name, then not yet used, then used last.</summary>
     private List<Hypothesis> Named(Position position)
     {
-        if (!IsNamed)
+        if (NamingRow(position) is not { } row)
         {
             return [];
         }
 
         var found = new List<(Place Place, ValueExpression Expression, double Similarity, int LastUse)>();
-        var places = _named.Find(position.Values[_namedTrace]);
+        var places = _named[row.Trace].Find(position.Values[row.Index]);
         if (places.Count == 0)
         {
             // Values that tell nothing are not looked up; there the name alone says it.
-            places = [.. _aligned.Traces[_namedTrace].Inputs.EnumerateObject().Where(i => ValueKey.Of(i.Value) is null && FieldName.Similarity(i.Name, position.Name) >= 1).Select(i => new Place(-1, [i.Name], i.Value))];
+            places = [.. _aligned.Traces[row.Trace].Inputs.EnumerateObject().Where(i => ValueKey.Of(i.Value) is null && FieldName.Similarity(i.Name, position.Name) >= 1).Select(i => new Place(-1, [i.Name], i.Value))];
         }
 
         foreach (var place in places)
         {
             var name = place.Tokens[0];
-            var values = NamedValues(place, position.Values)!;
+            var values = NamedValues(place, position, orOwn: true)!;
             var pointer = place.Tokens.Skip(1).Aggregate("", JsonPointer.Append);
             if (ValueExpression.IsName(name) && ValueMatch.Between(new InputReference(name, pointer), values, position.Values) is { } expression)
             {
@@ -78,22 +78,40 @@ internal sealed partial class SourceFinder
         ];
     }
 
-    private void UseNamed(string name, Position position) =>
+    /// <summary>Takes up an input that the caller named.</summary>
+    public void UseNamed(string name, Position position) =>
         _inputs.UseNamed(name, [.. _aligned.Traces.Where(t => t.Inputs.TryGetProperty(name, out _)).Select(t => t.Inputs.GetProperty(name))], position);
 
-    /// <summary>What an input, or a part of one, was in each trace. A trace that names none does not contradict; there the values of the position are taken.</summary>
-    private List<JsonElement>? NamedValues(Place place, IReadOnlyList<JsonElement>? otherwise = null)
+    /// <summary>The first of a position's traces that names inputs. What one trace does not show of the names, another cannot add.</summary>
+    private (int Trace, int Index)? NamingRow(Position position) => NamingRow(position.Call);
+
+    private (int Trace, int Index)? NamingRow(AlignedStep step)
+    {
+        for (var i = 0; i < step.Rows.Count; i++)
+        {
+            if (_aligned.Traces[step.Rows[i].Trace].Inputs.EnumerateObject().Any())
+            {
+                return (step.Rows[i].Trace, i);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>What an input, or a part of one, was in each row of a position. A trace that names none does not contradict; there the values of the position are taken.</summary>
+    private List<JsonElement>? NamedValues(Place place, Position position, bool orOwn = false)
     {
         var values = new List<JsonElement>();
-        for (var i = 0; i < _aligned.Traces.Count; i++)
+        for (var i = 0; i < position.Values.Count; i++)
         {
-            if (JsonPointer.TryResolve(_aligned.Traces[i].Inputs, place.Pointer, out var value))
+            var inputs = _aligned.Traces[position.Call.Rows[i].Trace].Inputs;
+            if (JsonPointer.TryResolve(inputs, place.Pointer, out var value))
             {
                 values.Add(value);
             }
-            else if (otherwise is not null)
+            else if (orOwn)
             {
-                values.Add(_aligned.Traces[i].Inputs.EnumerateObject().Any() ? Json.Null : otherwise[i]);
+                values.Add(inputs.EnumerateObject().Any() ? Json.Null : position.Values[i]);
             }
             else
             {

@@ -20,64 +20,71 @@ internal sealed partial class SourceFinder
 
     private readonly TraceAlignment _aligned;
     private readonly InputRegistry _inputs;
-    private readonly ValueIndex _named = new();
-    private readonly ValueIndex _results = new();
+    // By trace: a value is looked up as it was in the first trace that has the position.
+    private readonly Dictionary<int, ValueIndex> _named = [];
+    private readonly Dictionary<int, ValueIndex> _results = [];
     private readonly Dictionary<string, List<ValueSource>> _known = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _lastUseOfName = new(StringComparer.Ordinal);
     private readonly ElementFinder _elements;
     private readonly TextComposer _texts;
     private readonly List<ValueSource> _withheld = [];
-    private readonly int _namedTrace;
     private int _uses;
 
     public SourceFinder(TraceAlignment aligned, InputRegistry inputs)
     {
         (_aligned, _inputs) = (aligned, inputs);
-        // What one trace does not show of the names, another cannot add: the first that has some stands for all.
-        _namedTrace = aligned.Traces.ToList().FindIndex(t => t.Inputs.EnumerateObject().Any());
         _elements = new ElementFinder(aligned, this);
         _texts = new TextComposer(this);
         foreach (var step in aligned.Steps)
         {
-            Want(step.Calls[0].Arguments, _results);
-        }
-
-        if (IsNamed)
-        {
-            foreach (var step in aligned.Steps)
+            Want(step.Calls[0].Arguments, IndexOf(_results, step.Rows[0].Trace));
+            if (NamingRow(step) is { } row)
             {
-                Want(step.Calls[_namedTrace].Arguments, _named);
+                Want(step.Calls[row.Index].Arguments, IndexOf(_named, row.Trace));
             }
-
-            _named.Add(-1, aligned.Traces[_namedTrace].Inputs);
         }
+
+        foreach (var (trace, index) in _named)
+        {
+            index.Add(-1, aligned.Traces[trace].Inputs);
+        }
+
+        static ValueIndex IndexOf(Dictionary<int, ValueIndex> indexes, int trace) => indexes.TryGetValue(trace, out var index) ? index : indexes[trace] = new ValueIndex();
 
         static void Want(JsonElement arguments, ValueIndex index)
         {
             index.Want(arguments);
             TextComposer.Want(arguments, index);
         }
-
     }
 
     /// <summary>Whether the caller of some recording named its inputs: then what it did not name is none.</summary>
-    public bool IsNamed => _namedTrace >= 0;
+    public bool IsNamed => _named.Count > 0;
+
+    /// <summary>The loops in which a value is different from round to round and comes from nowhere: they cannot be replayed as loops.</summary>
+    public HashSet<int> UnexplainedLoops { get; } = [];
 
     /// <summary>Makes a step's results known to those after it.</summary>
     public void AddResult(int step)
     {
-        if (_aligned.Steps[step].Calls[0].Result is { } result)
+        foreach (var (trace, index) in _results)
         {
-            _results.Add(step, result);
+            if (_aligned.Steps[step].FirstIn(trace)?.Result is { } result)
+            {
+                index.Add(step, result);
+            }
         }
     }
 
     /// <summary>Remembers what a position takes its value from, for others with the same value.</summary>
     public void Remember(Position position, ValueSource source)
     {
-        if (ReferenceEquals(source.First, position) && !position.Values.Any(Distill.Withheld.Is) && ValueKey.Of(position.Values[0]) is { } key)
+        if (ReferenceEquals(source.First, position) && !position.Values.Any(Distill.Withheld.Is))
         {
-            (_known.TryGetValue(key, out var sources) ? sources : _known[key] = []).Add(source);
+            foreach (var key in KeysOf(position))
+            {
+                (_known.TryGetValue(key, out var sources) ? sources : _known[key] = []).Add(source);
+            }
         }
 
         if (source.Expression is InputReference input)
@@ -113,14 +120,14 @@ internal sealed partial class SourceFinder
         }
 
         // Equal values go before converted ones.
-        if (shared is [var first] && (ReferenceEquals(first.Expression, first.Source.Expression) || results is not [{ Expression: StepReference }, ..]))
+        if (shared is [var first] && (ReferenceEquals(first.Expression, first.Source.Expression) || results is not [{ Expression: StepReference or ItemReference }, ..]))
         {
             found.Add(Shared(position, first.Source, first.Expression));
         }
 
-        var elements = _aligned.Traces.Count > 1 && (position.IsInList || position.IsEqual) ? [] : _elements.Find(position, _results.Find(position.Values[0]));
+        var elements = position.Traces > 1 && (position.IsInList || position.IsEqual) ? [] : _elements.Find(position, ResultsOf(position).Find(position.Values[0]));
         var byPlace = results.Select(r => r.Hypothesis).ToList();
-        found.AddRange(results.Count == 0 || IsOneOfSeveral(results[0].Place) ? [.. elements, .. byPlace] : [.. byPlace, .. elements]);
+        found.AddRange(results.Count == 0 || IsOneOfSeveral(results[0].Place, position) ? [.. elements, .. byPlace] : [.. byPlace, .. elements]);
         if (found.Count == 0 && !IsNamed && IsInEveryRequest(position, inOtherWords: true) && !IsWording(position))
         {
             found.Add(NewInput(position, InRequest));
@@ -143,10 +150,10 @@ internal sealed partial class SourceFinder
         var constant = new Hypothesis(
             SourceKind.Constant,
             TemplateText.Of(position.Values[0]),
-            _aligned.Traces.Count > 1 ? [Evidence.EqualInAll] : [Evidence.InNoOtherPlace],
+            position.Traces > 1 ? [Evidence.EqualInAll] : [Evidence.InNoOtherPlace],
             () => new ValueSource(position, SourceKind.Constant, null));
         // What names one thing was that thing's every time; the next time it will be another's.
-        if (_aligned.Traces.Count > 1 && !IsNamed && !position.IsTrivial && !IsWording(position))
+        if (position.Traces > 1 && !IsNamed && !position.IsTrivial && !IsWording(position))
         {
             if (ValueKey.IsIdentifier(position.Values[0], position.Name))
             {
@@ -172,7 +179,7 @@ internal sealed partial class SourceFinder
 
         foreach (var (source, expression) in Candidates(field))
         {
-            if (expression is InputReference or StepReference && source.Kind is not SourceKind.UnconfirmedConstant)
+            if (expression is InputReference or StepReference or ItemReference && source.Kind is not SourceKind.UnconfirmedConstant)
             {
                 return Shared(field, source, expression);
             }
@@ -184,9 +191,9 @@ internal sealed partial class SourceFinder
     /// <summary>Everything that has the key of a piece of text, with its value in every trace: named inputs, what positions take, results.</summary>
     public IEnumerable<(ValueExpression Expression, IReadOnlyList<JsonElement> Values, Func<ValueExpression> Accept)> Pieces(Position position, string piece)
     {
-        foreach (var place in _named.Find(piece))
+        foreach (var place in NamingRow(position) is { Index: 0 } row ? _named[row.Trace].Find(piece) : [])
         {
-            if (NamedValues(place) is { } values && new InputReference(place.Tokens[0], place.Tokens.Skip(1).Aggregate("", JsonPointer.Append)) is var input && ValueExpression.IsName(input.Name))
+            if (NamedValues(place, position) is { } values && new InputReference(place.Tokens[0], place.Tokens.Skip(1).Aggregate("", JsonPointer.Append)) is var input && ValueExpression.IsName(input.Name))
             {
                 yield return (input, values, () => { UseNamed(input.Name, position); return input; });
             }
@@ -194,17 +201,20 @@ internal sealed partial class SourceFinder
 
         if (ValueKey.OfText(piece) is { } key && _known.TryGetValue(key, out var sources))
         {
-            foreach (var source in sources.Where(s => s.Kind is SourceKind.Input or SourceKind.Binding && s.Expression is InputReference or StepReference or ElementReference))
+            foreach (var source in sources.Where(s => s.Kind is SourceKind.Input or SourceKind.Binding && s.Expression is InputReference or StepReference or ElementReference or ItemReference))
             {
-                yield return (source.Expression!, source.First.Values, () => source.Expression!);
+                if (source.SeenFrom(position) is { } values)
+                {
+                    yield return (source.Expression!, values, () => source.Expression!);
+                }
             }
         }
 
-        foreach (var place in _results.Find(piece).Where(p => !p.IsInLaterElement))
+        foreach (var place in ResultsOf(position).Find(piece).Where(p => !p.IsInLaterElement))
         {
-            if (ValuesAt(place) is { } values && ValueKey.Specificity(values[0]) - Math.Log2(1 + _results.Values) >= EnoughToBind + WorthOfAName)
+            if (ValuesAt(place, position) is { } values && ValueKey.Specificity(values[0]) - Math.Log2(1 + ResultsOf(position).Values) >= EnoughToBind + WorthOfAName)
             {
-                ValueExpression result = new StepReference(_aligned.Steps[place.Step].Id, place.Pointer);
+                var result = ReferenceTo(place);
                 yield return (result, values, () => result);
             }
         }
@@ -213,35 +223,51 @@ internal sealed partial class SourceFinder
     /// <summary>Whether every request names the value of its trace.</summary>
     /// <param name="position">The position.</param>
     /// <param name="inOtherWords">Whether another spelling counts, such as "August 15" for a date.</param>
-    public bool IsInEveryRequest(Position position, bool inOtherWords = false) => _aligned.Traces.Zip(position.Values).All(p => RequestText.MentionsAll(p.First.Request, p.Second, inOtherWords));
+    public bool IsInEveryRequest(Position position, bool inOtherWords = false) =>
+        position.IsPerTrace && position.Call.Rows.Zip(position.Values).All(p => RequestText.MentionsAll(_aligned.Traces[p.First.Trace].Request, p.Second, inOtherWords));
 
-    private bool IsInSomeRequest(Position position) => _aligned.Traces.Zip(position.Values).Any(p => RequestText.MentionsAll(p.First.Request, p.Second));
+    private bool IsInSomeRequest(Position position) => position.Call.Rows.Zip(position.Values).Any(p => RequestText.MentionsAll(_aligned.Traces[p.First.Trace].Request, p.Second));
 
     private string InRequest => Evidence.InRequest(_aligned.Traces.Count);
 
     public Hypothesis NewInput(Position position, string evidence) => new(
-        SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [evidence], () => new ValueSource(position, SourceKind.Input, _inputs.Declare(position)))
+        SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [evidence], () =>
+        {
+            if (!position.IsPerTrace)
+            {
+                UnexplainedLoops.Add(position.Call.Loop);
+            }
+
+            return new ValueSource(position, SourceKind.Input, _inputs.Declare(position));
+        })
     {
         IsNewInput = true,
     };
 
+    private static IEnumerable<string> KeysOf(Position position) => position.Values.Select(ValueKey.Of).OfType<string>().Distinct(StringComparer.Ordinal);
+
+    private ValueIndex ResultsOf(Position position) => _results[position.Call.Rows[0].Trace];
+
+    private ValueExpression ReferenceTo(Place place) => _aligned.Steps[place.Step] is { Role: AlignedRole.Item } ? new ItemReference(place.Pointer) : new StepReference(_aligned.Steps[place.Step].Id, place.Pointer);
+
     private IEnumerable<(ValueSource Source, ValueExpression? Expression)> Candidates(Position position)
     {
-        if (ValueKey.Of(position.Values[0]) is not { } key || !_known.TryGetValue(key, out var sources))
+        // A source of other traces than these is known by the values that it had there.
+        foreach (var source in KeysOf(position).SelectMany(k => _known.TryGetValue(k, out var known) ? known : []).Distinct())
         {
-            yield break;
-        }
+            if (source.SeenFrom(position) is not { } values)
+            {
+                continue;
+            }
 
-        foreach (var source in sources)
-        {
             if (source.Expression is null || source.Kind is SourceKind.UnconfirmedConstant)
             {
-                if (ValueMatch.AreEqual(source.First.Values, position.Values))
+                if (ValueMatch.AreEqual(values, position.Values))
                 {
                     yield return (source, source.Expression);
                 }
             }
-            else if (ValueMatch.Between(source.Expression, source.First.Values, position.Values) is { } expression)
+            else if (ValueMatch.Between(source.Expression, values, position.Values) is { } expression)
             {
                 yield return (source, expression);
             }
@@ -252,9 +278,9 @@ internal sealed partial class SourceFinder
     private static bool IsSameThing(Position position, Position earlier) => position.Specificity >= EnoughToShare || FieldName.Similarity(earlier.Name, position.Name) >= 1;
 
     /// <summary>Whether a text that is the same in all recordings is how the task is worded: a sentence, not something that somebody fills in.</summary>
-    private bool IsWording(Position position)
+    private static bool IsWording(Position position)
     {
-        if (_aligned.Traces.Count == 1 || !position.IsEqual || position.Values[0].ValueKind is not JsonValueKind.String)
+        if (position.Traces == 1 || !position.IsEqual || position.Values[0].ValueKind is not JsonValueKind.String)
         {
             return false;
         }
@@ -268,7 +294,16 @@ internal sealed partial class SourceFinder
         source.Kind,
         expression?.ToString() ?? TemplateText.Of(source.First.Values[0]),
         [.. evidence, Evidence.SameAs(source.First)],
-        () => ReferenceEquals(expression, source.Expression) ? source : new ValueSource(position, source.Kind, expression));
+        () =>
+        {
+            if (!ReferenceEquals(expression, source.Expression))
+            {
+                return new ValueSource(position, source.Kind, expression);
+            }
+
+            source.Widen(position);
+            return source;
+        });
 
     /// <summary>
     /// Places in earlier results that have the values in every trace. Those that depend on an order of a list come last; then those of earlier steps go first, and of
@@ -278,7 +313,7 @@ internal sealed partial class SourceFinder
     {
         var found = new List<(Place Place, ValueExpression Expression, double Similarity)>();
         var tried = 0;
-        foreach (var place in _results.Find(position.Values[0]).OrderBy(p => p.IsInLaterElement).ThenBy(p => p.Step))
+        foreach (var place in ResultsOf(position).Find(position.Values[0]).Where(p => !IsElementOfLoop(p, position.Call)).OrderBy(p => p.IsInLaterElement).ThenBy(p => p.Step))
         {
             if (++tried > MaxPlacesTried && found.Count > 0)
             {
@@ -286,9 +321,9 @@ internal sealed partial class SourceFinder
             }
 
             var similarity = FieldName.Similarity(position.Name, place.Field);
-            if (ValuesAt(place) is { } values
-                && ValueMatch.Between(new StepReference(_aligned.Steps[place.Step].Id, place.Pointer), values, position.Values) is { } expression
-                && position.Specificity + (WorthOfAName * similarity) - Math.Log2(1 + _results.Values) >= EnoughToBind
+            if (ValuesAt(place, position) is { } values
+                && ValueMatch.Between(ReferenceTo(place), values, position.Values) is { } expression
+                && position.Specificity + (WorthOfAName * similarity) - Math.Log2(1 + ResultsOf(position).Values) >= EnoughToBind
                 && !IsChance(place, position))
             {
                 found.Add((place, expression, similarity));
@@ -299,39 +334,39 @@ internal sealed partial class SourceFinder
         [
             .. found
                 .OrderBy(f => f.Place.IsInLaterElement)
-                .ThenBy(f => f.Expression is not StepReference)
+                .ThenBy(f => f.Expression is not (StepReference or ItemReference))
                 .ThenBy(f => f.Place.Step)
                 .ThenByDescending(f => f.Similarity)
                 .ThenBy(f => f.Place.Tokens.Count)
                 .Select(f => (f.Place, f.Expression, new Hypothesis(
                     f.Expression is InterpolatedText ? SourceKind.Composed : SourceKind.Binding,
                     f.Expression.ToString()!,
-                    EvidenceOf(f.Place, f.Similarity),
+                    EvidenceOf(f.Place, f.Similarity, position.Traces),
                     () => new ValueSource(position, f.Expression is InterpolatedText ? SourceKind.Composed : SourceKind.Binding, f.Expression)))),
         ];
     }
 
     /// <summary>Whether a place is an element of a list by chance, as far as can be told: it is not the first; or there are others, and no second trace has it at the same place.</summary>
-    private bool IsOneOfSeveral(Place place) => place.IsInLaterElement || (_aligned.Traces.Count == 1 && _elements.ListsAround(place).Any(l => l.List.GetArrayLength() > 1));
+    private bool IsOneOfSeveral(Place place, Position position) => place.IsInLaterElement || (position.Traces == 1 && _elements.ListsAround(place, position).Any(l => l.List.GetArrayLength() > 1));
 
     /// <summary>
     /// Whether that recordings agree on a later element of a list shows nothing: two may agree by chance, and equal values were the same element every time. Nor is a
     /// list put together of elements by their places, for then the next one would have as many.
     /// </summary>
-    private bool IsChance(Place place, Position position) => _aligned.Traces.Count > 1
-        && ((place.IsInLaterElement && (position.IsEqual || _aligned.Traces.Count < RecordingsThatShowAPlace)) || (position.IsInList && place.IsInList));
+    private static bool IsChance(Place place, Position position) => position.Traces > 1
+        && ((place.IsInLaterElement && (position.IsEqual || position.Traces < RecordingsThatShowAPlace)) || (position.IsInList && place.IsInList));
 
-    private List<string> EvidenceOf(Place place, double similarity)
+    private List<string> EvidenceOf(Place place, double similarity, int traces)
     {
-        var evidence = new List<string> { Evidence.ResultOf(_aligned.Steps[place.Step].Id) };
+        var evidence = new List<string> { _aligned.Steps[place.Step].Role is AlignedRole.Item ? Evidence.ElementOfLoop : Evidence.ResultOf(_aligned.Steps[place.Step].Id) };
         if (similarity >= 1)
         {
             evidence.Add(Evidence.SameName);
         }
 
-        if (_aligned.Traces.Count > 1)
+        if (traces > 1)
         {
-            evidence.Add(Evidence.InAll(_aligned.Traces.Count));
+            evidence.Add(Evidence.InAll(traces));
         }
 
         if (place.IsInLaterElement)
@@ -342,13 +377,17 @@ internal sealed partial class SourceFinder
         return evidence;
     }
 
-    /// <summary>What every trace has at a place of a result; <see langword="null"/> where one has nothing there.</summary>
-    private List<JsonElement>? ValuesAt(Place place)
+    /// <summary>Whether a place is in the list that the loop goes through, where a step of the loop means the element that it is at.</summary>
+    private bool IsElementOfLoop(Place place, AlignedStep step) => step.Loop != AlignedStep.NoLoop
+        && _aligned.Steps.Any(s => s.Role is AlignedRole.Loop && s.Loop == step.Loop && s.Source == place.Step && place.Pointer.StartsWith(s.Shape!.Pointer + "/", StringComparison.Ordinal));
+
+    /// <summary>What every row of a position sees at a place of a result; <see langword="null"/> where one sees nothing there.</summary>
+    private List<JsonElement>? ValuesAt(Place place, Position position)
     {
-        var values = new List<JsonElement> { place.Value };
-        foreach (var call in _aligned.Steps[place.Step].Calls.Skip(1))
+        var values = new List<JsonElement>();
+        foreach (var row in position.Call.Rows)
         {
-            if (call.Result is not { } result || !JsonPointer.TryResolve(result, place.Pointer, out var value))
+            if (_aligned.Steps[place.Step].SeenFrom(row, position.Call.Loop)?.Result is not { } result || !JsonPointer.TryResolve(result, place.Pointer, out var value))
             {
                 return null;
             }

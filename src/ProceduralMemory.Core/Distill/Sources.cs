@@ -19,6 +19,12 @@ internal sealed record Position(int Step, AlignedStep Call, string Pointer, stri
 
     public bool IsEqual { get; } = Values.All(v => JsonElement.DeepEquals(v, Values[0]));
 
+    /// <summary>In how many traces it is.</summary>
+    public int Traces => Call.Traces;
+
+    /// <summary>Whether it has one value in each trace, also where it is in a loop.</summary>
+    public bool IsPerTrace => IsEqual || Call.Loop == AlignedStep.NoLoop || Call.Rows.Zip(Values).GroupBy(p => p.First.Trace, p => p.Second).All(g => g.All(v => JsonElement.DeepEquals(v, g.First())));
+
     public bool IsTrivial => IsEqual && ValueKey.IsTrivial(Values[0]);
 
     /// <summary>How much its values tell, over all traces: see <see cref="ValueKey.Specificity"/>.</summary>
@@ -55,12 +61,76 @@ internal sealed record Position(int Step, AlignedStep Call, string Pointer, stri
 /// <param name="expression">The expression; <see langword="null"/> for a constant.</param>
 internal sealed class ValueSource(Position first, SourceKind kind, ValueExpression? expression)
 {
-    public Position First { get; } = first;
+    private Dictionary<Row, JsonElement>? _byRow;
+
+    /// <summary>The first position that has it; of several in different traces, the one that is in most.</summary>
+    public Position First { get; private set; } = first;
 
     public SourceKind Kind { get; private set; } = kind;
 
     /// <summary>The expression; <see langword="null"/> for a constant.</summary>
     public ValueExpression? Expression { get; private set; } = expression;
+
+    /// <summary>
+    /// What the rows of a position see of it; <see langword="null"/> where they do not. An input that some of the traces had no use for may have been anything there:
+    /// what the position has.
+    /// </summary>
+    public IReadOnlyList<JsonElement>? SeenFrom(Position position)
+    {
+        if (Expression is null || Kind is SourceKind.UnconfirmedConstant)
+        {
+            return [.. position.Values.Select(_ => First.Values[0])];
+        }
+
+        var inside = First.Call.Loop != AlignedStep.NoLoop && First.Call.Loop == position.Call.Loop;
+        if (First.Call.Loop != AlignedStep.NoLoop && !inside && (Expression is not InputReference || !First.IsPerTrace))
+        {
+            return null;
+        }
+
+        if (_byRow is null)
+        {
+            // By trace as well, for what is the same in all its rounds.
+            _byRow = [];
+            foreach (var (row, value) in First.Call.Rows.Zip(First.Values))
+            {
+                _byRow.TryAdd(row, value);
+                _byRow.TryAdd(new Row(row.Trace), value);
+            }
+        }
+
+        var (values, missing) = (new List<JsonElement>(), 0);
+        for (var i = 0; i < position.Values.Count; i++)
+        {
+            var row = position.Call.Rows[i];
+            if (_byRow.TryGetValue(inside ? row : new Row(row.Trace), out var value))
+            {
+                values.Add(value);
+            }
+            else if (Expression is InputReference)
+            {
+                missing++;
+                values.Add(position.Values[i]);
+            }
+            else
+            {
+                return null;
+            }
+        }
+
+        return missing == 0 || (missing < values.Count && Contains(position, First)) ? values : null;
+    }
+
+    /// <summary>Takes note of a position in more traces that shares it.</summary>
+    public void Widen(Position position)
+    {
+        if (position.Traces > First.Traces && position.IsPerTrace && Expression is InputReference)
+        {
+            (First, _byRow) = (position, null);
+        }
+    }
+
+    private static bool Contains(Position position, Position other) => other.Call.Rows.Select(r => r.Trace).ToHashSet().IsSubsetOf(position.Call.Rows.Select(r => r.Trace));
 
     /// <summary>Says that the constant has to be confirmed.</summary>
     public void Doubt(InputReference input) => (Kind, Expression) = (SourceKind.UnconfirmedConstant, input);

@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+
+namespace ProceduralMemory.Distill;
+
+/// <summary>
+/// The calls of a trace that are part of what it teaches. Left out are calls that failed, also those that only say so in their result (<see cref="ErrorResult"/>),
+/// whether corrected afterwards or not; and reads that repeat an earlier one (same action, arguments and result) with nothing but reads between them.
+/// Time and memory grow with the number of calls and the bytes of their arguments and results.
+/// </summary>
+internal static class TraceCleaner
+{
+    /// <summary>The calls that are kept, in the order in which they were asked for.</summary>
+    public static List<TraceStep> CallsOf(Trace trace, ProceduralMemoryOptions options)
+    {
+        var kept = new List<TraceStep>();
+        var readsSinceWrite = new List<TraceStep>();
+        foreach (var call in InRequestOrder(trace.Steps).Where(s => s.Status is StepStatus.Success && !ErrorResult.Is(s.Result)))
+        {
+            if (StepEffects.Of(call, options) is not StepEffect.Read)
+            {
+                // What declares nothing counts as a write: what was read before it may read otherwise after it.
+                readsSinceWrite.Clear();
+            }
+            else if (readsSinceWrite.Exists(r => IsRepeat(r, call)))
+            {
+                continue;
+            }
+            else
+            {
+                readsSinceWrite.Add(call);
+            }
+
+            kept.Add(call);
+        }
+
+        return kept;
+    }
+
+    /// <summary>Calls that the model asked for in one answer may begin in any order; they stand where the first of them began, in the order asked for.</summary>
+    private static IEnumerable<TraceStep> InRequestOrder(IReadOnlyList<TraceStep> steps)
+    {
+        var firstOfGroup = steps.Where(s => s.CallGroup is not null).GroupBy(s => s.CallGroup!).ToDictionary(g => g.Key, g => g.Min(s => s.Ordinal), StringComparer.Ordinal);
+        return steps
+            .OrderBy(s => s.CallGroup is null ? s.Ordinal : firstOfGroup[s.CallGroup])
+            .ThenBy(s => s.CallIndex)
+            .ThenBy(s => s.Ordinal);
+    }
+
+    private static bool IsRepeat(TraceStep earlier, TraceStep call) =>
+        earlier.Kind == call.Kind
+        && earlier.Action == call.Action
+        && call.Result is { } result && earlier.Result is { } before
+        && JsonBytes.Of(earlier.Arguments).SequenceEqual(JsonBytes.Of(call.Arguments))
+        && JsonBytes.Of(before).SequenceEqual(JsonBytes.Of(result));
+}
+
+/// <summary>What calls do to the world.</summary>
+internal static class StepEffects
+{
+    /// <summary>As the options say, else as the host declared it when the call was recorded.</summary>
+    public static StepEffect Of(TraceStep call, ProceduralMemoryOptions options) => Declared(call.Action, options) ?? call.Effect;
+
+    /// <summary>As the options say, else as all the calls were declared when they were recorded; unknown where they differ.</summary>
+    public static StepEffect Of(IReadOnlyList<TraceStep> calls, ProceduralMemoryOptions options) => calls.Count == 0
+        ? StepEffect.Unknown
+        : Declared(calls[0].Action, options) ?? (calls.All(c => c.Effect == calls[0].Effect) ? calls[0].Effect : StepEffect.Unknown);
+
+    private static StepEffect? Declared(string action, ProceduralMemoryOptions options)
+    {
+        if (options.Effects.TryGetValue(action, out var effect))
+        {
+            return effect;
+        }
+
+        // The host's dictionary may compare case; the names of functions do not.
+        foreach (var (name, declared) in options.Effects)
+        {
+            if (string.Equals(name, action, StringComparison.OrdinalIgnoreCase))
+            {
+                return declared;
+            }
+        }
+
+        return null;
+    }
+}
+
+/// <summary>The bytes of recorded values. They are in one form, so equal values are equal bytes.</summary>
+internal static class JsonBytes
+{
+    public static ReadOnlySpan<byte> Of(JsonElement value) => value.ValueKind is JsonValueKind.Undefined ? [] : JsonMarshal.GetRawUtf8Value(value);
+}

@@ -131,7 +131,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             }
 
             var model = CallFrames.CurrentModelCall;
-            return recorder.BeginStep(action, arguments, kind, model?.Group, model?.Index ?? 0, omitted) is { } call ? (recorder, call) : null;
+            return recorder.BeginStep(action, arguments, kind, model?.Group, model?.Index ?? 0, omitted, effect: KernelActions.EffectOf(function)) is { } call ? (recorder, call) : null;
         }
         catch (Exception exception)
         {
@@ -232,6 +232,14 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             if (outcome is { Nested: { } nested, Status: not StepStatus.Success })
             {
                 await BeginDoneStepsAsync(recorder, nested, done).ConfigureAwait(false);
+            }
+            else if (outcome.Iterations.Count > 0)
+            {
+                // A loop is found again in its calls.
+                foreach (var iteration in outcome.Iterations)
+                {
+                    await BeginDoneStepsAsync(recorder, iteration, done).ConfigureAwait(false);
+                }
             }
             else if (outcome.Status is StepStatus.Success)
             {

@@ -95,8 +95,9 @@ public sealed partial class ProcedureRecorder
     /// <param name="callIndex">The place among the calls of that answer, from 0.</param>
     /// <param name="omitted">What of the arguments the caller could not write as JSON, and replaced by <see cref="TraceStep.OmittedMarker"/>; <see langword="null"/> when nothing.</param>
     /// <param name="duration">How long the call took, where it was made already; <see langword="null"/> measures it up to <see cref="CompleteStepAsync"/>.</param>
+    /// <param name="effect">What the function declares to do to the world.</param>
     /// <returns>The step begun, or <see langword="null"/> when the recording has ended or is incomplete. The call that would exceed <see cref="ProceduralMemoryOptions.MaxSteps"/> makes it incomplete.</returns>
-    public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null, TimeSpan? duration = null)
+    public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null, TimeSpan? duration = null, StepEffect effect = StepEffect.Unknown)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(action);
         arguments = Json.OrEmptyObject(arguments);
@@ -125,6 +126,7 @@ public sealed partial class ProcedureRecorder
                 Ordinal = ordinal,
                 Kind = kind,
                 Action = action,
+                Effect = effect,
                 Arguments = captured,
                 Omitted = Joined(omitted, notKept),
                 CallGroup = callGroup,

@@ -1,0 +1,13 @@
+namespace ProceduralMemory.SemanticKernel;
+
+/// <summary>
+/// Declares what a function does to the world: <c>[KernelFunction, FunctionEffect(StepEffect.Read)]</c>. One that declares nothing counts as writing.
+/// <see cref="ProceduralMemoryOptions.Effects"/> declares it for functions whose code is not the host's, and goes before the attribute.
+/// </summary>
+/// <param name="effect">What the function does.</param>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class FunctionEffectAttribute(StepEffect effect) : Attribute
+{
+    /// <summary>What the function does.</summary>
+    public StepEffect Effect { get; } = effect;
+}

@@ -1,0 +1,133 @@
+using ProceduralMemory.Capture;
+using ProceduralMemory.Replay;
+
+namespace ProceduralMemory.Tests.Replay;
+
+public sealed class UnconfirmedConstantTests : IDisposable
+{
+    private readonly TestMemory _world = TestMemory.InMemory();
+
+    private ProcedureMemory Memory => _world.Memory;
+
+    public void Dispose() => _world.Dispose();
+
+    [Fact]
+    public async Task A_literal_that_nobody_can_place_is_not_written_again_before_somebody_says_so()
+    {
+        await Record("W1", "damaged");
+        var shop = new ScriptedExecutor();
+
+        var result = await Memory.ReplayAsync(shop, "refund", Given.With(("order", "\"W2\"")));
+
+        var problem = Assert.Single(result.Problems);
+        Assert.Equal((ReplayProblemCodes.UnconfirmedConstant, "reason"), (problem.Code, problem.InputName));
+        Assert.Contains("\"damaged\"", problem.Message, StringComparison.Ordinal);
+        Assert.Empty(shop.Calls);
+    }
+
+    [Fact]
+    public async Task It_is_given_as_an_input()
+    {
+        await Record("W1", "damaged");
+        var shop = new ScriptedExecutor();
+
+        var result = await Memory.ReplayAsync(shop, "refund", Given.With(("order", "\"W2\""), ("reason", "\"late\"")));
+
+        Given.JsonEqual("""{"order":"W2","reason":"late"}""", shop.Calls.Single().Arguments);
+        Assert.Equal(ArgumentOrigin.Input, result.Steps[0].ArgumentOrigins["reason"]);
+    }
+
+    [Fact]
+    public async Task It_is_confirmed_by_the_host_for_one_replay()
+    {
+        await Record("W1", "damaged");
+        var shop = new ScriptedExecutor();
+
+        var result = await Memory.ReplayAsync(shop, "refund", Given.With(("order", "\"W2\"")) with { ConfirmConstants = true });
+
+        Given.JsonEqual("""{"order":"W2","reason":"damaged"}""", shop.Calls.Single().Arguments);
+        Assert.Equal(ArgumentOrigin.Constant, result.Steps[0].ArgumentOrigins["reason"]);
+    }
+
+    [Theory]
+    [InlineData("\"damaged\"", "damaged")]
+    [InlineData("\"$inputs.why\"", null)]
+    public async Task It_is_settled_for_good_by_a_person(string source, string? constant)
+    {
+        await Record("W1", "damaged");
+
+        var edited = await Memory.SetSourceAsync("refund", "refund", "reason", Given.Value(source));
+
+        Assert.Equal((2, VersionReason.Edited, ProcedureOrigin.User), (edited.Version.Number, edited.Version.Reason, edited.Version.Origin));
+        Assert.Equal(constant is null ? ["order", "why"] : ["order"], edited.Version.Inputs.Select(i => i.Name));
+        Assert.DoesNotContain(edited.Version.Inputs, i => i.Unconfirmed);
+        var result = await Memory.ReplayAsync(new ScriptedExecutor(), "refund", Given.With(("order", "\"W2\""), ("why", "\"late\"")));
+        Given.JsonEqual($$"""{"order":"W2","reason":"{{constant ?? "late"}}"}""", result.Steps[0].Arguments);
+    }
+
+    [Fact]
+    public async Task What_a_person_set_stands_against_further_recordings_and_the_contradiction_is_told()
+    {
+        await Record("W1", "damaged");
+        await Memory.SetSourceAsync("refund", "refund", "reason", Given.Value("\"damaged\""));
+
+        var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "refund", Request = "Refund order W2" });
+        await recorder.RecordStepAsync(Refund("W2", "late"));
+        var result = await recorder.FinalizeAsync();
+
+        Assert.Equal(3, result.Procedure!.Version.Number);
+        Given.JsonEqual("""{"order":"$inputs.order","reason":"damaged"}""", result.Procedure.Version.Steps[0].Arguments);
+        Assert.Contains("reason", Assert.Single(result.Contradictions), StringComparison.Ordinal);
+        Assert.Contains(await Memory.ExplainAsync("refund"), s => s is { Argument: "/reason", IsEdited: true });
+    }
+
+    [Fact]
+    public async Task A_further_recording_settles_it_as_an_input_or_as_a_constant()
+    {
+        await Record("W1", "damaged");
+        var same = await Record("W2", "damaged");
+        Given.JsonEqual("\"damaged\"", same.Version.Steps[0].Arguments.GetProperty("reason"));
+
+        var other = await Record("W3", "late");
+        var input = Assert.Single(other.Version.Inputs, i => i.Name == "reason");
+        Assert.False(input.Unconfirmed);
+        Assert.Null(input.Default);
+    }
+
+    [Fact]
+    public async Task A_function_that_only_reads_may_be_called_with_what_was_recorded()
+    {
+        using var world = TestMemory.InMemory(o => o.Effects = new Dictionary<string, StepEffect> { ["Shop.Refund"] = StepEffect.Read });
+        var recorder = await world.Memory.StartRecordingAsync(new RecordingDetails { Name = "refund", Request = "Refund order W1" });
+        await recorder.RecordStepAsync(Refund("W1", "damaged"));
+
+        var version = (await recorder.FinalizeAsync()).Procedure!.Version;
+
+        Assert.Equal(["order"], version.Inputs.Select(i => i.Name));
+        Assert.Equal(StepEffect.Read, version.Steps[0].Effect);
+    }
+
+    [Theory]
+    [InlineData("nothing", "reason", "\"x\"", "no step 'nothing'")]
+    [InlineData("refund", "/reason/deep", "\"x\"", "no place")]
+    [InlineData("refund", "reason", "\"$steps.later.outputs\"", "no earlier step")]
+    [InlineData("refund", "reason", "\"$inputs.\"", "malformed")]
+    public async Task A_correction_that_cannot_be_is_refused(string step, string argument, string source, string says)
+    {
+        await Record("W1", "damaged");
+
+        var refusal = await _world.RefusesAsync<ProcedureFormatException>(() => Memory.SetSourceAsync("refund", step, argument, Given.Value(source)));
+
+        Assert.Contains(says, refusal.Message, StringComparison.Ordinal);
+    }
+
+    private async Task<Procedure> Record(string order, string reason)
+    {
+        var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "refund", Request = $"Refund order {order}" });
+        await recorder.RecordStepAsync(Refund(order, reason));
+        return (await recorder.FinalizeAsync()).Procedure!;
+    }
+
+    private static TraceStep Refund(string order, string reason) =>
+        new() { Action = "shop.refund", Arguments = Given.Value($$"""{"order":"{{order}}","reason":"{{reason}}"}"""), Result = Given.Value("""{"ok":true}""") };
+}

@@ -18,6 +18,7 @@ internal sealed class Demo : IAsyncDisposable
 {
     private const string FirstRequest = "Deploy version 1.4.0 of the catalog service";
     private const string SecondRequest = "Deploy version 2.1.0 of the orders service";
+    private const string ThirdRequest = "Deploy version 2.2.0 of the orders-api service";
     private const string Question = "What is a canary release?";
     private const string MemoryInstructions = DemoAgent.DefaultInstructions
         + " Before a task of several steps, look for a stored procedure, and replay it if one fits; else record the task while you do it.";
@@ -111,7 +112,13 @@ internal sealed class Demo : IAsyncDisposable
         var second = await RunTaskAsync(agent, world, SecondRequest, "orders", "2.1.0", cancellationToken);
         await ShowMacroAsync(agent, world, memory, learned, cancellationToken);
 
-        Act("Act 3. Something that no procedure fits");
+        Act("Act 3. The service has another name since");
+        world.Rename("orders", "orders-api");
+        _console.MarkupLine("The service orders was renamed: its configuration is that of orders-api now. No recording has ever seen this name.");
+        var third = await RunTaskAsync(agent, world, ThirdRequest, "orders-api", "2.2.0", cancellationToken);
+        await ShowInputsAsync(memory, cancellationToken);
+
+        Act("Act 4. Something that no procedure fits");
         _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"User: {Question}");
         var before = world.EffectCount;
         var question = await AskAsync(agent, Question, cancellationToken);
@@ -122,9 +129,9 @@ internal sealed class Demo : IAsyncDisposable
         var without = await RunSecondTaskWithoutMemoryAsync(cancellationToken);
 
         Act("The same tasks, side by side");
-        WriteTable([(knownBefore ? "first task, known" : "first task", first), ("second task, with memory", second), ("second task, --no-memory", without)]);
+        WriteTable([(knownBefore ? "first task, known" : "first task", first), ("second, with memory", second), ("third, with memory", third), ("second, --no-memory", without)]);
         WriteCostOfTools();
-        return Judge(first, second, without, untouched);
+        return Judge(first, second, third, without, untouched);
     }
 
     /// <summary>The second task without memory, and nothing else.</summary>
@@ -132,7 +139,7 @@ internal sealed class Demo : IAsyncDisposable
     {
         Act("The second task, without memory");
         var without = await RunSecondTaskWithoutMemoryAsync(cancellationToken);
-        WriteTable([("second task, --no-memory", without)]);
+        WriteTable([("second, --no-memory", without)]);
         return without.ServedVersion == "2.1.0" ? 0 : 1;
     }
 
@@ -272,6 +279,15 @@ internal sealed class Demo : IAsyncDisposable
         _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"  {world.CountWrongOrDoubled("orders", "2.1.0", before)} wrong effects.");
     }
 
+    /// <summary>What the replay was given, as the memory has written it down: what the request says, and nothing of earlier runs.</summary>
+    private async Task ShowInputsAsync(ProcedureMemory memory, CancellationToken cancellationToken)
+    {
+        if (await memory.ListExecutionsAsync(cancellationToken: cancellationToken) is [var replay, ..])
+        {
+            _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"It was replayed with {string.Join(" and ", replay.Inputs.EnumerateObject().Select(i => $"{i.Name} = {i.Value}"))}.");
+        }
+    }
+
     private void Act(string title)
     {
         _console.WriteLine();
@@ -318,15 +334,18 @@ internal sealed class Demo : IAsyncDisposable
     }
 
     /// <summary>The exit code: 0 when the demo showed what it claims. A real model may take more calls than the stand-in, and is judged by its effects alone.</summary>
-    private int Judge(Outcome first, Outcome second, Outcome without, bool untouched)
+    private int Judge(Outcome first, Outcome second, Outcome third, Outcome without, bool untouched)
     {
         string?[] faults =
         [
             first.ServedVersion == "1.4.0" ? null : "the first task did not bring up catalog 1.4.0",
             second.ServedVersion == "2.1.0" ? null : "the second task did not bring up orders 2.1.0",
             second.WrongEffects == 0 ? null : "the second task had wrong or doubled effects",
+            third.ServedVersion == "2.2.0" ? null : "the third task did not bring up orders-api 2.2.0",
+            third.WrongEffects == 0 ? null : "the third task had wrong or doubled effects",
             untouched ? null : "the question had effects",
             _standIn is null || second.Run.ModelCalls <= 3 ? null : "the second task took more than 3 model calls",
+            _standIn is null || third.Run.ModelCalls <= 3 ? null : "the third task took more than 3 model calls",
             _standIn is null || without.Run.ModelCalls >= 6 ? null : "the second task without memory took fewer than 6 model calls",
         ];
         foreach (var fault in faults.OfType<string>())

@@ -10,7 +10,7 @@ namespace ProceduralMemory.TestWorker;
 /// Writes a database with something of everything that the library stores. Run once for a schema; the file is then kept as it is, for ever:
 /// see tests/Golden/README.md. The tests know these names and values.
 /// </summary>
-internal static class GoldenCommand
+internal static partial class GoldenCommand
 {
     public static async Task RunAsync(string file)
     {
@@ -41,6 +41,11 @@ internal static class GoldenCommand
             }
         }
 
+        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Scope = () => new MemoryScope("initech") }))
+        {
+            await WriteSchema2Async(memory);
+        }
+
         PackIntoOneFile(file);
     }
 
@@ -50,6 +55,8 @@ internal static class GoldenCommand
         "git.tag" => """{"tag":"v9","commit":"0a1b2c3d"}""",
         "ci.build" => """{"artifact":{"id":77001,"name":"build.zip"},"seconds":12.5}""",
         "ci.deploy" => """{"url":"https://example.test/releases/77001","healthy":true}""",
+        "orders.get" => """{"customer":"cus_3003","weight":4}""",
+        "stock.list" => """{"shelves":[{"sku":"nails","low":true},{"sku":"screws","low":true}],"note":"two are low"}""",
         _ => "\"done\"",
     };
 
@@ -221,6 +228,7 @@ internal static class GoldenCommand
     private static ReplayRequest ReleaseRequest(string version) => new()
     {
         Request = $"Publish version {version} of billing",
+        ConfirmConstants = true,
         Inputs = new Dictionary<string, JsonElement>
         {
             ["repository"] = JsonElement.Parse("\"billing\""),

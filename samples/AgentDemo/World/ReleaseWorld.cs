@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -209,6 +210,23 @@ public sealed class ReleaseWorld : IAsyncDisposable
         finally
         {
             _starting.Release();
+        }
+    }
+
+    /// <summary>Gives a service another name, as its owners do. What is up goes on under the new name until its successor listens.</summary>
+    public void Rename(string service, string newName)
+    {
+        var file = PathOf($"configs/{service}.json");
+        var config = JsonNode.Parse(File.ReadAllText(file))!;
+        config["service"] = newName;
+        File.WriteAllText(PathOf($"configs/{newName}.json"), config.ToJsonString(Indented));
+        File.Delete(file);
+        lock (_lock)
+        {
+            if (_running.Remove(service, out var entry))
+            {
+                _running[newName] = entry;
+            }
         }
     }
 

@@ -9,7 +9,7 @@ namespace ProceduralMemory.Distill;
 /// </summary>
 /// <remarks>
 /// Names tell skills apart; this only keeps a slip from spoiling what was learned, so it errs towards the same skill. On the public evaluation data (189 skills of four
-/// backends) all pairs of recordings of one skill pass, and of the pairs of different skills of one backend some two in a hundred, which are of similar actions.
+/// backends) all pairs of recordings of one skill pass, and of the pairs of different skills of one backend some four in a hundred, which share their actions or all but a few.
 /// </remarks>
 internal static class SkillMatch
 {

@@ -18,7 +18,8 @@ var json = new Option<bool>("--json") { Description = "Print nothing but one JSO
 var errors = new Option<int>("--errors") { Description = "Then print the first N failures of ours for each source, with what was predicted and the truth. With --json they go to standard error.", HelpName = "N" };
 var check = new Option<bool>("--check") { Description = "Then compare the baselines with the figures that the README of the public data prints." };
 var redact = new Option<bool>("--redact") { Description = "Record with the library's default redactor. Without it nothing is redacted: the data hold no real secrets, and the flow of values is what is measured." };
-var command = new RootCommand("Measures the library and simple baselines on real traces.") { what, data, json, errors, check, redact };
+var guard = new Option<bool>("--guard") { Description = "Then exit with 3 where ours has collapsed: far below what it is known to reach." };
+var command = new RootCommand("Measures the library and simple baselines on real traces.") { what, data, json, errors, check, guard, redact };
 
 command.SetAction(async (parsed, cancellationToken) =>
 {
@@ -41,6 +42,7 @@ command.SetAction(async (parsed, cancellationToken) =>
         var folder = DataFolder.Find(parsed.GetValue(data));
         var failures = parsed.GetValue(errors);
         var checks = new ReadmeCheck();
+        var floors = new CollapseGuard();
         var report = new JsonObject();
         if (asked is "dataflow" or "all")
         {
@@ -53,6 +55,7 @@ command.SetAction(async (parsed, cancellationToken) =>
 
             FailureReport.Print(asides, "dataflow", result.Failures, failures);
             checks.Add(result);
+            floors.Add(result);
         }
 
         if (asked is "replay" or "all")
@@ -66,6 +69,7 @@ command.SetAction(async (parsed, cancellationToken) =>
 
             FailureReport.Print(asides, "replay", result.Failures, failures);
             checks.Add(result);
+            floors.Add(result);
         }
 
         if (asJson)
@@ -76,6 +80,16 @@ command.SetAction(async (parsed, cancellationToken) =>
         if (parsed.GetValue(check))
         {
             checks.Print(asides);
+        }
+
+        if (parsed.GetValue(guard) && floors.Collapses is { Count: > 0 } collapses)
+        {
+            foreach (var collapse in collapses)
+            {
+                await Console.Error.WriteLineAsync(collapse);
+            }
+
+            return 3;
         }
 
         return 0;

@@ -117,3 +117,21 @@ internal sealed class ReadmeCheck
         console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{_figures.Count(f => Math.Abs(f.Printed - f.Found) <= Tolerance)} of {_figures.Count} figures are as printed there."));
     }
 }
+
+/// <summary>
+/// Tells of a collapse of ours. The floors lie far under what is reached, so that a change which wins here and loses there passes: the tables are for
+/// judging it, and this is for noticing that nothing works any more.
+/// </summary>
+internal sealed class CollapseGuard
+{
+    private const double Floor = .9;
+
+    private readonly List<(string What, double Found)> _figures = [];
+
+    public IReadOnlyList<string> Collapses =>
+        [.. _figures.Where(f => f.Found < Floor).Select(f => $"{f.What} of {Library.Name} is {Figure.Rate(f.Found)}; below {Figure.Rate(Floor)} something is broken. See --errors N for what it gets wrong.")];
+
+    public void Add(DataflowResult result) => _figures.Add(("dataflow, nestful, binding F1", result.Of(Library.Name, "nestful", Label.Binding).F1));
+
+    public void Add(ReplayEvaluationResult result) => _figures.Add(("replay, named 1-shot over all, rate", result.All(Library.Name, ReplayEvaluation.Named, 1)?.Rate ?? 0));
+}

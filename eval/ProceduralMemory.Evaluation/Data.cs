@@ -70,8 +70,8 @@ internal sealed partial class DataFolder(string path)
 /// <summary>The data are missing or malformed.</summary>
 internal sealed class DataException(string message) : Exception(message);
 
-/// <summary>One call of a trace.</summary>
-internal sealed record RecordedStep(string Function, JsonElement Arguments, JsonElement Result, bool Mutates = false);
+/// <summary>One call of a trace. What it does to the world is known of the episodes, not of the traces with labels.</summary>
+internal sealed record RecordedStep(string Function, JsonElement Arguments, JsonElement Result, bool? Mutates = null);
 
 /// <summary>A trace whose argument values are labelled with where they come from.</summary>
 internal sealed record DataflowTrace(string Id, string Source, string Task, IReadOnlyList<UserText> Users, IReadOnlyList<RecordedStep> Steps, IReadOnlyList<Label> Labels);

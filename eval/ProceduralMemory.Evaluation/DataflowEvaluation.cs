@@ -11,7 +11,7 @@ internal sealed class DataflowEvaluation(IReadOnlyList<DataflowTrace> traces, bo
     public async Task<DataflowResult> RunAsync(CancellationToken cancellationToken)
     {
         var result = new DataflowResult([.. traces.Select(t => t.Source).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)]);
-        using var library = new Library(redact);
+        using var library = new Library(redact, errorsTeach: true);
         foreach (var trace in traces)
         {
             // The library takes one request for a recording, so it is given all that the users said, also what they said after a step.

@@ -5,7 +5,9 @@ using ProceduralMemory.Replay;
 namespace ProceduralMemory.Evaluation;
 
 /// <summary>The system <c>ours</c>: the library, through its public API and nothing else.</summary>
-internal sealed class Library(bool redact) : IDisposable
+/// <param name="redact">Whether secrets are taken out, as they are by default.</param>
+/// <param name="errorsTeach">Whether calls that returned an error are learned as well: the labels of the dataflow measure ask where their values came from too.</param>
+internal sealed class Library(bool redact, bool errorsTeach = false) : IDisposable
 {
     public const string Name = "ours";
 
@@ -15,6 +17,7 @@ internal sealed class Library(bool redact) : IDisposable
     {
         DatabasePath = ":memory:",
         Redactor = redact ? new SecretRedactor() : new NothingIsSecret(),
+        ErrorOf = errorsTeach ? static (_, _) => null : new ProceduralMemoryOptions().ErrorOf,
     });
 
     /// <summary>A task to learn from.</summary>
@@ -66,7 +69,7 @@ internal sealed class Library(bool redact) : IDisposable
                         Action = step.Function,
                         Arguments = step.Arguments,
                         Result = step.Result.ValueKind is JsonValueKind.Null ? null : step.Result,
-                        Effect = step.Mutates ? StepEffect.Write : StepEffect.Read,
+                        Effect = step.Mutates switch { true => StepEffect.Write, false => StepEffect.Read, null => StepEffect.Unknown },
                     },
                     cancellationToken);
             }

@@ -20,7 +20,7 @@ internal sealed class Tape(Episode target) : IStepExecutor
     {
         get
         {
-            var writes = _order.Where(i => target.Steps[i].Mutates).ToList();
+            var writes = _order.Where(i => target.Steps[i].Mutates is true).ToList();
             return FirstStray is null && _order.Count == target.Steps.Count && writes.SequenceEqual(writes.Order());
         }
     }

@@ -20,9 +20,6 @@ internal static partial class ErrorResult
     private static readonly string[] SuccessMembers = ["success", "ok", "succeeded"];
     private static readonly string[] MessageMembers = ["message", "msg", "reason", "detail", "details", "error_message", "errorMessage", "description"];
 
-    /// <summary>Whether a result tells of an error.</summary>
-    public static bool Is(JsonElement? result) => MessageOf(result) is not null;
-
     /// <summary>What the error says, shortened; <see langword="null"/> where the result tells of none.</summary>
     public static string? MessageOf(JsonElement? result) => result switch
     {

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Text.Json;
 using ProceduralMemory.Capture;
 
 namespace ProceduralMemory;
@@ -44,6 +45,17 @@ public class ProceduralMemoryOptions
     /// <value>The default value is empty: a function that declares nothing counts as writing.</value>
     [Required]
     public IReadOnlyDictionary<string, StepEffect> Effects { get; set; } = new Dictionary<string, StepEffect>(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>
+    /// Recognises results that tell of an error instead of failing: given the action and the result, it says what the error is, or <see langword="null"/> for an answer.
+    /// Such a call teaches nothing, and in a replay it fails the step.
+    /// </summary>
+    /// <value>
+    /// The default value knows objects with a telling <c>error</c>, <c>errors</c>, <c>exception</c> or <c>isError: true</c>, with <c>success: false</c>, <c>ok: false</c> or
+    /// <c>status: "error"</c> beside a message, and text that begins as errors do (<c>Error: …</c>).
+    /// </value>
+    [Required]
+    public Func<string, JsonElement, string?> ErrorOf { get; set; } = static (_, result) => ErrorResult.MessageOf(result);
 
     /// <summary>How many recordings of a procedure are distilled together at most; of more, the latest.</summary>
     /// <value>The default value is 20.</value>

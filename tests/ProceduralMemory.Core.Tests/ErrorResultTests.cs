@@ -49,12 +49,24 @@ public sealed class ErrorResultTests
     [InlineData("404")]
     [InlineData("null")]
     [InlineData("false")]
-    public void An_answer_is_no_error(string result) => Assert.False(ErrorResult.Is(Given.Value(result)));
+    public void An_answer_is_no_error(string result) => Assert.Null(ErrorResult.MessageOf(Given.Value(result)));
 
     [Fact]
     public void No_result_is_no_error_and_a_long_message_is_shortened()
     {
-        Assert.False(ErrorResult.Is(null));
+        Assert.Null(ErrorResult.MessageOf(null));
         Assert.True(ErrorResult.MessageOf(Given.Text("Error: " + string.Concat(Enumerable.Repeat("😀", 1000))))!.Length <= 501);
+    }
+
+    [Fact]
+    public async Task A_host_says_itself_what_is_an_error()
+    {
+        using var world = TestMemory.InMemory(o => o.ErrorOf = (action, result) => action == "shop.find" && result.ValueKind is System.Text.Json.JsonValueKind.Null ? "Nothing was found." : null);
+        await world.Memory.StoreAsync(Given.Definition("p", Given.Step("shop.ask"), Given.Step("shop.find")));
+
+        var replay = await world.Memory.ReplayAsync(new ScriptedExecutor().Returns("shop.ask", "\"Error: none of your business.\"").Returns("shop.find", "null"), "p");
+
+        Assert.Equal(StepStatus.Success, replay.Steps[0].Status);
+        Assert.Equal((FailureTypes.ErrorResult, "The function returned an error: Nothing was found."), (replay.Steps[1].Failure!.ErrorType, replay.Steps[1].Failure!.Message));
     }
 }

@@ -15,7 +15,7 @@ internal static class TraceCleaner
     {
         var kept = new List<TraceStep>();
         var readsSinceWrite = new List<TraceStep>();
-        foreach (var call in InRequestOrder(trace.Steps).Where(s => s.Status is StepStatus.Success && !ErrorResult.Is(s.Result)))
+        foreach (var call in InRequestOrder(trace.Steps).Where(s => s.Status is StepStatus.Success && (s.Result is not { } result || options.ErrorOf(s.Action, result) is null)))
         {
             if (StepEffects.Of(call, options) is not StepEffect.Read)
             {

@@ -284,7 +284,7 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
         }
     }
 
-    private static StepOutcome Judge(ProcedureStep step, StepCallResult called, StepOutcome outcome)
+    private StepOutcome Judge(ProcedureStep step, StepCallResult called, StepOutcome outcome)
     {
         if (called.Result is { ValueKind: JsonValueKind.Undefined })
         {
@@ -304,7 +304,7 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
         }
 
         outcome = outcome with { Status = StepStatus.Success, Result = called.Result };
-        if (step.Kind is StepKind.Function && ErrorResult.MessageOf(called.Result) is { } said)
+        if (step.Kind is StepKind.Function && called.Result is { } returned && context.Options.ErrorOf(step.Action, returned) is { } said)
         {
             return outcome with { Status = StepStatus.Failed, Failure = new StepFailure(FailureTypes.ErrorResult, $"The function returned an error: {said}") };
         }

@@ -95,7 +95,7 @@ internal sealed record BaselineProcedure(IReadOnlyList<(string Function, Source.
     /// <returns>Whether it made every recorded call and none other.</returns>
     public bool Replay(Episode target, Func<string, JsonElement?> input)
     {
-        var tape = new Tape(target);
+        var tape = Tape.Of(target);
         var results = new List<JsonElement>();
         foreach (var (function, arguments) in Steps)
         {

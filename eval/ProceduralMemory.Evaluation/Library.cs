@@ -46,7 +46,7 @@ internal sealed class Library(bool redact, bool errorsTeach = false) : IDisposab
     }
 
     /// <summary>Replays what was learned in a scope on a tape.</summary>
-    public async Task<ReplayResult> ReplayAsync(string scope, IReadOnlyDictionary<string, JsonElement> inputs, Tape tape, CancellationToken cancellationToken)
+    public async Task<ReplayResult> ReplayAsync(string scope, IReadOnlyDictionary<string, JsonElement> inputs, TapeStepExecutor tape, CancellationToken cancellationToken)
     {
         using var session = _memory.BeginSession(new MemoryScope(scope));
         // The one place of a replay's settings.

@@ -84,7 +84,7 @@ internal sealed class ReplayEvaluation(ReplayData data, bool redact)
     private static async Task<bool> ReplayAsync(
         Library library, string scope, string mode, Pair pair, ProcedureVersion procedure, IReadOnlyDictionary<string, JsonElement> inputs, Episode target, List<Failure> failures, CancellationToken cancellationToken)
     {
-        var tape = new Tape(target);
+        var tape = Tape.Of(target);
         var replay = await library.ReplayAsync(scope, inputs, tape, cancellationToken);
         if (replay.Outcome is ReplayOutcome.Completed && tape.IsComplete)
         {
@@ -96,9 +96,9 @@ internal sealed class ReplayEvaluation(ReplayData data, bool redact)
     }
 
     /// <summary>What stood in the way: the first call that the target did not make, argument by argument, or what the library said.</summary>
-    private static List<string> Explain(ReplayResult replay, Tape tape, ProcedureVersion procedure, Episode target)
+    private static List<string> Explain(ReplayResult replay, TapeStepExecutor tape, ProcedureVersion procedure, Episode target)
     {
-        if (tape.FirstStray is not { } stray)
+        if (tape.Strays is not [{ } stray, ..])
         {
             return [replay.Message];
         }
@@ -107,10 +107,10 @@ internal sealed class ReplayEvaluation(ReplayData data, bool redact)
         procedure = Unrolled.Of(procedure, target.Steps);
         var map = Templates.StepMap(procedure, target.Steps);
         var index = replay.Steps.ToList().FindIndex(s => s.Status is StepStatus.Failed);
-        var at = index >= 0 && index < map.Length && map[index] >= 0 ? map[index] : stray.Position;
-        if (at >= target.Steps.Count || target.Steps[at].Function != stray.Function)
+        var at = index >= 0 && index < map.Length && map[index] >= 0 ? map[index] : target.Steps.Count - tape.Missing.Count;
+        if (at >= target.Steps.Count || target.Steps[at].Function != stray.Action)
         {
-            return [$"called {stray.Function} {Values.Shown(stray.Arguments)}, which the target does not at that point"];
+            return [$"called {stray.Action} {Values.Shown(stray.Arguments)}, which the target does not at that point"];
         }
 
         var truth = target.Steps[at].Arguments;
@@ -120,11 +120,11 @@ internal sealed class ReplayEvaluation(ReplayData data, bool redact)
             if (wanted is null || sent is null || !JsonElement.DeepEquals(wanted.Value, sent.Value))
             {
                 var template = index >= 0 && index < procedure.Steps.Count ? Values.Child(procedure.Steps[index].Arguments, name) : null;
-                lines.Add(string.Create(CultureInfo.InvariantCulture, $"step {at} {stray.Function}, {name}: template {Values.Shown(template)} gave {Values.Shown(sent)}, the target has {Values.Shown(wanted)}"));
+                lines.Add(string.Create(CultureInfo.InvariantCulture, $"step {at} {stray.Action}, {name}: template {Values.Shown(template)} gave {Values.Shown(sent)}, the target has {Values.Shown(wanted)}"));
             }
         }
 
-        return lines.Count > 0 ? lines : [$"step {at} {stray.Function} was called more often than recorded"];
+        return lines.Count > 0 ? lines : [$"step {at} {stray.Action} was called more often than recorded"];
     }
 
     private static string Group(string mode, Pair pair) => string.Create(CultureInfo.InvariantCulture, $"{pair.Backend}, {mode}, {pair.Shots}-shot");

@@ -3,51 +3,21 @@ using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Evaluation;
 
-/// <summary>
-/// The tool server of a replay: the target's recorded calls and what they returned. A call that is not recorded, or was made as often as recorded,
-/// is an error. Arguments are compared as JSON values: members in any order, numbers by value.
-/// </summary>
-internal sealed class Tape(Episode target) : IStepExecutor
+/// <summary>The library's own tape as the tool server of a replay: the target's recorded calls and what they returned.</summary>
+internal static class Tape
 {
-    private readonly bool[] _made = new bool[target.Steps.Count];
-    private readonly List<int> _order = [];
-
-    /// <summary>The first call that is not on the tape, if one was made.</summary>
-    public (string Function, JsonElement Arguments, int Position)? FirstStray { get; private set; }
-
-    /// <summary>Every recorded call made, none other, and the writes in recorded order.</summary>
-    public bool IsComplete
+    public static TapeStepExecutor Of(Episode target) => new(target.Steps.Select(s => new TraceStep
     {
-        get
-        {
-            var writes = _order.Where(i => target.Steps[i].Mutates is true).ToList();
-            return FirstStray is null && _order.Count == target.Steps.Count && writes.SequenceEqual(writes.Order());
-        }
-    }
+        Action = s.Function,
+        Arguments = s.Arguments,
+        Result = s.Result,
+        Effect = s.Mutates is true ? StepEffect.Write : StepEffect.Read,
+    }));
 
-    /// <summary>Makes a call.</summary>
-    /// <returns>The recorded result, or <see langword="null"/> when the call is an error.</returns>
-    public JsonElement? Call(string function, JsonElement arguments)
-    {
-        for (var i = 0; i < target.Steps.Count; i++)
-        {
-            if (!_made[i] && target.Steps[i].Function == function && JsonElement.DeepEquals(target.Steps[i].Arguments, arguments))
-            {
-                _made[i] = true;
-                _order.Add(i);
-                return target.Steps[i].Result;
-            }
-        }
-
-        FirstStray ??= (function, arguments.Clone(), _order.Count);
-        return null;
-    }
-
-    public Task<IReadOnlyList<ReplayProblem>> CheckAsync(IReadOnlyList<PlannedCall> calls, CancellationToken cancellationToken = default) =>
-        Task.FromResult<IReadOnlyList<ReplayProblem>>([]);
-
-    public Task<StepCallResult> ExecuteAsync(StepCall call, CancellationToken cancellationToken = default) => Task.FromResult(
-        Call(call.Action, call.Arguments) is { } result
-            ? new StepCallResult { Result = result }
-            : new StepCallResult { Failure = new StepFailure("not_on_the_tape", $"The target made no call {call.Action} with these arguments.") });
+    /// <summary>Makes a call for a baseline.</summary>
+    /// <returns>The recorded result, or <see langword="null"/> when the call is not on the tape.</returns>
+#pragma warning disable VSTHRD002 // A tape answers at once: its task is complete when it is returned.
+    public static JsonElement? Call(this TapeStepExecutor tape, string function, JsonElement arguments) =>
+        tape.ExecuteAsync(new StepCall(Guid.Empty, function, function, arguments, StepEffect.Unknown)).GetAwaiter().GetResult() is { Failure: null } called ? called.Result : null;
+#pragma warning restore VSTHRD002
 }

@@ -95,7 +95,7 @@ public sealed class ProceduralMemoryPlugin
         [Description("JSON object, rarely needed: step id or action to an object of arguments to use instead")] object? adapt = null,
         [Description("JSON array of step ids to leave out")] object? skip = null,
         [Description("Go on after a failed step with those that do not need it")] bool continueOnFailure = false,
-        CancellationToken cancellationToken = default) => _guard.RunAsync(
+        CancellationToken cancellationToken = default) => ReplayWatch.WatchedAsync(() => _guard.RunAsync(
             ReplayProcedure,
             async () =>
             {
@@ -117,7 +117,7 @@ public sealed class ProceduralMemoryPlugin
                     cancellationToken).ConfigureAwait(false);
                 return Reply(procedure, result);
             },
-            cancellationToken);
+            cancellationToken));
 
     /// <summary>Starts a recording.</summary>
     [KernelFunction(StartRecording)]

@@ -333,6 +333,21 @@ public sealed class BrokenReplayTests
         Assert.Equal(ReplyStatus.Stored, conversation.Replies[^1].Status);
     }
 
+    [Fact]
+    public async Task A_member_given_twice_is_the_models_to_mend_and_harms_no_recording()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        await memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"$inputs.a"}"""));
+        await kernel.StartRecordingAsync();
+
+        var reply = await kernel.AskMemoryAsync("replay_procedure", ("name", "p"), ("inputs", Given.Value("""{"a":"1","a":"2"}""")));
+        await kernel.CallAsync("shop.get_order", ("orderId", "W-2"));
+
+        Assert.Equal((ReplyStatus.Invalid, "'inputs' has the member 'a' twice. Give each member once."), (reply.Status, reply.Message));
+        Assert.Equal(ReplyStatus.Stored, (await kernel.AskMemoryAsync("finalize")).Status);
+    }
+
     private static Filters AroundReplay(Action<FunctionInvocationContext> afterwards) => new()
     {
         OnFunction = async (context, next) =>

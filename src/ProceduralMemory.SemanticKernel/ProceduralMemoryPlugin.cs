@@ -192,8 +192,8 @@ public sealed class ProceduralMemoryPlugin
 
                 if (isFunction && IsFiltered(kernel))
                 {
-                    // Every call is recorded by itself here, so this one was not made: a step that nobody tried is none to replay.
-                    throw new ModelArgumentException($"No such call of {name} was recorded, and what was not called is no step. Call the function itself: that is recorded without further ado.");
+                    // Every call that passes the filters is recorded by itself here, and of another nobody but the model knows: a step that nobody tried is none to replay.
+                    throw new ModelArgumentException($"No such call of {name} was recorded, and what was not called is no step. Call the function itself: that is recorded without further ado. If it was called, then in a way that passes no filters, and such a call cannot be recorded here.");
                 }
 
                 await recorder.RecordStepAsync(

@@ -26,12 +26,23 @@ internal static class CallFrames
     }
 
     /// <summary>Enters a call that a memory records, or a call of a replay (<see langword="null"/>), which no memory records.</summary>
+    /// <param name="memory">The memory, if any.</param>
+    /// <param name="replay">Where the call is a replay: what is to learn how it goes.</param>
     /// <returns>What <see cref="Leave"/> takes.</returns>
-    public static Frame? Enter(ProcedureMemory? memory)
+    public static Frame? Enter(ProcedureMemory? memory, ReplayWatch? replay = null)
     {
         var outer = Frames.Value;
-        Frames.Value = new Frame(memory, outer);
+        Frames.Value = new Frame(memory, outer, replay);
         return outer;
+    }
+
+    /// <summary>Who watches the replay that the current code is: several memories may record one call.</summary>
+    public static IEnumerable<ReplayWatch> ReplayWatches()
+    {
+        for (var frame = Frames.Value; frame is { Replay: { } watch }; frame = frame.Outer)
+        {
+            yield return watch;
+        }
     }
 
     public static void Leave(Frame? outer) => Frames.Value = outer;
@@ -45,7 +56,7 @@ internal static class CallFrames
 }
 
 /// <summary>A call that others are made inside of.</summary>
-internal sealed record Frame(ProcedureMemory? Memory, Frame? Outer);
+internal sealed record Frame(ProcedureMemory? Memory, Frame? Outer, ReplayWatch? Replay);
 
 /// <summary>A tool call that a model asked for, as an auto-function-invocation filter sees it.</summary>
 internal sealed class ModelCall(AutoFunctionInvocationContext context, TimeProvider time)

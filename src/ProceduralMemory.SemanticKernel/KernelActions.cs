@@ -35,6 +35,7 @@ internal static class KernelActions
     public static bool IsOurs(KernelFunction function) =>
         function.UnderlyingMethod?.DeclaringType is { } type && (type == typeof(ProceduralMemoryPlugin) || type == typeof(ProcedureAdminPlugin));
 
+    /// <summary>Whether a function replays, under whatever name the host chose: it is told by its method.</summary>
     public static bool IsReplay(KernelFunction function) =>
-        function.UnderlyingMethod?.DeclaringType == typeof(ProceduralMemoryPlugin) && function.Name == ProceduralMemoryPlugin.ReplayProcedure;
+        function.UnderlyingMethod is { Name: nameof(ProceduralMemoryPlugin.ReplayAsync) } method && method.DeclaringType == typeof(ProceduralMemoryPlugin);
 }

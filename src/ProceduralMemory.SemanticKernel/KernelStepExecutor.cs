@@ -132,7 +132,9 @@ public sealed class KernelStepExecutor : IStepExecutor
         return await PassGatesAsync(
             call,
             probe,
-            (context, _) => Task.FromResult(nested ?? Answered(call, KernelJson.CaptureResult(context.Result.GetValue<object>(), function, out var _))),
+            (context, reached) => Task.FromResult(nested ?? (reached.Reached
+                ? new StepCallResult { Failure = new StepFailure(FailureTypes.NestedProcedure, $"The replay of '{call.Action}' broke off, and a filter answered in its place: how far it came is not known. Look before doing any of it again.") }
+                : Answered(call, KernelJson.CaptureResult(context.Result.GetValue<object>(), function, out var _)))),
             cancellationToken).ConfigureAwait(false);
     }
 

@@ -10,16 +10,30 @@ internal static class ModelArgument
     public static string Required(string? argument, string name, string mend) =>
         string.IsNullOrWhiteSpace(argument) ? throw new ModelArgumentException($"'{name}' is empty. {mend}") : argument;
 
-    /// <exception cref="ModelArgumentException">It is no JSON object.</exception>
+    /// <exception cref="ModelArgumentException">It is no JSON object, or has a member twice.</exception>
     public static Dictionary<string, JsonElement> Object(object? argument, string name)
     {
         var value = Element(argument);
         return value.ValueKind switch
         {
             JsonValueKind.Undefined or JsonValueKind.Null => [],
-            JsonValueKind.Object => value.EnumerateObject().ToDictionary(p => p.Name, p => p.Value, StringComparer.Ordinal),
+            JsonValueKind.Object => Members(value, name),
             _ => throw new ModelArgumentException($"'{name}' must be a JSON object, such as {{\"order_id\": \"W123\"}}."),
         };
+    }
+
+    private static Dictionary<string, JsonElement> Members(JsonElement value, string name)
+    {
+        var members = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var member in value.EnumerateObject())
+        {
+            if (!members.TryAdd(member.Name, member.Value))
+            {
+                throw new ModelArgumentException($"'{name}' has the member '{member.Name}' twice. Give each member once.");
+            }
+        }
+
+        return members;
     }
 
     /// <exception cref="ModelArgumentException">It is no list of strings.</exception>

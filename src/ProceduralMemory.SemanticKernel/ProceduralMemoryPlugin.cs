@@ -95,7 +95,7 @@ public sealed class ProceduralMemoryPlugin
         [Description("JSON object, rarely needed: step id or action to an object of arguments to use instead")] object? adapt = null,
         [Description("JSON array of step ids to leave out")] object? skip = null,
         [Description("Go on after a failed step with those that do not need it")] bool continueOnFailure = false,
-        CancellationToken cancellationToken = default) => _guard.RunAsync(
+        CancellationToken cancellationToken = default) => ReplayWatch.WatchedAsync(() => _guard.RunAsync(
             ReplayProcedure,
             async () =>
             {
@@ -117,7 +117,7 @@ public sealed class ProceduralMemoryPlugin
                     cancellationToken).ConfigureAwait(false);
                 return Reply(procedure, result);
             },
-            cancellationToken);
+            cancellationToken));
 
     /// <summary>Starts a recording.</summary>
     [KernelFunction(StartRecording)]
@@ -192,8 +192,8 @@ public sealed class ProceduralMemoryPlugin
 
                 if (isFunction && IsFiltered(kernel))
                 {
-                    // Every call is recorded by itself here, so this one was not made: a step that nobody tried is none to replay.
-                    throw new ModelArgumentException($"No such call of {name} was recorded, and what was not called is no step. Call the function itself: that is recorded without further ado.");
+                    // Every call that passes the filters is recorded by itself here, and of another nobody but the model knows: a step that nobody tried is none to replay.
+                    throw new ModelArgumentException($"No such call of {name} was recorded, and what was not called is no step. Call the function itself: that is recorded without further ado. If it was called, then in a way that passes no filters, and such a call cannot be recorded here.");
                 }
 
                 await recorder.RecordStepAsync(

@@ -72,20 +72,18 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             return;
         }
 
-        var outer = CallFrames.Enter(_memory);
+        var replay = KernelActions.IsReplay(context.Function) ? new ReplayWatch() : null;
+        var outer = CallFrames.Enter(_memory, replay);
         try
         {
             await next(context).ConfigureAwait(false);
         }
         catch (Exception exception)
         {
-            if (exception is OperationCanceledException && KernelActions.IsReplay(context.Function))
-            {
-                // Cancelled in the midst: some of its steps may be done, and the recording does not know which.
-                Fault(recorder, exception);
-            }
-
-            await CompleteAsync(recorder, call, static () => (null, null), new StepFailure(exception.GetType().Name, exception.Message)).ConfigureAwait(false);
+            var failure = new StepFailure(exception.GetType().Name, exception.Message);
+            await (replay is null
+                ? CompleteAsync(recorder, call, static () => (null, null), failure)
+                : CompleteReplayAsync(recorder, call, context, replay, failure)).ConfigureAwait(false);
             throw;
         }
         finally
@@ -93,22 +91,24 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             CallFrames.Leave(outer);
         }
 
-        if (context.IsStreaming && StreamTap.TryWrap(context, _memory, (items, failure) => CompleteAsync(
-            recorder,
-            call,
-            () =>
-            {
-                var result = items.ToJson(out var lossy);
-                return (result, lossy);
-            },
-            failure)))
+        if (context.IsStreaming && StreamTap.TryWrap(context, _memory, replay, (items, failure) => replay is null
+            ? CompleteAsync(
+                recorder,
+                call,
+                () =>
+                {
+                    var result = items.ToJson(out var lossy);
+                    return (result, lossy);
+                },
+                failure)
+            : CompleteReplayAsync(recorder, call, context, replay, failure)))
         {
             // Nobody may ever read it: the recording does not wait for that.
             recorder.DetachStep(call);
             return;
         }
 
-        await CompleteAsync(recorder, call, context).ConfigureAwait(false);
+        await (replay is null ? CompleteAsync(recorder, call, context) : CompleteReplayAsync(recorder, call, context, replay, failure: null)).ConfigureAwait(false);
     }
 
     private (ProcedureRecorder Recorder, RecordedCall Call)? Begin(FunctionInvocationContext context)
@@ -167,54 +167,54 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         return (string.IsNullOrWhiteSpace(name) ? ProceduralMemoryPlugin.ReplayProcedure : name.Trim(), inputs);
     }
 
-    private Task CompleteAsync(ProcedureRecorder recorder, RecordedCall call, FunctionInvocationContext context)
-    {
-        if (KernelActions.IsReplay(context.Function) && context.Result.GetValue<object>() is PluginReply reply)
+    private Task CompleteAsync(ProcedureRecorder recorder, RecordedCall call, FunctionInvocationContext context) => CompleteAsync(
+        recorder,
+        call,
+        () =>
         {
-            return CompleteReplayAsync(recorder, call, context, reply);
-        }
+            var result = KernelJson.CaptureResult(context.Result.GetValue<object>(), context.Function, out var lossy);
+            return (result, lossy);
+        },
+        failure: null);
 
-        return CompleteAsync(
-            recorder,
-            call,
-            () =>
-            {
-                var result = KernelJson.CaptureResult(context.Result.GetValue<object>(), context.Function, out var lossy);
-                return (result, lossy);
-            },
-            failure: null);
-    }
-
-    private async Task CompleteReplayAsync(ProcedureRecorder recorder, RecordedCall call, FunctionInvocationContext context, PluginReply reply)
+    /// <summary>
+    /// Writes a replay down as the log of executions has it, and not as the caller gave it or got it: the log knows which inputs and results are secret.
+    /// A replay that broke off is no step of the procedure, but what it did is done, and whoever does the rest by hand does only the rest.
+    /// </summary>
+    private async Task CompleteReplayAsync(ProcedureRecorder recorder, RecordedCall call, FunctionInvocationContext context, ReplayWatch watch, StepFailure? failure)
     {
-        // The step's result is what a replay of the outer procedure will give for it, not the words for the model.
-        var adapted = IsGiven("adapt") || IsGiven("skip");
-        var replay = (reply as ReplayReply)?.Replay;
-        var completed = reply.Status == ReplyStatus.Completed;
+        Execution? logged = null;
         var done = new List<(RecordedCall Call, ExecutionStep Step)>();
+        var completed = false;
         try
         {
-            if (reply.Status == ReplyStatus.Unavailable)
+            // Nobody need read a stream to its end for the replay to be done. But a caller that was thrown at may do again what is done already.
+            if (watch.MayHaveActed && (watch.Run is null || failure is { ErrorType: not StreamTap.IncompleteStream }))
             {
-                throw new RecordingStateException("A replay broke off, and how far it came is not known.");
+                throw new RecordingStateException("A replay broke off, and how far it came is not known, or not to its caller.");
             }
 
-            // A replay that broke off is no step of the procedure, but what it did is done, and whoever does the rest by hand does only the rest.
-            if (!completed && replay is not null)
+            logged = watch.Run is { } run ? await LoggedAsync(run.Replay!).ConfigureAwait(false) : null;
+            recorder.KeepArguments(call, logged?.Inputs ?? Json.EmptyObject);
+            completed = logged?.Outcome is ReplayOutcome.Completed;
+            if (logged is not null && !completed)
             {
-                await BeginDoneStepsAsync(recorder, replay, done).ConfigureAwait(false);
+                await BeginDoneStepsAsync(recorder, watch.Run!.Replay!, done).ConfigureAwait(false);
             }
         }
         catch (Exception exception)
         {
+            recorder.KeepArguments(call, Json.EmptyObject);
             Fault(recorder, exception);
         }
 
+        // The words of an exception may hold anything that the replay was given.
+        var why = logged?.Message ?? watch.Reply?.Message ?? (failure is null ? "A filter answered in its place." : $"It was not let through, or broke off ({failure.ErrorType}).");
         await CompleteAsync(
             recorder,
             call,
-            () => (replay?.Result, adapted ? "the adapted parameters and skipped steps of the replay" : null),
-            completed ? null : new StepFailure(FailureTypes.NestedProcedure, reply.Message)).ConfigureAwait(false);
+            () => logged is null ? (null, null) : ResultOf(logged, adapted: IsGiven("adapt") || IsGiven("skip")),
+            completed ? null : new StepFailure(FailureTypes.NestedProcedure, why)).ConfigureAwait(false);
         foreach (var (begun, step) in done)
         {
             await CompleteAsync(recorder, begun, () => (step.Result, step.Omitted), failure: null).ConfigureAwait(false);
@@ -223,10 +223,28 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         bool IsGiven(string name) => context.Arguments.TryGetValue(name, out var given) && given is not null;
     }
 
+    /// <summary>What a replay of the outer procedure will give for the step: the results by step id.</summary>
+    private static (JsonElement? Result, string? Lossy) ResultOf(Execution logged, bool adapted)
+    {
+        var done = logged.Steps.Where(s => s.Status is StepStatus.Success).ToList();
+        List<string> lossy = [.. done.Where(s => s.Omitted is not null).Select(s => $"step '{s.StepId}': {s.Omitted}")];
+        if (adapted)
+        {
+            lossy.Add("the adapted parameters and skipped steps of the replay");
+        }
+
+        var results = done.Where(s => s.Result is not null).ToDictionary(s => s.StepId, s => s.Result!.Value, StringComparer.Ordinal);
+        return (JsonSerializer.SerializeToElement(results), lossy.Count == 0 ? null : string.Join("; ", lossy));
+    }
+
+    private async Task<Execution> LoggedAsync(ReplayResult replay) =>
+        (replay.ExecutionId is { } id ? await _memory.GetExecutionAsync(id).ConfigureAwait(false) : null)
+            ?? throw new RecordingStateException($"The execution {replay.ExecutionId:D} is not in the log, so what it did cannot be recorded.");
+
     /// <summary>Takes the done steps of a replay into the recording, from the log of executions: that knows which values came from secret inputs.</summary>
     private async Task BeginDoneStepsAsync(ProcedureRecorder recorder, ReplayResult replay, List<(RecordedCall Call, ExecutionStep Step)> done)
     {
-        var logged = replay.ExecutionId is { } id ? (await _memory.GetExecutionAsync(id).ConfigureAwait(false))?.Steps.ToDictionary(s => s.StepId, StringComparer.Ordinal) : null;
+        var logged = (await LoggedAsync(replay).ConfigureAwait(false)).Steps.ToDictionary(s => s.StepId, StringComparer.Ordinal);
         foreach (var outcome in replay.Steps)
         {
             if (outcome is { Nested: { } nested, Status: not StepStatus.Success })
@@ -243,7 +261,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             }
             else if (outcome.Status is StepStatus.Success)
             {
-                var step = logged?.GetValueOrDefault(outcome.StepId) ?? throw new RecordingStateException($"The execution {replay.ExecutionId:D} is not in the log, so what it did cannot be recorded.");
+                var step = logged.GetValueOrDefault(outcome.StepId) ?? throw new RecordingStateException($"Step '{outcome.StepId}' of the execution {replay.ExecutionId:D} is not in the log, so what it did cannot be recorded.");
                 var model = CallFrames.CurrentModelCall;
                 var kind = outcome.Nested is null ? StepKind.Function : StepKind.Procedure;
                 var begun = recorder.BeginStep(step.Action, step.Arguments ?? default, kind, model?.Group, model?.Index ?? 0, omitted: null, step.Duration ?? outcome.Duration)

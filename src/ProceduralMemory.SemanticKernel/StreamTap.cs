@@ -9,10 +9,13 @@ namespace ProceduralMemory.SemanticKernel;
 /// <summary>Watches a streamed result go by: the caller enumerates it as ever, and what it took is recorded when it stops.</summary>
 internal static class StreamTap
 {
+    /// <summary>The type of the failure of a stream that was not read to its end.</summary>
+    public const string IncompleteStream = "incomplete_stream";
+
     private static readonly MethodInfo ReadMethod = typeof(StreamTap).GetMethod(nameof(Read), BindingFlags.NonPublic | BindingFlags.Static)!;
     private static readonly MethodInfo WrapMethod = typeof(StreamTap).GetMethod(nameof(Wrap), BindingFlags.NonPublic | BindingFlags.Static)!;
 
-    public static bool TryWrap(FunctionInvocationContext context, ProcedureMemory memory, Func<StreamedItems, StepFailure?, Task> completed)
+    public static bool TryWrap(FunctionInvocationContext context, ProcedureMemory memory, ReplayWatch? replay, Func<StreamedItems, StepFailure?, Task> completed)
     {
         var stream = context.Result.GetValue<object>();
         if (ElementOf(stream) is not { } element)
@@ -21,7 +24,7 @@ internal static class StreamTap
         }
 
         // The element type is known only now.
-        var wrapped = WrapMethod.MakeGenericMethod(element).Invoke(null, [stream, context.Function, memory, completed, CancellationToken.None]);
+        var wrapped = WrapMethod.MakeGenericMethod(element).Invoke(null, [stream, context.Function, memory, replay, completed, CancellationToken.None]);
         context.Result = new FunctionResult(context.Result, wrapped);
         return true;
     }
@@ -53,10 +56,10 @@ internal static class StreamTap
     }
 
     private static async IAsyncEnumerable<T> Wrap<T>(
-        IAsyncEnumerable<T> stream, KernelFunction function, ProcedureMemory memory, Func<StreamedItems, StepFailure?, Task> completed, [EnumeratorCancellation] CancellationToken cancellationToken)
+        IAsyncEnumerable<T> stream, KernelFunction function, ProcedureMemory memory, ReplayWatch? replay, Func<StreamedItems, StepFailure?, Task> completed, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var seen = new StreamedItems(function, memory.Options.MaxValueBytes);
-        var failure = new StepFailure("incomplete_stream", "The caller stopped before the end of the stream.");
+        var failure = new StepFailure(IncompleteStream, "The caller stopped before the end of the stream.");
         var enumerator = stream.GetAsyncEnumerator(cancellationToken);
         await using (enumerator.ConfigureAwait(false))
         {
@@ -66,7 +69,7 @@ internal static class StreamTap
                 {
                     bool more;
                     // The body of a streamed function runs here, not in the call: what it calls belongs to it.
-                    var outer = CallFrames.Enter(memory);
+                    var outer = CallFrames.Enter(memory, replay);
                     try
                     {
                         more = await enumerator.MoveNextAsync().ConfigureAwait(false);

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Capture;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
 
@@ -74,23 +75,180 @@ public sealed class BrokenReplayTests
         Assert.Equal([StepKind.Procedure, StepKind.Function], (await agent.Memory.GetAsync("learned_task")).Version.Steps.Select(s => s.Kind));
     }
 
-    [Fact]
-    public async Task A_secret_input_of_the_replay_is_recorded_nowhere_whatever_its_argument_is_called()
+    [Theory]
+    [InlineData("shop.close")]
+    [InlineData("shop.refund")]
+    public async Task A_secret_input_of_the_replay_is_recorded_nowhere_whatever_its_argument_is_called(string second)
     {
-        await using var agent = await TestAgent.StartAsync(new Shop().Plugin());
-        await agent.Memory.StoreAsync(new ProcedureDefinition
+        using var database = new DatabaseFile();
+        await using (var agent = await TestAgent.StartAsync(b => b.Plugins.Add(new Shop().Plugin()), o => o.DatabasePath = database.Path))
         {
-            Name = "p",
-            Inputs = [new ProcedureInput { Name = "pin_code", Secret = true }],
-            Steps = [Given.Step("shop.get_order", """{"orderId":"$inputs.pin_code"}"""), Given.Step("shop.close", """{"why":"x"}""")],
+            await agent.Memory.StoreAsync(new ProcedureDefinition
+            {
+                Name = "p",
+                Inputs = [new ProcedureInput { Name = "answer", Secret = true }],
+                Steps = [Given.Step("shop.get_order", """{"orderId":"$inputs.answer"}"""), Given.Step(second, second == "shop.close" ? """{"why":"$inputs.answer"}""" : """{"customerId":"$inputs.answer","amount":1}""")],
+            });
+
+            await agent.AskAsync(
+                "Do it.",
+                Model.StartsRecording(),
+                Model.Replays("p", """{"answer":"correct-horse"}"""),
+                Model.Calls("shop-refund", """{"customerId":"correct-horse","amount":2}"""),
+                Model.Finalizes());
+
+            var trace = await agent.Memory.LatestTraceAsync();
+            Assert.Equal(second == "shop.close" ? ["p", "shop.get_order", "shop.refund"] : ["p", "shop.refund"], trace.Actions());
+            Assert.Equal(["answer"], trace.Steps[0].Arguments.EnumerateObject().Select(a => a.Name));
+            Assert.Contains((await agent.Memory.GetAsync("learned_task")).Version.Inputs, i => i.Secret);
+        }
+
+        Assert.DoesNotContain("correct-horse", database.Text(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_replay_that_is_turned_away_before_its_first_step_leaves_none_of_its_inputs()
+    {
+        using var database = new DatabaseFile();
+        await using (var agent = await TestAgent.StartAsync(b => b.Plugins.Add(new Shop().Plugin()), o => o.DatabasePath = database.Path))
+        {
+            await agent.Memory.StoreAsync(new ProcedureDefinition
+            {
+                Name = "p",
+                Inputs = [new ProcedureInput { Name = "answer", Secret = true }, Given.Input("order")],
+                Steps = [Given.Step("shop.refund", """{"customerId":"$inputs.answer","reason":"$inputs.order","amount":1}""")],
+            });
+
+            await agent.AskAsync(
+                "Do it.", Model.StartsRecording(), Model.Replays("p", """{"answer":"correct-horse"}"""), Model.Calls("shop-get_order", """{"orderId":"W-1"}"""), Model.Finalizes());
+
+            Assert.Equal(["shop.get_order"], (await agent.Memory.GetAsync("learned_task")).Actions());
+        }
+
+        Assert.DoesNotContain("correct-horse", database.Text(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_result_that_is_secret_as_a_whole_is_recorded_nowhere_either()
+    {
+        using var database = new DatabaseFile();
+        await using (var agent = await TestAgent.StartAsync(
+            b => b.Plugins.Add(Given.Plugin("bank", ("otp", () => "QWERTY-4711"), ("close", () => "closed"))),
+            o => (o.DatabasePath, o.Redactor) = (database.Path, new WholeResultRedactor("bank.otp"))))
+        {
+            await agent.Memory.StoredAsync("p", Given.Step("bank.otp"), Given.Step("bank.close"));
+
+            await agent.AskAsync("Do it.", Model.StartsRecording(), Model.Replays("p"), Model.Finalizes());
+
+            Given.JsonEqual($$"""{"otp":"{{SecretRedactor.Marker}}","close":"closed"}""", (await agent.Memory.LatestTraceAsync()).Steps.Single().Result);
+        }
+
+        Assert.DoesNotContain("QWERTY-4711", database.Text(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Words_that_a_filter_puts_in_place_of_the_answer_do_not_hide_what_the_replay_did(bool breaks)
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        kernel.FunctionInvocationFilters.Add(AroundReplay(context => context.Result = new FunctionResult(context.Function, "Shortened.")));
+        await memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""), breaks ? Given.Step("shop.close", """{"why":"x"}""") : Given.Step("shop.refund", """{"customerId":"C-1","amount":1}"""));
+
+        var trace = await kernel.RecordedAsync(memory, () => kernel.CallAsync("procedures.replay_procedure", ("name", "p")));
+
+        Assert.Equal(
+            breaks ? [("p", StepStatus.Failed), ("shop.get_order", StepStatus.Success)] : [("p", StepStatus.Success)],
+            trace.Steps.Select(s => (s.Action, s.Status)));
+    }
+
+    [Fact]
+    public async Task After_a_filter_that_throws_once_the_replay_is_done_nothing_is_learned()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        kernel.FunctionInvocationFilters.Add(AroundReplay(_ => throw new TimeoutException("Too slow.")));
+        await memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""), Given.Step("shop.refund", """{"customerId":"C-1","amount":1}"""));
+        await kernel.StartRecordingAsync();
+
+        await Assert.ThrowsAsync<TimeoutException>(() => kernel.CallAsync("procedures.replay_procedure", ("name", "p")));
+        await kernel.CallAsync("shop.get_order", ("orderId", "W-2"));
+
+        Assert.Equal(ReplyStatus.Conflict, (await kernel.AskMemoryAsync("finalize")).Status);
+    }
+
+    [Fact]
+    public async Task After_a_filter_that_replays_again_nothing_is_learned()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        kernel.FunctionInvocationFilters.Add(new Filters
+        {
+            OnFunction = async (context, next) =>
+            {
+                await next(context);
+                await (KernelActions.IsReplay(context.Function) ? next(context) : Task.CompletedTask);
+            },
+        });
+        await memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""));
+        await kernel.StartRecordingAsync();
+
+        await kernel.AskMemoryAsync("replay_procedure", ("name", "p"));
+
+        Assert.Equal(ReplyStatus.Conflict, (await kernel.AskMemoryAsync("finalize")).Status);
+    }
+
+    [Fact]
+    public async Task A_filter_that_answers_in_place_of_the_replay_makes_no_step_of_it()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        kernel.FunctionInvocationFilters.Add(new Filters
+        {
+            OnFunction = (context, next) =>
+            {
+                if (!KernelActions.IsReplay(context.Function))
+                {
+                    return next(context);
+                }
+
+                context.Result = new FunctionResult(context.Function, "Not today.");
+                return Task.CompletedTask;
+            },
+        });
+        await memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""));
+
+        await kernel.RecordedAsync(memory, async () =>
+        {
+            await kernel.CallAsync("procedures.replay_procedure", ("name", "p"));
+            await kernel.CallAsync("shop.get_order", ("orderId", "W-2"));
         });
 
-        await agent.AskAsync("Do it.", Model.StartsRecording(), Model.Replays("p", """{"pin_code":"4711"}"""), Model.Finalizes());
+        Assert.Equal(["shop.get_order"], (await memory.GetAsync("learned_task")).Actions());
+    }
 
-        var trace = await agent.Memory.LatestTraceAsync();
-        Assert.Equal(["p", "shop.get_order"], trace.Actions());
-        Assert.DoesNotContain("4711", trace.Steps[1].Arguments.GetRawText(), StringComparison.Ordinal);
-        Assert.True(Assert.Single((await agent.Memory.GetAsync("learned_task")).Version.Inputs).Secret);
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_streamed_replay_is_recorded_as_it_went(bool readsToTheEnd)
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        await memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""), Given.Step("shop.close", """{"why":"x"}"""));
+
+        var trace = await kernel.RecordedAsync(memory, async () =>
+        {
+            await foreach (var _ in kernel.InvokeStreamingAsync("procedures", "replay_procedure", new KernelArguments { ["name"] = "p" }))
+            {
+                if (!readsToTheEnd)
+                {
+                    break;
+                }
+            }
+        });
+
+        Assert.Equal([("p", StepStatus.Failed), ("shop.get_order", StepStatus.Success)], trace.Steps.Select(s => (s.Action, s.Status)));
     }
 
     [Fact]
@@ -173,5 +331,54 @@ public sealed class BrokenReplayTests
         var conversation = await agent.AskAsync("Do it.", Model.StartsRecording(), Model.Replays("p"), Model.Calls("shop-get_order", """{"orderId":"W-1"}"""), Model.Finalizes());
 
         Assert.Equal(ReplyStatus.Stored, conversation.Replies[^1].Status);
+    }
+
+    [Fact]
+    public async Task A_member_given_twice_is_the_models_to_mend_and_harms_no_recording()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        await memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"$inputs.a"}"""));
+        await kernel.StartRecordingAsync();
+
+        var reply = await kernel.AskMemoryAsync("replay_procedure", ("name", "p"), ("inputs", Given.Value("""{"a":"1","a":"2"}""")));
+        await kernel.CallAsync("shop.get_order", ("orderId", "W-2"));
+
+        Assert.Equal((ReplyStatus.Invalid, "'inputs' has the member 'a' twice. Give each member once."), (reply.Status, reply.Message));
+        Assert.Equal(ReplyStatus.Stored, (await kernel.AskMemoryAsync("finalize")).Status);
+    }
+
+    private static Filters AroundReplay(Action<FunctionInvocationContext> afterwards) => new()
+    {
+        OnFunction = async (context, next) =>
+        {
+            await next(context);
+            if (KernelActions.IsReplay(context.Function))
+            {
+                afterwards(context);
+            }
+        },
+    };
+
+    /// <summary>Holds the results of an action for secret.</summary>
+    private sealed class WholeResultRedactor(string secretAction) : IRedactor
+    {
+        private readonly SecretRedactor _names = new();
+
+        public bool IsSecret(string action, string name) => (action == secretAction && name == IRedactor.WholeResult) || _names.IsSecret(action, name);
+
+        public string Redact(string text) => _names.Redact(text);
+    }
+
+    /// <summary>A database in a folder of its own, and all that stands in it.</summary>
+    private sealed class DatabaseFile : IDisposable
+    {
+        private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("procedures");
+
+        public string Path => System.IO.Path.Combine(_folder.FullName, "procedures.db");
+
+        public string Text() => string.Concat(_folder.GetFiles().Select(f => System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(f.FullName))));
+
+        public void Dispose() => _folder.Delete(recursive: true);
     }
 }

@@ -84,6 +84,38 @@ public sealed class GateTests
     }
 
     [Fact]
+    public async Task A_replay_inside_a_procedure_that_broke_off_behind_a_filter_which_hides_it_is_not_said_to_have_not_run()
+    {
+        var faults = false;
+        using var memory = Given.Memory(o => o.Redactor = new FaultyRedactor(() => faults));
+        var shop = new Shop();
+        var kernel = Given.Kernel(memory, shop.Plugin());
+        kernel.FunctionInvocationFilters.Add(new Filters
+        {
+            OnFunction = async (context, next) =>
+            {
+                try
+                {
+                    await next(context);
+                }
+                catch (InvalidOperationException) when (KernelActions.IsReplay(context.Function))
+                {
+                    context.Result = new FunctionResult(context.Function, "Sorry.");
+                }
+            },
+        });
+        await memory.StoredAsync("inner", Given.Step("shop.refund", """{"customerId":"C-1","amount":1}"""), Given.Step("shop.get_order", """{"orderId":"boom"}"""));
+        await memory.StoredAsync("outer", Given.Step("inner") with { Kind = StepKind.Procedure });
+        faults = true;
+
+        var replay = await memory.ReplayAsync(kernel, "outer");
+
+        Assert.Equal(ReplayOutcome.Failed, replay.Outcome);
+        Assert.Contains("how far it came is not known", replay.Message, StringComparison.Ordinal);
+        Assert.Equal(["refund C-1 1"], shop.Calls);
+    }
+
+    [Fact]
     public async Task The_words_of_a_refusal_reach_the_model()
     {
         await using var agent = await AgentAsync(new Shop(), Gate(Refusal.AutoFilterAnswers), registeredAfterOurs: false);
@@ -763,5 +795,12 @@ public sealed class GateTests
         }
 
         return filters;
+    }
+
+    private sealed class FaultyRedactor(Func<bool> faults) : Capture.IRedactor
+    {
+        public bool IsSecret(string action, string name) => false;
+
+        public string Redact(string text) => faults() && text == "boom" ? throw new InvalidOperationException("The redactor is broken.") : text;
     }
 }

@@ -462,6 +462,7 @@ public sealed class PluginReplyTests
 
         Assert.Equal(ReplyStatus.Invalid, conversation.Replies[2].Status);
         Assert.Contains("No such call of shop.refund was recorded", conversation.Replies[2].Message, StringComparison.Ordinal);
+        Assert.Contains("in a way that passes no filters", conversation.Replies[2].Message, StringComparison.Ordinal);
         Assert.Contains("Call the function itself", conversation.Replies[2].Message, StringComparison.Ordinal);
         Assert.Equal(["shop.get_order"], (await agent.Memory.GetAsync("learned_task")).Actions());
     }

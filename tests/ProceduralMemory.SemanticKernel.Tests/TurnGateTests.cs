@@ -16,6 +16,20 @@ public sealed class TurnGateTests
     private const string Order = """{"orderId":"W-1"}""";
     private const string Refund = """{"customerId":"C-1","amount":1}""";
 
+    [Fact]
+    public async Task A_turns_offer_binds_a_replay_under_another_name()
+    {
+        var shop = new Shop();
+        await using var agent = await TestAgent.StartAsync(shop.Plugin());
+        var plugin = new ProceduralMemoryPlugin(agent.Memory);
+        agent.Kernel.Plugins.Add(KernelPluginFactory.CreateFromFunctions("skills", [KernelFunctionFactory.CreateFromMethod(plugin.ReplayAsync, "run_skill")]));
+        agent.Offer(["skills-run_skill"]);
+        await agent.Memory.StoredAsync("p", Given.Step("shop.refund", """{"customerId":"C-1","amount":1}"""));
+
+        Assert.Equal(ReplyStatus.Refused, (await agent.ModelCallsAsync("skills-run_skill", """{"name":"p"}""")).Status);
+        Assert.Empty(shop.Calls);
+    }
+
     [Theory]
     [InlineData("shop-get_order procedures-replay_procedure", ReplyStatus.Refused)]
     [InlineData("procedures-replay_procedure", ReplyStatus.Refused)]

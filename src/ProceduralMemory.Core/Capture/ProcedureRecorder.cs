@@ -194,6 +194,24 @@ public sealed partial class ProcedureRecorder
         }
     }
 
+    /// <summary>Replaces the arguments of a call by the form in which they are kept elsewhere, where more is known to be secret: that is secret here too, from now on.</summary>
+    /// <param name="call">What <see cref="BeginStep"/> returned.</param>
+    /// <param name="kept">The arguments as they are kept: none that <paramref name="call"/> does not have is taken, and one that is not there is dropped.</param>
+    internal void KeepArguments(RecordedCall call, JsonElement kept)
+    {
+        var given = call.Step.Arguments;
+        foreach (var secret in kept.EnumerateObject().Where(a => a.Value.ValueKind is JsonValueKind.String && a.Value.ValueEquals(SecretRedactor.Marker)))
+        {
+            if (given.TryGetProperty(secret.Name, out var value))
+            {
+                _capture.AddSecret(value);
+            }
+        }
+
+        var taken = JsonSerializer.SerializeToElement(kept.EnumerateObject().Where(a => given.TryGetProperty(a.Name, out _)).ToDictionary(a => a.Name, a => a.Value));
+        call.Step = call.Step with { Arguments = _capture.Arguments(call.Step.Action, taken, out _) };
+    }
+
     /// <summary>Lets the recording end before this call is complete, for a call whose end may never come: a stream that nobody reads. It is then left out.</summary>
     /// <param name="call">What <see cref="BeginStep"/> returned.</param>
     public void DetachStep(RecordedCall call)

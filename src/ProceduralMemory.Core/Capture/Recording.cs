@@ -14,7 +14,7 @@ public sealed class RecordedCall
         Duration = duration;
     }
 
-    internal TraceStep Step { get; }
+    internal TraceStep Step { get; set; }
 
     internal long StartTimestamp { get; }
 

@@ -268,7 +268,6 @@ public sealed class ProcedureStoreTests : IDisposable
     public static TheoryData<string, string> WhatGivesASecretAway => new()
     {
         { "the expectation", """{"expectation":{"kind":"exact","value":{"password":"hunter2hunter2"},"strength":"observed"}}""" },
-        { "the default of a secret input", """{"inputs":[{"name":"answer","secret":true,"default":"hunter2hunter2"}]}""" },
         { "the default of an input of a secret name", """{"inputs":[{"name":"password","default":"hunter2hunter2"}]}""" },
         { "an example of a secret input", """{"inputs":[{"name":"password","examples":["hunter2hunter2"]}]}""" },
         { "a member of the default of an innocent input", """{"inputs":[{"name":"login","default":{"password":"hunter2hunter2"}}]}""" },

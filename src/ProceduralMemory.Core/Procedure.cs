@@ -68,6 +68,9 @@ public sealed record ProcedureVersion
     /// <summary>1 for the first, and one more for each that follows.</summary>
     public required int Number { get; init; }
 
+    /// <summary>The scope of the procedure that this is a version of.</summary>
+    public string Scope { get; init; } = "";
+
     /// <summary>The version that was active when this one was made, or <see langword="null"/> when none was; an optimised version was made from it.</summary>
     public int? Parent { get; init; }
 

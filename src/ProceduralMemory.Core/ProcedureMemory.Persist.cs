@@ -43,30 +43,37 @@ public sealed partial class ProcedureMemory
         return await GetInAsync(CurrentScope(), name, version, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Lists the procedures of the scopes that are read, by name.</summary>
+    /// <summary>Lists the procedures of the scopes that are read, by name: of each name what <see cref="GetAsync"/> gives.</summary>
     /// <param name="tags">Labels that a procedure must all have, regardless of case.</param>
-    /// <param name="includeRetired">Whether those out of use are listed as well.</param>
+    /// <param name="includeRetired">Whether those out of use are listed as well, and those of the written scope that another scope's procedure of the name stands before, such as a draft that nobody has activated.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     public async Task<IReadOnlyList<Procedure>> ListAsync(IReadOnlyList<string>? tags = null, bool includeRetired = false, CancellationToken cancellationToken = default) =>
-        [.. (await ListVisibleAsync(CurrentScope(), includeRetired: true, cancellationToken).ConfigureAwait(false)).Where(p => (includeRetired || !p.IsRetired) && HasTags(p, tags ?? []))];
+        [.. (await ListVisibleAsync(CurrentScope(), includeRetired: true, includeOwn: includeRetired, cancellationToken).ConfigureAwait(false)).Where(p => (includeRetired || !p.IsRetired) && HasTags(p, tags ?? []))];
 
     /// <summary>Lists the scopes that the store holds, for the host's own tools: it is the one question that does not stay within a scope.</summary>
     /// <param name="cancellationToken">Cancels the call.</param>
     public Task<IReadOnlyList<string>> ListScopesAsync(CancellationToken cancellationToken = default) => Store.ListScopesAsync(cancellationToken);
 
-    /// <summary>Lists all versions of a procedure, oldest first.</summary>
+    /// <summary>
+    /// Lists all versions of a procedure, oldest first. Where the procedure of that name in the written scope is another one than <see cref="GetAsync"/> gives (it has
+    /// no active version, say), the versions of that follow: it is those that <see cref="ActivateVersionAsync"/> activates. <see cref="ProcedureVersion.Scope"/> tells them apart.
+    /// </summary>
     /// <param name="name">Its name.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
     public async Task<IReadOnlyList<ProcedureVersion>> ListVersionsAsync(string name, CancellationToken cancellationToken = default)
     {
-        var procedure = await GetAsync(name, version: null, cancellationToken).ConfigureAwait(false);
-        return await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
+        var scope = CurrentScope();
+        var procedure = await GetInAsync(scope, name, version: null, cancellationToken).ConfigureAwait(false);
+        var versions = await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
+        return procedure.Scope != scope.Write && await Store.GetProcedureAsync([scope.Write], name, version: null, cancellationToken).ConfigureAwait(false) is { } own
+            ? [.. versions, .. await Store.ListVersionsAsync(own.Id, cancellationToken).ConfigureAwait(false)]
+            : versions;
     }
 
     /// <summary>Makes a version the one that is replayed: an import after review, or an earlier version to go back to. A retired procedure comes back into use.</summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
-    /// <param name="version">The version.</param>
+    /// <param name="version">The version. Look at it with <see cref="GetAsync"/> and this number first: without the number, another version or another scope's procedure may be shown.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure or version.</exception>
     public async Task<Procedure> ActivateVersionAsync(string name, int version, CancellationToken cancellationToken = default)
@@ -98,7 +105,7 @@ public sealed partial class ProcedureMemory
         return JsonSerializer.Serialize(document, Json.Exchanged);
     }
 
-    /// <summary>Reads a document that <see cref="ExportAsync"/> wrote. It becomes a draft with origin <see cref="ProcedureOrigin.Import"/>, as a further version where the name is in use, and is not replayed until it is activated, unless a replay names that version.</summary>
+    /// <summary>Reads a document that <see cref="ExportAsync"/> wrote. It becomes a draft with origin <see cref="ProcedureOrigin.Import"/>, as a further version where the name is in use, and is not replayed until it is activated, unless a replay names that version. Review it with <see cref="GetAsync"/> and its number, then <see cref="ActivateVersionAsync"/>.</summary>
     /// <param name="json">The document.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <returns>The procedure at its new draft.</returns>

@@ -21,7 +21,7 @@ public sealed partial class ProcedureMemory
         }
 
         var words = KeywordOverlap.Words(request);
-        var scored = (await ListVisibleAsync(CurrentScope(), includeRetired: false, cancellationToken).ConfigureAwait(false))
+        var scored = (await ListVisibleAsync(CurrentScope(), includeRetired: false, includeOwn: false, cancellationToken).ConfigureAwait(false))
             .Where(p => p.CanBeReplayed && HasTags(p, options.Tags))
             .Select(p => KeywordOverlap.Score(p, words))
             .Where(m => m.MatchedWords.Count > 0)
@@ -34,12 +34,18 @@ public sealed partial class ProcedureMemory
         return new FindResult([.. matches.Take(options.Top)], [.. scored.Where(m => m.Score < threshold).Take(3)], threshold);
     }
 
-    /// <summary>What is visible: of a name that several scopes have, what <see cref="NearestScope"/> says.</summary>
-    private async Task<IReadOnlyList<Procedure>> ListVisibleAsync(MemoryScope scope, bool includeRetired, CancellationToken cancellationToken)
+    /// <summary>What is visible: of a name that several scopes have, what <see cref="NearestScope"/> says, and on request the one of the written scope as well.</summary>
+    private async Task<IReadOnlyList<Procedure>> ListVisibleAsync(MemoryScope scope, bool includeRetired, bool includeOwn, CancellationToken cancellationToken)
     {
         var all = await Store.ListProceduresAsync(scope.Read, includeRetired, cancellationToken).ConfigureAwait(false);
         return scope.Read.Count == 1
             ? all
-            : [.. all.GroupBy(p => NameKey(p.Name), StringComparer.Ordinal).Select(g => NearestScope.Of(scope.Read, g, p => p.Scope, p => p.CanBeReplayed)!)];
+            : [.. all.GroupBy(p => NameKey(p.Name), StringComparer.Ordinal).SelectMany(Shown)];
+
+        IEnumerable<Procedure> Shown(IEnumerable<Procedure> ofOneName)
+        {
+            var nearest = NearestScope.Of(scope.Read, ofOneName, p => p.Scope, p => p.CanBeReplayed)!;
+            return ofOneName.Where(p => includeOwn && p.Scope == scope.Write && p.Id != nearest.Id).Prepend(nearest);
+        }
     }
 }

@@ -19,10 +19,10 @@ public sealed partial class ProcedureMemory
         return await ReplayProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Replays a procedure that <see cref="GetAsync"/> gave, at the version that it gave, without reading it again.</summary>
+    /// <summary>Replays a procedure that <see cref="GetAsync"/> gave, at the version that it gave, without reading it again. That is the active one, unless the request names it.</summary>
     /// <param name="executor">Makes the calls.</param>
     /// <param name="procedure">The procedure.</param>
-    /// <param name="request">Inputs and adaptations; <see langword="null"/> for none. A draft is replayed only where <see cref="ReplayRequest.Version"/> names a version.</param>
+    /// <param name="request">Inputs and adaptations; <see langword="null"/> for none. A draft or an earlier version is replayed only where <see cref="ReplayRequest.Version"/> names it; otherwise the replay is refused.</param>
     /// <param name="cancellationToken">Cancels the replay between and within steps; the execution is then in the log as cancelled.</param>
     /// <exception cref="ProcedureStoreException">What happens cannot be written down; nothing more is called then.</exception>
     public async Task<ReplayResult> ReplayProcedureAsync(IStepExecutor executor, Procedure procedure, ReplayRequest? request = null, CancellationToken cancellationToken = default)

@@ -144,12 +144,11 @@ public sealed partial class ProcedureRecorder
     {
         lock (_gate)
         {
-            if (--_inFlight > 0 || _state is not RecorderState.Finalizing)
+            if (--_inFlight == 0 && _state is RecorderState.Finalizing)
             {
-                return;
+                // Under the lock: outside of it this could be the wait of another attempt to finalize, with calls in flight. What waits goes on elsewhere.
+                _idle?.TrySetResult();
             }
         }
-
-        _idle?.TrySetResult();
     }
 }

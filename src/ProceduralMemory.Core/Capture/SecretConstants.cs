@@ -23,23 +23,36 @@ internal sealed class SecretConstants
         var redactor = options.Redactor;
         var capture = new ValueCapture(options);
         var constants = new SecretConstants(redactor, capture, definition.Inputs);
-        var steps = definition.Steps.Select(WithoutConstants).ToList();
-        if (constants._inputs.Count > 0)
+        foreach (var value in definition.Inputs.Where(IsSecret).SelectMany(Values))
         {
-            // What came before a secret that a name gave away may hold it too, and now it is known.
-            steps = [.. definition.Steps.Select(WithoutConstants)];
+            capture.AddSecret(value);
         }
 
-        var inputs = definition.Inputs.Select(i => redactor.IsSecret("", i.Name) || i.Secret
-            ? i with { Secret = true, Description = TextOf(i.Description), Default = null, Examples = [] }
-            : i with
-            {
-                Description = TextOf(i.Description),
-                Default = i.Default is { } value ? capture.Result("", value, out _) : null,
-                Examples = [.. (i.Examples ?? []).Select(e => capture.Result("", e, out _) ?? Json.Null)],
-            }).ToList();
+        // What came before a secret that a name gave away may hold it too, and after the walk it is known. The names are the same in every walk: the second finds no more.
+        List<ProcedureInput> inputs;
+        List<ProcedureStep> steps;
+        int known;
+        do
+        {
+            known = capture.SecretCount;
+            inputs = [.. definition.Inputs.Select(WithoutValues)];
+            steps = [.. definition.Steps.Select(WithoutConstants)];
+        }
+        while (capture.SecretCount > known);
+
         inputs.AddRange(constants._inputs.Select(i => new ProcedureInput { Name = i.Name, Secret = true, Description = "A secret that stood in the procedure as a constant." }));
         return definition with { Description = capture.Text(definition.Description), Notes = TextOf(definition.Notes), Inputs = inputs, Steps = steps };
+
+        bool IsSecret(ProcedureInput input) => input.Secret || redactor.IsSecret("", input.Name);
+
+        ProcedureInput WithoutValues(ProcedureInput input) => IsSecret(input)
+            ? input with { Secret = true, Description = TextOf(input.Description), Default = null, Examples = [] }
+            : input with
+            {
+                Description = TextOf(input.Description),
+                Default = input.Default is { } value ? capture.Result("", value, out _) : null,
+                Examples = [.. (input.Examples ?? []).Select(e => capture.Result("", e, out _) ?? Json.Null)],
+            };
 
         ProcedureStep WithoutConstants(ProcedureStep step) => step with
         {
@@ -60,6 +73,9 @@ internal sealed class SecretConstants
             Description = TextOf(expectation.Description),
         };
     }
+
+    /// <summary>What is given for an input as its default and as examples.</summary>
+    private static IEnumerable<JsonElement> Values(ProcedureInput input) => input.Default is { } value ? (input.Examples ?? []).Prepend(value) : input.Examples ?? [];
 
     private void Write(Utf8JsonWriter writer, ProcedureStep step, JsonElement template, string name, bool underSecretName)
     {

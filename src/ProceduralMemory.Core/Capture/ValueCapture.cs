@@ -19,6 +19,9 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     // Replaced as a whole, so that texts are redacted without the lock. Longest first: of two secrets one may begin with the other.
     private volatile string[] _secrets = [];
 
+    /// <summary>How many secrets are known by now.</summary>
+    public int SecretCount => _secrets.Length;
+
     /// <summary>Captures an object of arguments, member by member: one that cannot be kept is replaced by <see cref="TraceStep.OmittedMarker"/>.</summary>
     /// <param name="action">The action whose arguments these are.</param>
     /// <param name="arguments">A JSON object.</param>

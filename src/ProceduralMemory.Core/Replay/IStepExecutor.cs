@@ -78,7 +78,7 @@ public static class ReplayProblemCodes
     /// <summary>An input has another type than declared, or is too large.</summary>
     public const string InvalidInput = "invalid_input";
 
-    /// <summary>No version is active, or the procedure is retired.</summary>
+    /// <summary>No version is active, or the procedure is retired, or the version at hand is neither the active one nor the one asked for.</summary>
     public const string NotActive = "not_active";
 
     /// <summary>Adapted parameters or <c>skip</c> name a step or action that the procedure has not.</summary>

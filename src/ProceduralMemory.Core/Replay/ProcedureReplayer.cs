@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using ProceduralMemory.Persist;
 
@@ -14,6 +15,12 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             problems.Add(new ReplayProblem(ReplayProblemCodes.NotActive, null, procedure.IsRetired
                 ? $"'{procedure.Name}' is retired: it was merged into another procedure. Search for the task instead, or activate a version of this one."
                 : $"'{procedure.Name}' has no active version: it is a draft that nobody has activated yet."));
+        }
+        else if ((request.Version ?? procedure.ActiveVersion) is { } wanted && wanted != procedure.Version.Number)
+        {
+            problems.Add(new ReplayProblem(ReplayProblemCodes.NotActive, null, string.Create(
+                CultureInfo.InvariantCulture,
+                $"'{procedure.Name}' was given at version {procedure.Version.Number}, and version {wanted} is {(request.Version is null ? "the active one" : "asked for")}. To replay version {procedure.Version.Number}, ask for it by its number, or activate it.")));
         }
 
         var plan = await ReplayPlan.CreateAsync(procedure, request.Skip, scope.Read, store, options, problems, cancellationToken).ConfigureAwait(false);

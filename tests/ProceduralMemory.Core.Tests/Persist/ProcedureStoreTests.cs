@@ -265,6 +265,34 @@ public sealed class ProcedureStoreTests : IDisposable
         Given.JsonEqual("""{"same":"$inputs.password"}""", procedure.Version.Steps[2].Arguments);
     }
 
+    public static TheoryData<string, string> WhatGivesASecretAway => new()
+    {
+        { "the expectation", """{"expectation":{"kind":"exact","value":{"password":"hunter2hunter2"},"strength":"observed"}}""" },
+        { "the default of an input of a secret name", """{"inputs":[{"name":"password","default":"hunter2hunter2"}]}""" },
+        { "an example of a secret input", """{"inputs":[{"name":"password","examples":["hunter2hunter2"]}]}""" },
+        { "a member of the default of an innocent input", """{"inputs":[{"name":"login","default":{"password":"hunter2hunter2"}}]}""" },
+        { "a member of an example of an innocent input", """{"inputs":[{"name":"login","examples":[{"password":"hunter2hunter2"}]}]}""" },
+    };
+
+    [Theory]
+    [MemberData(nameof(WhatGivesASecretAway))]
+    public async Task A_secret_that_only_one_place_gives_away_is_taken_out_of_the_whole_written_procedure(string place, string written)
+    {
+        var template = Given.Value(written);
+        var inputs = template.TryGetProperty("inputs", out var list) ? list.Deserialize<List<ProcedureInput>>(Json.Exchanged)! : [];
+        var expectation = template.TryGetProperty("expectation", out var expected) ? expected.Deserialize<Expectation>(Json.Exchanged) : null;
+
+        await Memory.StoreAsync(Given.Definition(
+            "p",
+            Given.Step("t.first", """{"line":"login -p hunter2hunter2"}"""),
+            Given.Step("t.second") with { Expectation = expectation, Notes = "then hunter2hunter2" }).Taking([.. inputs, Given.Input("other") with { Description = "not hunter2hunter2" }]));
+
+        Assert.False(_test.Dump().Contains("hunter2", StringComparison.Ordinal), $"The secret that {place} gives away is stored.");
+        var procedure = await Memory.GetAsync("p");
+        Assert.Equal("\"$inputs.line\"", procedure.Version.Steps[0].Arguments.GetProperty("line").GetRawText());
+        Assert.True(procedure.Version.Inputs.Single(i => i.Name == "line").Secret);
+    }
+
     [Fact]
     public async Task A_secret_constant_becomes_a_secret_input_that_a_replay_must_give()
     {

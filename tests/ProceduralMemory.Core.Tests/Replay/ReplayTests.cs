@@ -325,6 +325,23 @@ public sealed class ReplayTests : IDisposable
         Assert.Equal([1L, 0L], (await Memory.ListVersionsAsync("p")).Select(v => v.Statistics.Executions));
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(1)]
+    public async Task A_procedure_at_a_version_that_is_neither_active_nor_asked_for_is_not_replayed(int? asked)
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        var draft = await Memory.ImportAsync("""{"format":1,"name":"p","steps":[{"action":"t.imported"}]}""");
+
+        var refused = await Memory.ReplayProcedureAsync(_executor, draft, new ReplayRequest { Version = asked });
+
+        Assert.Equal((ReplayOutcome.Refused, 2), (refused.Outcome, refused.Version));
+        Assert.Equal(ReplayProblemCodes.NotActive, Assert.Single(refused.Problems).Code);
+        Assert.Contains("version 2", refused.Message, StringComparison.Ordinal);
+        Assert.Empty(_executor.Calls);
+        Assert.Equal(ReplayOutcome.Completed, (await Memory.ReplayProcedureAsync(_executor, draft, new ReplayRequest { Version = 2 })).Outcome);
+    }
+
     [Fact]
     public async Task A_call_that_a_gate_does_not_let_through_ends_the_replay_without_counting()
     {

@@ -17,7 +17,7 @@ public sealed partial class SqliteProcedureStore
 
     private const string SelectVersions =
         """
-        select procedure_id as ProcedureId, version as Version, parent as Parent, reason as Reason, state as State, origin as Origin, request as Request,
+        select procedure_id as ProcedureId, (select scope from procedures where id = procedure_id) as Scope, version as Version, parent as Parent, reason as Reason, state as State, origin as Origin, request as Request,
                trace_id as TraceId, document as Document, created_at as CreatedAt, executions as Executions, successes as Successes, failures as Failures,
                completed as Completed, total_duration_us as TotalDurationUs, last_duration_us as LastDurationUs, last_executed_at as LastExecutedAt
         from procedure_versions
@@ -371,6 +371,7 @@ public sealed partial class SqliteProcedureStore
 
     private sealed class VersionRow : CountsRow
     {
+        public required string Scope { get; init; }
         public long Version { get; init; }
         public long? Parent { get; init; }
         public required string Reason { get; init; }
@@ -387,6 +388,7 @@ public sealed partial class SqliteProcedureStore
             return new ProcedureVersion
             {
                 Number = (int)Version,
+                Scope = Scope,
                 Parent = (int?)Parent,
                 Reason = ToEnum<VersionReason>(Reason),
                 State = ToEnum<VersionState>(State),

@@ -115,7 +115,7 @@ public sealed partial class ProcedureMemory
             var standing = current is { IsRetired: false, ActiveVersion: not null } ? current : null;
             IReadOnlyList<Trace> earlier = standing is null ? [] : await Store.ListVersionTracesAsync(standing.Id, standing.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
             earlier = [.. earlier.Where(t => t.Id != trace.Id).Take(Options.MaxTracesPerProcedure - 1)];
-            if (ProcedureDistiller.Distill([trace], trace, null, Options) is null)
+            if (ProcedureDistiller.TeachesNothing(trace, Options))
             {
                 await EndTraceAsync(trace, TraceStatus.Abandoned, usage, cancellationToken).ConfigureAwait(false);
                 Log.RecordingEmpty(_logger, trace.Name, trace.Id);
@@ -133,7 +133,7 @@ public sealed partial class ProcedureMemory
                 (standing, earlier) = (null, []);
             }
 
-            var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, standing?.Version, Options)!;
+            var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, Options)!;
             IReadOnlyList<string> contradictions = [];
             if (standing is not null)
             {

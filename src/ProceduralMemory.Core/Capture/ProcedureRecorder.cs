@@ -278,6 +278,12 @@ public sealed partial class ProcedureRecorder
                 StartedAt = step.StartedAt == default ? _memory.Time.GetUtcNow() : step.StartedAt,
             }, cancellationToken).ConfigureAwait(false);
         }
+        catch (RecordingStateException exception) when (!IsGivenUp())
+        {
+            // Another recorder writes to the trace: what it holds from here on is not what this one was told.
+            MarkIncomplete(exception);
+            throw;
+        }
         finally
         {
             Leave();

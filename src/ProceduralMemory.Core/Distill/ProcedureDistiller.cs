@@ -12,13 +12,11 @@ internal static class ProcedureDistiller
     /// <summary>Distils the traces of one procedure.</summary>
     /// <param name="traces">All of them, with their steps by ordinal; the order does not matter.</param>
     /// <param name="trace">The one of them that was recorded now.</param>
-    /// <param name="standing">The version that it may change: what a person set in it stands, and so do its flags and policies. <see langword="null"/> for none.</param>
     /// <param name="options">The options.</param>
     /// <returns>The procedure and the statistics of the recording itself, or <see langword="null"/> when there is nothing to learn: no step succeeded, or all that was done is to replay one procedure.</returns>
-    public static DistilledTrace? Distill(IReadOnlyList<Trace> traces, Trace trace, ProcedureVersion? standing, ProceduralMemoryOptions options)
+    public static DistilledTrace? Distill(IReadOnlyList<Trace> traces, Trace trace, ProceduralMemoryOptions options)
     {
-        var recorded = TraceCleaner.CallsOf(trace, options);
-        if (recorded is [] or [{ Kind: StepKind.Procedure }])
+        if (TeachesNothing(trace, options))
         {
             return null;
         }
@@ -43,12 +41,15 @@ internal static class ProcedureDistiller
                 new ProcedureDefinition { Name = trace.Name, Description = trace.Description, Tags = trace.Tags, Notes = trace.Notes, Inputs = arguments.Inputs.Inputs, Steps = steps },
                 whole,
                 statistics,
-                trace.Steps.Count - recorded.Count)
+                trace.Steps.Count - TraceCleaner.CallsOf(trace, options).Count)
             {
                 Sources = sources,
             };
         }
     }
+
+    /// <summary>Whether no call of a trace succeeded, or all that was done is to replay one procedure.</summary>
+    public static bool TeachesNothing(Trace trace, ProceduralMemoryOptions options) => TraceCleaner.CallsOf(trace, options) is [] or [{ Kind: StepKind.Procedure }];
 
     private static List<ProcedureStep> StepsOf(
         TraceAlignment aligned, IReadOnlyList<JsonElement> templates, IReadOnlyDictionary<int, string> lists, ConditionFinder conditions, ProceduralMemoryOptions options)

@@ -18,7 +18,7 @@ public interface IStepExecutor
 
     /// <summary>Lets a procedure be replayed inside the one that is replayed. A host that gates replays puts its gates around it; without an implementation there are none.</summary>
     /// <param name="call">The step. Its action is the name of the procedure, and its arguments are the inputs.</param>
-    /// <param name="replay">Replays the procedure; its steps come to this executor in their turn. Call it at most once.</param>
+    /// <param name="replay">Replays the procedure; its steps come to this executor in their turn. Called again, it gives what the first call gave.</param>
     /// <param name="cancellationToken">Cancels the replay.</param>
     /// <returns>What <paramref name="replay"/> gave, or a refusal where it was not called.</returns>
     Task<StepCallResult> ReplayNestedAsync(StepCall call, Func<CancellationToken, Task<StepCallResult>> replay, CancellationToken cancellationToken = default)

@@ -250,37 +250,38 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
     {
         ReplayResult? nested = null;
         ExceptionDispatchInfo? storeFault = null;
+        Task<StepCallResult>? first = null;
         try
         {
-            var called = await context.Executor.ReplayNestedAsync(
-                call,
-                async token =>
-                {
-                    try
-                    {
-                        nested = await run.ExecuteAsync(token).ConfigureAwait(false);
-                    }
-                    catch (ProcedureStoreException exception)
-                    {
-                        storeFault = ExceptionDispatchInfo.Capture(exception);
-                        throw;
-                    }
-
-                    return new StepCallResult
-                    {
-                        Result = nested.Result,
-                        Failure = nested.Outcome is ReplayOutcome.Completed ? null : new StepFailure(FailureTypes.NestedProcedure, nested.Message),
-                        Refused = nested.Outcome is ReplayOutcome.Refused,
-                        StopRequested = run.StopRequested,
-                    };
-                },
-                cancellationToken).ConfigureAwait(false);
+            // A gate that goes on twice gets what the first time gave: nothing is done twice.
+            var called = await context.Executor.ReplayNestedAsync(call, token => first ??= ReplayOnceAsync(token), cancellationToken).ConfigureAwait(false);
             return (called, nested);
         }
         finally
         {
             // Whatever a gate made of it: what cannot be written down must not go on.
             storeFault?.Throw();
+        }
+
+        async Task<StepCallResult> ReplayOnceAsync(CancellationToken token)
+        {
+            try
+            {
+                nested = await run.ExecuteAsync(token).ConfigureAwait(false);
+            }
+            catch (ProcedureStoreException exception)
+            {
+                storeFault = ExceptionDispatchInfo.Capture(exception);
+                throw;
+            }
+
+            return new StepCallResult
+            {
+                Result = nested.Result,
+                Failure = nested.Outcome is ReplayOutcome.Completed ? null : new StepFailure(FailureTypes.NestedProcedure, nested.Message),
+                Refused = nested.Outcome is ReplayOutcome.Refused,
+                StopRequested = run.StopRequested,
+            };
         }
     }
 

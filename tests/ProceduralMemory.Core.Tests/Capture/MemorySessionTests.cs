@@ -101,9 +101,14 @@ public sealed class MemorySessionTests : IDisposable
         await first.RecordStepAsync(new TraceStep { Action = "t.first", Outcome = "done" });
 
         var byHand = await test.RefusesAsync<RecordingStateException>(() => second.RecordStepAsync(new TraceStep { Action = "t.second" }));
+        var third = await (inTheSameProcess ? test.Memory : test.Open()).ResumeRecordingAsync(first.TraceId);
         await first.RecordStepAsync(new TraceStep { Action = "t.third" });
-        var call = second.BeginStep("t.fourth", default)!;
-        var byFilter = await test.RefusesAsync<RecordingStateException>(() => second.CompleteStepAsync(call, null));
+        var call = third.BeginStep("t.fourth", default)!;
+        var byFilter = await test.RefusesAsync<RecordingStateException>(() => third.CompleteStepAsync(call, null));
+
+        // What they were told is not in the trace: neither may make a procedure of it.
+        Assert.True(second.IsIncomplete);
+        Assert.True(third.IsIncomplete);
 
         Assert.All([byHand, byFilter], e => Assert.Contains("another recorder, in this process or another, has written that step", e.Message, StringComparison.Ordinal));
         Assert.Equal(["t.first", "t.third"], (await first.FinalizeAsync()).Procedure!.Version.Steps.Select(s => s.Action));

@@ -8,7 +8,7 @@ namespace ProceduralMemory.Tests.Distill;
 /// <summary>What becomes of aligned traces: one procedure with loops and conditions.</summary>
 public sealed class LoopsAndConditionsTests
 {
-    private static ProcedureDefinition Distilled(params IReadOnlyList<Trace> traces) => ProcedureDistiller.Distill(traces, traces[^1], null, Options)!.Definition;
+    private static ProcedureDefinition Distilled(params IReadOnlyList<Trace> traces) => ProcedureDistiller.Distill(traces, traces[^1], Options)!.Definition;
 
     /// <summary>The steps as text, checked as a definition that somebody stores would be.</summary>
     private static IReadOnlyList<string> Steps(params IReadOnlyList<Trace> traces)
@@ -172,7 +172,7 @@ public sealed class LoopsAndConditionsTests
     public void The_recording_counts_for_the_steps_that_it_did()
     {
         Trace[] traces = [Refund("W1004"), Refund("W1001", "A-7001", "A-7002")];
-        var counted = ProcedureDistiller.Distill(traces, traces[1], null, Options)!.StepStatistics;
+        var counted = ProcedureDistiller.Distill(traces, traces[1], Options)!.StepStatistics;
 
         Assert.Equal([("get_order", 1L), ("notify", 1L), ("refund_item", 2L)], counted.OrderBy(s => s.Key, StringComparer.Ordinal).Select(s => (s.Key, s.Value.Runs)));
     }

@@ -45,7 +45,7 @@ internal static class Recorded
         };
     }
 
-    public static DistilledTrace Distilled(params IReadOnlyList<Trace> traces) => ProcedureDistiller.Distill(traces, traces[^1], standing: null, Options)!;
+    public static DistilledTrace Distilled(params IReadOnlyList<Trace> traces) => ProcedureDistiller.Distill(traces, traces[^1], Options)!;
 
     /// <summary>The argument templates of the last step.</summary>
     public static JsonElement LastArguments(params IReadOnlyList<Trace> traces) => Distilled(traces).Definition.Steps[^1].Arguments;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using ProceduralMemory.Capture;
+using ProceduralMemory.TestWorker;
 using Xunit.Abstractions;
 
 namespace ProceduralMemory.ProcessTests;
@@ -160,7 +161,7 @@ public sealed class KilledProcessTests(ITestOutputHelper output)
         await worker.ReadIntoAsync(ledger);
     }
 
-    /// <summary>Resumes every unfinished recording, adds a step to it, and finalizes it.</summary>
+    /// <summary>Resumes every unfinished recording, does the steps that are left of its task, and finalizes it.</summary>
     private static async Task FinishAllAsync(string database)
     {
         using var memory = new ProcedureMemory(database);
@@ -169,18 +170,17 @@ public sealed class KilledProcessTests(ITestOutputHelper output)
             var before = await memory.GetTraceAsync(unfinished.Id);
             var versionsBefore = (await memory.ListAsync()).SingleOrDefault(p => p.Name == unfinished.Name)?.Version.Number ?? 0;
             var recorder = await memory.ResumeRecordingAsync(unfinished.Id);
-            var next = before!.Steps.Count;
-            await recorder.RecordStepAsync(new TraceStep
+            var left = Enumerable.Range(before!.Steps.Count, Work.StepsOf(before.Name) - before.Steps.Count).Select(number => Work.Step(number, Work.OrderOf(before))).ToList();
+            foreach (var step in left)
             {
-                Action = string.Create(CultureInfo.InvariantCulture, $"work.step_{next}"),
-                Arguments = JsonSerializer.SerializeToElement(new { number = next }),
-            });
+                await recorder.RecordStepAsync(step);
+            }
 
             var result = await recorder.FinalizeAsync();
 
             Assert.Equal(unfinished.Id, result.Procedure!.Version.TraceId);
             Assert.Equal(versionsBefore + 1, result.Procedure.Version.Number);
-            Assert.Equal([.. before.Steps.Select(s => s.Action), $"work.step_{next}"], result.Procedure.Version.Steps.Select(s => s.Action));
+            Assert.Equal([.. before.Steps.Select(s => s.Action), .. left.Select(s => s.Action)], result.Procedure.Version.Steps.Select(s => s.Action));
         }
     }
 

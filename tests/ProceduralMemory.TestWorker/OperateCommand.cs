@@ -29,7 +29,7 @@ internal static class OperateCommand
             {
                 case < 40:
                 case var _ when names.Count == 0:
-                    names.Add(await RecordAsync(memory, random, NameFor(random, seed), order));
+                    names.Add(await RecordAsync(memory, NameFor(random, seed), order));
                     break;
                 case < 85:
                     await ReplayAsync(memory, random, names[random.Next(names.Count)], order);
@@ -53,11 +53,10 @@ internal static class OperateCommand
         ? string.Create(CultureInfo.InvariantCulture, $"shared-{random.Next(SharedNames)}")
         : string.Create(CultureInfo.InvariantCulture, $"own-{seed}-{random.Next(OwnNames)}");
 
-    private static async Task<string> RecordAsync(ProcedureMemory memory, Random random, string name, string order)
+    private static async Task<string> RecordAsync(ProcedureMemory memory, string name, string order)
     {
         var recorder = await Work.StartAsync(memory, name, order);
-        var steps = random.Next(2, 5);
-        for (var number = 0; number < steps; number++)
+        for (var number = 0; number < Work.StepsOf(name); number++)
         {
             await Work.RecordStepAsync(recorder, number, order);
         }
@@ -98,8 +97,10 @@ internal static class OperateCommand
         }
     }
 
+    // A name that was recorded once so far has numbers of steps that nobody confirmed.
     private static ReplayRequest RequestFor(string order) => new()
     {
+        ConfirmConstants = true,
         Inputs = new Dictionary<string, JsonElement> { ["order"] = JsonSerializer.SerializeToElement(order) },
     };
 

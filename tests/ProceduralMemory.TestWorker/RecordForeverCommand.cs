@@ -23,9 +23,9 @@ internal static class RecordForeverCommand
         for (var n = 0; ; n++)
         {
             var order = string.Create(CultureInfo.InvariantCulture, $"{seed}-{n}");
-            var recorder = await Work.StartAsync(memory, string.Create(CultureInfo.InvariantCulture, $"forever-{random.Next(Names)}"), order);
-            var steps = random.Next(1, 6);
-            for (var number = 0; number < steps; number++)
+            var name = string.Create(CultureInfo.InvariantCulture, $"forever-{random.Next(Names)}");
+            var recorder = await Work.StartAsync(memory, name, order);
+            for (var number = 0; number < Work.StepsOf(name); number++)
             {
                 // Now and then a value of several pages, so that a commit is more than one page and the log is checkpointed.
                 await Work.RecordStepAsync(recorder, number, order, random.Next(4) == 0 ? random.Next(LargePayload) : 0);

@@ -5,15 +5,20 @@ using ProceduralMemory.Capture;
 namespace ProceduralMemory.TestWorker;
 
 /// <summary>The task that the workers record: each step knows its place, takes the order named in the request, and what the step before gave.</summary>
-internal static class Work
+public static class Work
 {
+    private const string Asked = "Please work through order ";
+
+    /// <summary>How many steps the task of a name has: recordings of one name are of one task, for one of another task would be refused as a conflict.</summary>
+    public static int StepsOf(string name) => 2 + (name[^1] - '0');
+
     public static async Task<ProcedureRecorder> StartAsync(ProcedureMemory memory, string name, string order)
     {
         var recorder = await memory.StartRecordingAsync(new RecordingDetails
         {
             Name = name,
             Description = $"Work through an order of {name}",
-            Request = $"Please work through order {order}",
+            Request = Asked + order,
         });
         Acknowledgements.Started(recorder.TraceId, name);
         return recorder;
@@ -21,15 +26,20 @@ internal static class Work
 
     public static async Task RecordStepAsync(ProcedureRecorder recorder, int number, string order, int payload = 0)
     {
-        await recorder.RecordStepAsync(new TraceStep
-        {
-            Action = string.Create(CultureInfo.InvariantCulture, $"work.step_{number}"),
-            Arguments = JsonSerializer.SerializeToElement(new { number, order, previous = number == 0 ? null : Item(order, number - 1) }),
-            Result = JsonSerializer.SerializeToElement(new { item = Item(order, number), payload = new string('x', payload) }),
-            Duration = TimeSpan.FromMilliseconds(number + 1),
-        });
+        await recorder.RecordStepAsync(Step(number, order, payload));
         Acknowledgements.Step(recorder.TraceId, number);
     }
+
+    public static TraceStep Step(int number, string order, int payload = 0) => new()
+    {
+        Action = string.Create(CultureInfo.InvariantCulture, $"work.step_{number}"),
+        Arguments = JsonSerializer.SerializeToElement(new { number, order, previous = number == 0 ? null : Item(order, number - 1) }),
+        Result = JsonSerializer.SerializeToElement(new { item = Item(order, number), payload = new string('x', payload) }),
+        Duration = TimeSpan.FromMilliseconds(number + 1),
+    };
+
+    /// <summary>The order that a recording is about.</summary>
+    public static string OrderOf(Trace trace) => trace.Request![Asked.Length..];
 
     public static async Task FinalizeAsync(ProcedureRecorder recorder)
     {

@@ -30,18 +30,19 @@ public sealed partial class ProcedureMemory
         var request = details.Request ?? session?.Request;
         ProcedureValidator.Check(details with { Request = request }, Options);
         var now = Time.GetUtcNow();
-        // The recorder goes on with it: a secret among the inputs is one in the steps too.
+        // The inputs first: a secret among them is one in the texts too, and in the steps, with which the recorder goes on.
         var capture = new ValueCapture(Options);
+        var inputs = capture.Arguments("", Json.Build(w => WriteObject(w, details.Inputs)), out _);
         var trace = new Trace
         {
             Id = Guid.CreateVersion7(now),
             Scope = ScopeOf(session).Write,
             Name = details.Name.Trim(),
-            Description = Options.Redactor.Redact(details.Description),
-            Request = request is null ? null : Options.Redactor.Redact(request),
-            Inputs = capture.Arguments("", Json.Build(w => WriteObject(w, details.Inputs)), out _),
+            Inputs = inputs,
+            Description = capture.Text(details.Description),
+            Request = request is null ? null : capture.Text(request),
             Tags = details.Tags,
-            Notes = details.Notes is null ? null : Options.Redactor.Redact(details.Notes),
+            Notes = details.Notes is null ? null : capture.Text(details.Notes),
             Status = TraceStatus.Recording,
             StartedAt = now,
         };

@@ -444,6 +444,25 @@ public sealed class ProcedureRecorderTests : IDisposable
     }
 
     [Fact]
+    public async Task A_secret_among_the_named_inputs_is_taken_out_of_what_is_said_about_the_task_too()
+    {
+        var details = new RecordingDetails
+        {
+            Name = "login",
+            Description = "Logs in with c0rrect-horse.",
+            Request = "Log in with c0rrect-horse",
+            Notes = "It was c0rrect-horse.",
+            Inputs = Given.Values(("password", "\"c0rrect-horse\"")),
+        };
+
+        using var test = TestMemory.OnFile();
+
+        await test.Memory.RecordedAsync(details, ("t.login", """{"password":"c0rrect-horse"}""", "1"));
+
+        Assert.DoesNotContain("c0rrect-horse", test.Dump(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_recording_of_nothing_but_one_replay_teaches_nothing()
     {
         var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "wrapper" });

@@ -80,7 +80,9 @@ public sealed partial class ProcedureMemory
     {
         var procedure = await GetWritableAsync(name, version, cancellationToken).ConfigureAwait(false);
         await Store.ActivateVersionAsync(procedure.Id, version, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
-        return await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
+
+        // It is done: a cancellation from here on would say that it is not.
+        return await GetWritableAsync(name, version: null, CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Writes one version of a procedure as a readable JSON document: <c>{ "format": 1, "name", "description", "tags", "notes", "version", "inputs", "steps" }</c>.</summary>

@@ -104,6 +104,8 @@ public sealed partial class ProcedureMemory
 
         var ordered = ProcedureMerger.ByEfficiency(procedures);
         await Store.MergeAsync(ordered[0].Id, [.. ordered.Skip(1).Select(p => p.Id)], Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
-        return new MergeResult(await GetWritableAsync(ordered[0].Name, version: null, cancellationToken).ConfigureAwait(false), [.. ordered.Skip(1).Select(p => p.Name)]);
+
+        // It is done: a cancellation from here on would say that it is not.
+        return new MergeResult(await GetWritableAsync(ordered[0].Name, version: null, CancellationToken.None).ConfigureAwait(false), [.. ordered.Skip(1).Select(p => p.Name)]);
     }
 }

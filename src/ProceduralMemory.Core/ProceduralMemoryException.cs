@@ -34,6 +34,7 @@ public sealed class ProcedureNotFoundException : ProceduralMemoryException
 
     private static string Describe(string name, IReadOnlyList<string> nearNames, int? version, int? newest)
     {
+        name = ProcedureText.Shortened(name, ProcedureValidator.MaxNameLength);
         if (version is not null)
         {
             var there = newest switch

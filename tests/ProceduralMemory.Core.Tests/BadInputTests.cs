@@ -261,6 +261,58 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
+    public async Task A_recording_is_not_begun_twice_nor_ended_twice()
+    {
+        using var session = Memory.BeginSession();
+        var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "first" });
+        Assert.Contains("already recording 'first'", (await _test.RefusesAsync<RecordingStateException>(() => Memory.StartRecordingAsync(new RecordingDetails { Name = "second" }))).Message, StringComparison.Ordinal);
+        await recorder.RecordStepAsync(new TraceStep { Action = "t.a" });
+        await recorder.FinalizeAsync();
+
+        foreach (var late in new Func<Task>[] { () => recorder.FinalizeAsync(), () => recorder.AbandonAsync(), () => recorder.RecordStepAsync(new TraceStep { Action = "t.b" }) })
+        {
+            Assert.Contains("has ended. Start another", (await _test.RefusesAsync<RecordingStateException>(late)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_replay_that_cannot_be_is_refused_and_leaves_nothing_behind()
+    {
+        await Memory.StoreAsync(Given.Definition("one", Given.Nested("two")));
+        await Memory.StoreAsync(Given.Definition("two", Given.Step("t.a"), Given.Nested("one")));
+        await Memory.StoreAsync(Given.Definition("gone", Given.Step("t.gone")));
+        var executor = new ScriptedExecutor();
+        var without = new ScriptedExecutor();
+        without.Problems.Add(new ReplayProblem(ReplayProblemCodes.MissingFunction, "gone", "t.gone is gone. Add it."));
+        var before = _test.Dump();
+
+        var cycle = await Memory.ReplayAsync(executor, "one", Given.With());
+        var missing = await Memory.ReplayAsync(without, "gone", Given.With());
+
+        Assert.Equal((ReplayOutcome.Refused, ReplayOutcome.Refused), (cycle.Outcome, missing.Outcome));
+        Assert.Contains("in a circle: one → two → one. Change one of them", cycle.Message, StringComparison.Ordinal);
+        Assert.Contains("t.gone is gone. Add it.", missing.Message, StringComparison.Ordinal);
+        Assert.Empty(executor.Calls.Concat(without.Calls));
+        Assert.Equal(before, _test.Dump());
+        Assert.Equal("ok", _test.IntegrityCheck());
+    }
+
+    [Fact]
+    public async Task A_name_of_five_megabytes_is_answered_in_a_few_words()
+    {
+        for (var i = 0; i < 5; i++)
+        {
+            await Memory.StoreAsync(Given.Definition($"{i}{new string('x', 100)}", Given.Step("t.a")));
+        }
+
+        var name = new string('x', 5_000_000);
+        foreach (var act in new Func<Task>[] { () => Memory.GetAsync(name), () => Memory.ReplayAsync(new ScriptedExecutor(), name, Given.With()), () => Memory.ActivateVersionAsync(name, 1) })
+        {
+            Assert.InRange((await _test.RefusesAsync<ProcedureNotFoundException>(act)).Message.Length, 1, 1000);
+        }
+    }
+
+    [Fact]
     public async Task Names_that_are_empty_are_refused_everywhere()
     {
         await Memory.ListAsync();

@@ -224,7 +224,7 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
     {
         var problems = new List<ReplayProblem>();
         var given = arguments.EnumerateObject().ToDictionary(a => a.Name, a => a.Value, StringComparer.Ordinal);
-        var bound = InputBinder.Bind(inner.Procedure.Name, inner.Procedure.Version.Inputs, given, context.Options, _request.ConfirmConstants, problems);
+        var bound = InputBinder.Bind(inner.Procedure.Name, inner.Procedure.Version.Inputs, given, context.Options, _request.ConfirmConstants, problems, inside: true);
         if (problems.Count > 0)
         {
             return (new StepCallResult { Failure = new StepFailure(FailureTypes.NestedProcedure, string.Join(" ", problems.Select(p => p.Message))) }, null);

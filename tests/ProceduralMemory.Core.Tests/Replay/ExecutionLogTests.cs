@@ -241,6 +241,19 @@ public sealed class ExecutionLogTests : IDisposable
     }
 
     [Fact]
+    public async Task However_short_a_secret_is_a_text_made_of_it_that_an_inner_input_does_not_take_is_not_shown()
+    {
+        await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.b", """{"number":"$inputs.number"}""")).Taking(Given.Input("number", JsonType.Integer)));
+        await Memory.StoreAsync(Given.Definition("outer", Given.Step("t.a"), Given.Nested("inner", """{"number":"{$inputs.code}-{$steps.a.outputs#/ok}"}""")).Taking(new ProcedureInput { Name = "code", Secret = true }));
+
+        var result = await Memory.ReplayAsync(_executor, "outer", Given.With(("code", "\"q7z\"")));
+
+        Assert.Equal(StepStatus.Failed, result.Steps[1].Status);
+        Assert.Contains("must be of type integer; string was given", result.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("q7z", _test.Dump(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Secrets_by_name_in_adapted_parameters_results_and_requests_are_written_nowhere()
     {
         await StoreAsync(Given.Step("t.a", """{"x":"$inputs.x"}"""), Given.Step("t.b"));

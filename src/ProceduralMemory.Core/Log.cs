@@ -17,6 +17,6 @@ internal static partial class Log
     [LoggerMessage(4, LogLevel.Information, "Replay of '{Name}' version {Version} ended: {Outcome}, execution {ExecutionId}.")]
     public static partial void ReplayEnded(ILogger logger, string name, int version, ReplayOutcome outcome, Guid? executionId);
 
-    [LoggerMessage(5, LogLevel.Warning, "The progress listener of execution {ExecutionId} failed; the replay goes on.")]
-    public static partial void ProgressFailed(ILogger logger, Exception exception, Guid executionId);
+    [LoggerMessage(5, LogLevel.Warning, "The progress listener of execution {ExecutionId} failed; the replay goes on. {Fault}")]
+    public static partial void ProgressFailed(ILogger logger, Guid executionId, string fault, Exception? exception);
 }

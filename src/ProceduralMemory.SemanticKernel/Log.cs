@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Microsoft.Extensions.Logging;
 
 namespace ProceduralMemory.SemanticKernel;
@@ -17,16 +16,4 @@ internal static partial class Log
 
     [LoggerMessage(104, LogLevel.Error, "The scope of a call of '{Function}' could not be told, so it is not recorded, and no recording of its kernel can be finalized. {Fault}")]
     public static partial void ScopeFaulted(ILogger logger, string function, string fault, Exception? exception);
-}
-
-/// <summary>An exception as it may be logged. Converters, redactors and functions of a host put values into messages, so of theirs only the type and the place are told.</summary>
-internal static class LoggedFault
-{
-    /// <summary>The exception where its messages hold no values: those of this library, and of the database under it.</summary>
-    public static Exception? Of(Exception exception) => IsOurs(exception) ? exception : null;
-
-    public static string Describe(Exception exception) =>
-        IsOurs(exception) || exception.StackTrace is not { } stack ? exception.GetType().FullName! : $"{exception.GetType().FullName}{Environment.NewLine}{stack}";
-
-    private static bool IsOurs(Exception exception) => exception is ProceduralMemoryException or DbException && (exception.InnerException is null || IsOurs(exception.InnerException));
 }

@@ -358,7 +358,7 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
         catch (Exception exception)
         {
             // Whoever looks on changes nothing.
-            Log.ProgressFailed(context.Logger, exception, _journal.Id);
+            Log.ProgressFailed(context.Logger, _journal.Id, LoggedFault.Describe(exception), LoggedFault.Of(exception));
         }
 
         return outcome;

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Tests.Replay;
@@ -187,12 +189,35 @@ public sealed class ExecutionLogTests : IDisposable
         await Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a")));
         await Memory.StoreAsync(Given.Definition("outer", Given.Nested("inner"), Given.Step("t.b")));
 
-        var result = await Memory.ReplayAsync(_executor, "outer", Given.With() with { Progress = new Broken() });
+        var result = await Memory.ReplayAsync(_executor, "outer", Given.With() with { Progress = new Broken(new NotSupportedException("listener")) });
 
         Assert.Equal((ReplayOutcome.Completed, ReplayOutcome.Completed), (result.Outcome, result.Steps[0].Nested!.Outcome));
         Assert.Equal(["t.a", "t.b"], _executor.Calls.Select(c => c.Action));
         Assert.All(await Memory.ListExecutionsAsync(), e => Assert.Equal(ReplayOutcome.Completed, e.Outcome));
         Assert.Equal((1L, 1L), ((await Memory.GetAsync("inner")).Statistics.Successes, (await Memory.GetAsync("outer")).Statistics.Successes));
+    }
+
+    public static TheoryData<Exception> Faults =>
+    [
+        new NotSupportedException("words of a listener"),
+        new ReplayNotCompletedException(new ReplayResult { ProcedureName = "p", Version = 1, Outcome = ReplayOutcome.Failed, Message = "words of a listener", Steps = [] }),
+    ];
+
+    [Theory]
+    [MemberData(nameof(Faults), DisableDiscoveryEnumeration = true)]
+    public async Task An_error_of_a_progress_listener_is_logged_without_its_words_which_may_hold_results(Exception fault)
+    {
+        using var log = new LogBook();
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, TimeProvider = _test.Time }, loggerFactory: log);
+        await memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+
+        await memory.ReplayAsync(_executor, "p", Given.With() with { Progress = new Broken(fault) });
+
+        var entry = Assert.Single(log.Entries, e => e.Level is LogLevel.Warning);
+        Assert.Null(entry.Exception);
+        Assert.Contains(fault.GetType().FullName!, entry.Message, StringComparison.Ordinal);
+        Assert.Contains(nameof(Broken), entry.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("words of a listener", entry.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -275,8 +300,33 @@ public sealed class ExecutionLogTests : IDisposable
 
     private Task<Procedure> StoreAsync(params IReadOnlyList<ProcedureStep> steps) => Memory.StoreAsync(Given.Definition("p", steps).Taking(Given.Input("x")));
 
-    private sealed class Broken : IProgress<StepOutcome>
+    private sealed class Broken(Exception fault) : IProgress<StepOutcome>
     {
-        public void Report(StepOutcome value) => throw new NotSupportedException("listener");
+        public void Report(StepOutcome value) => throw fault;
+    }
+
+    private sealed class LogBook : ILoggerFactory, ILogger
+    {
+        private readonly ConcurrentQueue<(LogLevel Level, string Message, Exception? Exception)> _entries = new();
+
+        public IEnumerable<(LogLevel Level, string Message, Exception? Exception)> Entries => _entries;
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void AddProvider(ILoggerProvider provider)
+        {
+        }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            _entries.Enqueue((logLevel, formatter(state, exception), exception));
+
+        public void Dispose()
+        {
+        }
     }
 }

@@ -27,13 +27,27 @@ internal static class ModelArgument
         var members = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         foreach (var member in value.EnumerateObject())
         {
-            if (!members.TryAdd(member.Name, member.Value))
+            var key = Text(() => member.Name);
+            if (!members.TryAdd(key, member.Value))
             {
-                throw new ModelArgumentException($"'{name}' has the member '{member.Name}' twice. Give each member once.");
+                throw new ModelArgumentException($"'{name}' has the member '{key}' twice. Give each member once.");
             }
         }
 
         return members;
+    }
+
+    /// <summary>Reads a text or a name of JSON: half of a surrogate pair can be written there, and not be read.</summary>
+    private static string Text(Func<string?> read)
+    {
+        try
+        {
+            return read()!;
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new ModelArgumentException("A text among the arguments is not valid UTF-16: it holds half of a surrogate pair. Give it without that.", exception);
+        }
     }
 
     /// <exception cref="ModelArgumentException">It is no list of strings.</exception>
@@ -43,8 +57,8 @@ internal static class ModelArgument
         return value.ValueKind switch
         {
             JsonValueKind.Undefined or JsonValueKind.Null => [],
-            JsonValueKind.Array when value.EnumerateArray().All(i => i.ValueKind is JsonValueKind.String) => [.. value.EnumerateArray().Select(i => i.GetString()!)],
-            JsonValueKind.String => value.GetString()!.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
+            JsonValueKind.Array when value.EnumerateArray().All(i => i.ValueKind is JsonValueKind.String) => [.. value.EnumerateArray().Select(i => Text(i.GetString))],
+            JsonValueKind.String => Text(value.GetString).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
             _ => throw new ModelArgumentException($"'{name}' must be a JSON array of strings."),
         };
     }
@@ -57,7 +71,7 @@ internal static class ModelArgument
             case null:
                 return default;
             case JsonElement { ValueKind: JsonValueKind.String } text:
-                return Element(text.GetString());
+                return Element(Text(text.GetString));
             case JsonElement element:
                 return element;
             case string text:
@@ -76,7 +90,7 @@ internal static class ModelArgument
                 {
                     // Text may be encoded twice: a string that holds the JSON.
                     var parsed = JsonElement.Parse(trimmed, new JsonDocumentOptions { AllowDuplicateProperties = false });
-                    return parsed.ValueKind is JsonValueKind.String ? Element(parsed.GetString()) : parsed;
+                    return parsed.ValueKind is JsonValueKind.String ? Element(Text(parsed.GetString)) : parsed;
                 }
                 catch (JsonException exception)
                 {

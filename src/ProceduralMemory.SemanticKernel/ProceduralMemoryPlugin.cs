@@ -183,7 +183,7 @@ public sealed class ProceduralMemoryPlugin
                 var given = ModelArgument.Object(arguments, "arguments");
                 var captured = isFunction
                     ? KernelJson.CaptureArguments(function, new KernelArguments(given.ToDictionary(a => a.Key, a => (object?)a.Value)), out _)
-                    : JsonSerializer.SerializeToElement(given);
+                    : ModelArgument.Element(arguments) is { ValueKind: JsonValueKind.Object } asGiven ? asGiven : Json.EmptyObject;
                 var failure = success ? null : new StepFailure("reported", outcome ?? "The agent reported a failure.");
                 if (await recorder.AnnotateStepAsync(name, arguments is null ? null : captured, outcome, notes, failure, cancellationToken).ConfigureAwait(false))
                 {

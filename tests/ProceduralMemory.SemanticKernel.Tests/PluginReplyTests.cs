@@ -596,6 +596,8 @@ public sealed class PluginReplyTests
 
         Assert.Equal((ReplyStatus.Conflict, "Nothing is being recorded."), (reply.Status, reply.Message));
         Assert.StartsWith("start_recording", reply.Next, StringComparison.Ordinal);
+        Assert.Empty(await agent.Memory.ListTracesAsync());
+        Assert.Empty(await agent.Memory.ListAsync());
     }
 
     // ---- finalize ------------------------------------------------------------------------------------------------------------------
@@ -743,6 +745,71 @@ public sealed class PluginReplyTests
         Assert.Null(entry.Exception);
         Assert.Contains(typeof(ArgumentException).FullName!, entry.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", entry.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("find_similar_procedure", "request", "five megabytes", ReplyStatus.NothingFits)]
+    [InlineData("find_similar_procedure", "request", "half a surrogate", ReplyStatus.NothingFits)]
+    [InlineData("replay_procedure", "name", "five megabytes", ReplyStatus.NotFound)]
+    [InlineData("replay_procedure", "name", "half a surrogate", ReplyStatus.NotFound)]
+    [InlineData("replay_procedure", "inputs", "five megabytes", ReplyStatus.MissingInputs)]
+    [InlineData("replay_procedure", "inputs", "half a surrogate", ReplyStatus.MissingInputs)]
+    [InlineData("replay_procedure", "inputs", "deep", ReplyStatus.MissingInputs)]
+    [InlineData("replay_procedure", "inputs", "half a surrogate in a name", ReplyStatus.Invalid)]
+    [InlineData("replay_procedure", "inputs", "half a surrogate alone", ReplyStatus.Invalid)]
+    [InlineData("replay_procedure", "adapt", "deep", ReplyStatus.Refused)]
+    [InlineData("replay_procedure", "skip", "half a surrogate alone", ReplyStatus.Invalid)]
+    [InlineData("replay_procedure", "skip", "half a surrogate in a list", ReplyStatus.Invalid)]
+    [InlineData("start_recording", "name", "five megabytes", ReplyStatus.Invalid)]
+    [InlineData("start_recording", "name", "half a surrogate", ReplyStatus.Invalid)]
+    [InlineData("start_recording", "description", "five megabytes", ReplyStatus.Invalid)]
+    [InlineData("start_recording", "description", "half a surrogate", ReplyStatus.Invalid)]
+    [InlineData("record_step", "action", "five megabytes", ReplyStatus.Invalid)]
+    [InlineData("record_step", "action", "half a surrogate", ReplyStatus.Invalid)]
+    [InlineData("record_step", "arguments", "five megabytes", ReplyStatus.Invalid)]
+    [InlineData("record_step", "arguments", "half a surrogate", ReplyStatus.Invalid)]
+    [InlineData("record_step", "arguments", "half a surrogate in a name", ReplyStatus.Invalid)]
+    [InlineData("record_step", "arguments", "deep", ReplyStatus.Invalid)]
+    [InlineData("finalize", "notes", "five megabytes", ReplyStatus.Invalid)]
+    [InlineData("finalize", "notes", "half a surrogate", ReplyStatus.Invalid)]
+    public async Task What_is_too_large_too_deep_or_no_text_is_answered_in_a_few_words_and_changes_nothing(string function, string argument, string kind, string status)
+    {
+        var shop = new Shop();
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, shop.Plugin());
+        await memory.StoredAsync("refund_order", Given.Step("shop.get_order", """{"orderId":"$inputs.orderId"}"""));
+        var recording = function is "record_step" or "finalize";
+        if (recording)
+        {
+            await kernel.StartRecordingAsync();
+        }
+
+        var text = kind switch { "five megabytes" => new string('x', 5_000_000), "deep" => $"{new string('[', 60)}{new string(']', 60)}", _ => "half \ud83d pair" };
+        var json = kind switch { "five megabytes" => $"\"{text}\"", "deep" => text, _ => "\"\\ud83d\"" };
+        var given = new Dictionary<string, object?> { ["name"] = "refund_order", ["description"] = "x", ["action"] = "Rang the customer up", ["inputs"] = Given.Value("""{"orderId":"W-1"}""") };
+        given[argument] = (argument, kind) switch
+        {
+            (_, "half a surrogate alone") => Given.Value(json),
+            (_, "half a surrogate in a list") => Given.Value($"[{json}]"),
+            (_, "half a surrogate in a name") => Given.Value($$"""{{{json}}:1}"""),
+            ("inputs" or "arguments", _) => Given.Value($$"""{"orderId":{{json}}}"""),
+            ("adapt", _) => Given.Value($$$"""{"get_order":{"orderId":{{{json}}}}}"""),
+            _ => text,
+        };
+
+        var reply = await kernel.AskMemoryAsync(function, [.. kernel.Plugins.GetFunction("procedures", function).Metadata.Parameters.Where(p => given.ContainsKey(p.Name)).Select(p => (p.Name, given[p.Name]))]);
+
+        Assert.Equal((status, true), (reply.Status, reply.Message!.Length > 0));
+        Assert.InRange(JsonSerializer.Serialize(reply, reply.GetType()).Length, 1, 1500);
+        Assert.Empty(shop.Calls);
+        Assert.Equal("refund_order", Assert.Single(await memory.ListAsync()).Name);
+        Assert.Empty(await memory.ListExecutionsAsync());
+        var traces = await memory.ListTracesAsync();
+        Assert.Equal(recording ? [TraceStatus.Recording] : [], traces.Select(t => t.Status));
+        if (recording)
+        {
+            Assert.Empty((await memory.LatestTraceAsync()).Steps);
+        }
     }
 
     [Fact]

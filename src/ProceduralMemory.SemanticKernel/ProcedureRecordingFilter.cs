@@ -162,9 +162,11 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
     /// <summary>A replay as a step: the action is the procedure, the arguments are its inputs.</summary>
     private static (string Procedure, JsonElement Inputs) ComposedStep(JsonElement arguments)
     {
-        var name = arguments.TryGetProperty("name", out var given) && given.ValueKind is JsonValueKind.String ? given.GetString()! : "";
+        var name = arguments.TryGetProperty("name", out var given) && given.ValueKind is JsonValueKind.String && Json.Fault(given, Json.MaxDepth) is null ? given.GetString()!.Trim() : "";
         var inputs = arguments.TryGetProperty("inputs", out var inner) && inner.ValueKind is JsonValueKind.Object ? inner : default;
-        return (string.IsNullOrWhiteSpace(name) ? ProceduralMemoryPlugin.ReplayProcedure : name.Trim(), inputs);
+
+        // What no procedure can be called is not found, and not kept either.
+        return (name.Length is 0 or > ProcedureValidator.MaxNameLength ? ProceduralMemoryPlugin.ReplayProcedure : name, inputs);
     }
 
     private Task CompleteAsync(ProcedureRecorder recorder, RecordedCall call, FunctionInvocationContext context) => CompleteAsync(

@@ -348,6 +348,26 @@ public sealed class BrokenReplayTests
         Assert.Equal(ReplyStatus.Stored, (await kernel.AskMemoryAsync("finalize")).Status);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_name_that_no_procedure_can_have_harms_no_recording_and_is_not_kept(bool isGiant)
+    {
+        using var file = new DatabaseFile();
+        using var memory = new ProcedureMemory(file.Path);
+        var kernel = Given.Kernel(memory, new Shop().Plugin());
+        await kernel.StartRecordingAsync();
+
+        var reply = await kernel.AskMemoryAsync("replay_procedure", ("name", isGiant ? new string('x', 5_000_000) : "half \ud83d pair"));
+        await kernel.CallAsync("shop.get_order", ("orderId", "W-2"));
+
+        Assert.Equal(ReplyStatus.NotFound, reply.Status);
+        Assert.InRange(reply.Message!.Length, 1, 1000);
+        Assert.Equal(ReplyStatus.Stored, (await kernel.AskMemoryAsync("finalize")).Status);
+        Assert.Equal(["replay_procedure", "shop.get_order"], (await memory.LatestTraceAsync()).Actions());
+        Assert.InRange(file.Text().Length, 1, 1_000_000);
+    }
+
     private static Filters AroundReplay(Action<FunctionInvocationContext> afterwards) => new()
     {
         OnFunction = async (context, next) =>

@@ -147,6 +147,20 @@ public sealed class AdminPluginTests
         Assert.Empty(await agent.Memory.ListAsync());
     }
 
+    [Fact]
+    public async Task It_gives_up_a_recording_from_inside_of_a_recorded_call()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, Given.Plugin("t", ("outer", async (Kernel k) => (await k.CallAsync("admin.abandon_recording")).GetValue<PluginReply>()!.Status)));
+        kernel.Plugins.AddFromObject(new ProcedureAdminPlugin(memory), "admin");
+        await kernel.StartRecordingAsync();
+
+        Assert.Equal(ReplyStatus.Ok, (await kernel.CallAsync("t.outer")).GetValue<string>());
+
+        Assert.Equal((TraceStatus.Abandoned, 0), ((await memory.LatestTraceAsync()).Status, (await memory.LatestTraceAsync()).Steps.Count));
+        Assert.Equal(ReplyStatus.Recording, (await kernel.StartRecordingAsync()).Status);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

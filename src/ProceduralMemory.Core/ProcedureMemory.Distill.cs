@@ -137,7 +137,7 @@ public sealed partial class ProcedureMemory
             IReadOnlyList<string> contradictions = [];
             if (standing is not null)
             {
-                (distilled, contradictions) = StandingVersion.Keep(distilled, standing.Version);
+                (distilled, contradictions) = StandingVersion.Keep(distilled, standing.Version, Options);
             }
 
             try

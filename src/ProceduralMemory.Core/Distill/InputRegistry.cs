@@ -48,7 +48,7 @@ internal sealed class InputRegistry
 
     private static ProcedureInput Describe(string name, IReadOnlyList<JsonElement> values, Position position)
     {
-        var withheld = values.Any(Withheld.Is);
+        var withheld = values.Any(Withheld.IsIn);
         var examples = new List<JsonElement>();
         foreach (var value in values.Where(v => !withheld && !(position.IsSometimesAbsent && v.ValueKind is JsonValueKind.Null)))
         {
@@ -61,11 +61,11 @@ internal sealed class InputRegistry
         return new ProcedureInput
         {
             Name = name,
-            Type = withheld || values.Count == 0 || position.IsSometimesAbsent ? JsonType.Any : values.Select(v => TypeOf(name, v)).Distinct().Aggregate(Common),
+            Type = values.Any(Withheld.Is) || values.Count == 0 || position.IsSometimesAbsent ? JsonType.Any : values.Select(v => TypeOf(name, v)).Distinct().Aggregate(Common),
             Description = position.Description,
             Examples = examples,
             Required = !position.IsSometimesAbsent,
-            Secret = values.Any(Withheld.IsSecret),
+            Secret = values.Any(Withheld.IsSecretIn),
         };
     }
 
@@ -85,6 +85,19 @@ internal static class Withheld
 {
     /// <summary>Whether it was not kept: it was too large, or secret. It cannot be compared, and whoever replays must give it.</summary>
     public static bool Is(JsonElement value) => IsSecret(value) || (value.ValueKind is JsonValueKind.String && value.ValueEquals(TraceStep.OmittedMarker));
+
+    /// <summary>Whether it, or a part of it, was not kept.</summary>
+    public static bool IsIn(JsonElement value) => Is(value) || Parts(value).Any(IsIn);
+
+    /// <summary>Whether it, or a part of it, was or held a secret.</summary>
+    public static bool IsSecretIn(JsonElement value) => IsSecret(value) || Parts(value).Any(IsSecretIn);
+
+    private static IEnumerable<JsonElement> Parts(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => value.EnumerateObject().Select(m => m.Value),
+        JsonValueKind.Array => value.EnumerateArray(),
+        _ => [],
+    };
 
     /// <summary>Whether it was, or held, a secret.</summary>
     public static bool IsSecret(JsonElement value) => value.ValueKind is JsonValueKind.String && value.GetString()!.Contains(Capture.SecretRedactor.Marker, StringComparison.Ordinal);

@@ -21,10 +21,11 @@ internal static class ProcedureDistiller
             return null;
         }
 
+        var alignment = TraceAlignment.Of(traces, options);
         var noLoops = new HashSet<string>(StringComparer.Ordinal);
         while (true)
         {
-            var aligned = TraceAlignment.Of(traces, options, noLoops);
+            var aligned = alignment(noLoops);
             var arguments = new ArgumentDistiller(aligned, options);
             var (templates, lists, sources) = arguments.Distill();
             if (arguments.UnexplainedLoops.Count > 0)

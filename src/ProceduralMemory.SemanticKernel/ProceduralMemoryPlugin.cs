@@ -101,7 +101,7 @@ public sealed class ProceduralMemoryPlugin
             {
                 var overrides = ModelArgument.Object(adapt, "adapt");
                 var procedure = await _memory.GetAsync(ModelArgument.Required(name, "name", $"Give the name of a procedure that {FindSimilarProcedure} returned."), cancellationToken: cancellationToken).ConfigureAwait(false);
-                var stepIds = procedure.Version.Steps.Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
+                var stepIds = procedure.Version.Steps.SelectMany(s => s.WithInner()).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
                 var result = await _memory.ReplayProcedureAsync(
                     new KernelStepExecutor(kernel, _replay),
                     procedure,

@@ -182,6 +182,24 @@ public sealed class LearnedSkillTests : IDisposable
         Given.JsonEqual("""{"city":"Paris"}""", step.Arguments);
     }
 
+    [Theory]
+    [InlineData("""{"return_item":{"itemId":"W3-rug"}}""")]
+    [InlineData("""{"store.return_item":{"itemId":"W3-rug"}}""")]
+    public async Task A_step_of_a_loop_is_adapted_by_its_id_or_by_its_action(string adapt)
+    {
+        await RecordAsync("return all", "Return everything of order W1", async () =>
+        {
+            await Call("get_order", ("orderId", "W1"));
+            await Call("return_item", ("orderId", "W1"), ("itemId", "W1-lamp"));
+            await Call("return_item", ("orderId", "W1"), ("itemId", "W1-desk"));
+        });
+
+        var reply = await _kernel.AskMemoryAsync(ProceduralMemoryPlugin.ReplayProcedure, ("name", "return all"), ("inputs", """{"orderId":"W4"}"""), ("adapt", adapt));
+
+        Assert.True(reply.Status == ReplyStatus.Completed, reply.Message);
+        Assert.Equal(["get_order W4", "return_item W4 W3-rug"], _store.Calls);
+    }
+
     private async Task RecordAsync(string name, string request, Func<Task> task)
     {
         using (_memory.BeginSession(request: request))

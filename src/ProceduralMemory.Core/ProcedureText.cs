@@ -56,6 +56,16 @@ internal static class ProcedureText
             parts.Add("optional");
         }
 
+        if (input.Format is { } format)
+        {
+            parts.Add(OneLine(format));
+        }
+
+        if (input.AllowedValues.Count > 0)
+        {
+            parts.Add(Shortened($"one of {string.Join(", ", input.AllowedValues.Select(v => v.GetRawText()))}", MaxValueLength));
+        }
+
         if (input.Secret)
         {
             parts.Add("secret");

@@ -15,11 +15,11 @@ internal sealed class ArgumentDistiller
     private readonly InputRegistry _inputs;
     private readonly SourceFinder _finder;
 
-    public ArgumentDistiller(TraceAlignment aligned, ProceduralMemoryOptions options)
+    public ArgumentDistiller(TraceAlignment aligned, ProceduralMemoryOptions options, ParameterSchemas schemas)
     {
         (_aligned, _options) = (aligned, options);
-        _inputs = new InputRegistry(aligned.Traces.SelectMany(t => t.Inputs.EnumerateObject()).Select(i => i.Name));
-        _finder = new SourceFinder(aligned, _inputs);
+        _inputs = new InputRegistry(aligned.Traces.SelectMany(t => t.Inputs.EnumerateObject()).Select(i => i.Name), schemas, options);
+        _finder = new SourceFinder(aligned, _inputs, schemas);
     }
 
     /// <summary>The inputs that the steps need, known when <see cref="Distill"/> is done.</summary>

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -29,6 +30,15 @@ internal sealed partial class DataFolder(string path)
         Load<Episode>("replay/episodes.jsonl").ToDictionary(e => e.Id, StringComparer.Ordinal),
         Load<Pair>("replay/pairs.jsonl"),
         Load<Schema>("replay/schemas.jsonl").ToDictionary(s => s.Class, StringComparer.Ordinal));
+
+    public RetrievalData LoadRetrieval() => new(
+        Load<RetrievalDoc>("retrieval/docs.jsonl"),
+        Load<RetrievalQuery>("retrieval/queries.jsonl"),
+        Exists("retrieval/embeddings.jsonl")
+            ? Load<TextVector>("retrieval/embeddings.jsonl").GroupBy(e => e.Text, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.First().ToFloats(), StringComparer.Ordinal)
+            : null);
+
+    private bool Exists(string file) => File.Exists(Path.Combine(path, file));
 
     private List<T> Load<T>(string file)
     {
@@ -109,3 +119,22 @@ internal sealed record Schema(string Class, IReadOnlyList<SchemaPosition> Positi
 
 /// <summary>One position: an argument path of names and indexes, and what stands there.</summary>
 internal sealed record SchemaPosition(int Step, IReadOnlyList<JsonElement> Arg, string Kind, string? Slot = null, int? FromStep = null, IReadOnlyList<JsonElement>? Path = null);
+
+/// <summary>Everything that the retrieval evaluation reads; no vectors where the folder holds none.</summary>
+internal sealed record RetrievalData(IReadOnlyList<RetrievalDoc> Docs, IReadOnlyList<RetrievalQuery> Queries, IReadOnlyDictionary<string, float[]>? Vectors);
+
+/// <summary>A stored procedure.</summary>
+internal sealed record RetrievalDoc(string Id, string Corpus, string Class, string Name, string Description, IReadOnlyList<string> Tools);
+
+/// <summary>A request, and the procedures that do it; none where nothing fits.</summary>
+internal sealed record RetrievalQuery(string Id, string Corpus, string Class, string Request, IReadOnlyList<string> Relevant);
+
+/// <summary>What a real model made of a text: base64 of little-endian half-precision floats.</summary>
+internal sealed record TextVector(string Text, string Vector)
+{
+    public float[] ToFloats()
+    {
+        var bytes = Convert.FromBase64String(Vector);
+        return [.. Enumerable.Range(0, bytes.Length / 2).Select(i => (float)BinaryPrimitives.ReadHalfLittleEndian(bytes.AsSpan(i * 2)))];
+    }
+}

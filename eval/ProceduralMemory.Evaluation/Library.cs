@@ -89,7 +89,7 @@ internal sealed class Library(bool redact, bool errorsTeach = false) : IDisposab
     };
 
     /// <summary>The data are public and hold no real secrets; with redaction a token could not be followed from a result to an argument.</summary>
-    private sealed class NothingIsSecret : IRedactor
+    internal sealed class NothingIsSecret : IRedactor
     {
         public bool IsSecret(string action, string name) => false;
 

@@ -46,6 +46,25 @@ public sealed record ExecutionStatistics
     /// <summary>Successes over judged executions, from 0 to 1; <see langword="null"/> while none was judged.</summary>
     public double? SuccessRate => Successes + Failures == 0 ? null : (double)Successes / (Successes + Failures);
 
+    /// <summary>
+    /// What the success rate is at least, with 95 % confidence: the lower bound of Wilson's interval, from 0 to 1, and 0 while no execution was judged. One success of one
+    /// gives 0.21, 95 of 100 give 0.89 (E. B. Wilson, <i>Probable Inference, the Law of Succession, and Statistical Inference</i>, 1927).
+    /// </summary>
+    public double SuccessBound => WilsonBound(Successes, Successes + Failures);
+
+    internal static double WilsonBound(long successes, long judged)
+    {
+        if (judged == 0)
+        {
+            return 0;
+        }
+
+        const double Z = 1.959963984540054;
+        var n = (double)judged;
+        var rate = successes / n;
+        return Math.Max(0, (rate + (Z * Z / (2 * n)) - (Z * Math.Sqrt(((rate * (1 - rate)) + (Z * Z / (4 * n))) / n))) / (1 + (Z * Z / n)));
+    }
+
     /// <summary>The mean duration of completed executions; <see langword="null"/> while none completed.</summary>
     public TimeSpan? MeanDuration => Completed == 0 ? null : TotalDuration / Completed;
 

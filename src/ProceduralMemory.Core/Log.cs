@@ -19,4 +19,7 @@ internal static partial class Log
 
     [LoggerMessage(5, LogLevel.Warning, "The progress listener of execution {ExecutionId} failed; the replay goes on. {Fault}")]
     public static partial void ProgressFailed(ILogger logger, Guid executionId, string fault, Exception? exception);
+
+    [LoggerMessage(6, LogLevel.Warning, "The generator of vectors failed with {ExceptionType}; the search goes on by words alone.")]
+    public static partial void EmbeddingFailed(ILogger logger, string exceptionType);
 }

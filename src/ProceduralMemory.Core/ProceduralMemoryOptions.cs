@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
+using Microsoft.Extensions.AI;
 using ProceduralMemory.Capture;
 
 namespace ProceduralMemory;
@@ -95,10 +96,29 @@ public class ProceduralMemoryOptions
     [Range(1, 1_000_000)]
     public int MaxReplayCalls { get; set; } = 10_000;
 
-    /// <summary>The score from 0 to 1 below which a found procedure does not fit.</summary>
-    /// <value>The default value is 0.34: about a third of the request's words.</value>
+    /// <summary>
+    /// The score from 0 to 1 below which a found procedure does not fit; <see langword="null"/> for <see cref="Recall.FindStrategy.Ranked"/>'s own, which was chosen on
+    /// real requests (see docs/recall.md), and for <see cref="Recall.FindStrategy.KeywordOverlap"/> about a third of the request's words.
+    /// </summary>
+    /// <value>The default value is <see langword="null"/>.</value>
     [Range(0d, 1d)]
-    public double MinimumScore { get; set; } = 0.34;
+    public double? MinimumScore { get; set; }
+
+    /// <summary>
+    /// What makes vectors of texts, so that requests are found by their meaning beside their words; <see langword="null"/> for words alone. It is called with requests and
+    /// with the descriptions and action names of procedures, all redacted, and never while something is stored. The memory does not dispose it.
+    /// </summary>
+    /// <value>The default value is <see langword="null"/>. <c>AddProceduralMemory</c> takes the generator that is registered as a service, if any.</value>
+    public IEmbeddingGenerator<string, Embedding<float>>? EmbeddingGenerator { get; set; }
+
+    /// <summary>The name under which vectors are kept; those of another name are not used. To be set where the generator does not name its model, or changes without changing its name.</summary>
+    /// <value>The default value is <see langword="null"/>: the model that the generator names, else its type.</value>
+    public string? EmbeddingModel { get; set; }
+
+    /// <summary>How long a search waits for the generator before it goes by words alone.</summary>
+    /// <value>The default value is 5 seconds.</value>
+    [Range(typeof(TimeSpan), "00:00:00.001", "00:10:00")]
+    public TimeSpan EmbeddingTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How many counted executions <see cref="ProcedureMemory.OptimizeAsync"/> needs before it changes a procedure.</summary>
     /// <value>The default value is 3.</value>

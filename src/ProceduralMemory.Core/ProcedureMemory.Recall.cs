@@ -9,17 +9,37 @@ public sealed partial class ProcedureMemory
     /// <param name="options">How to search.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="ArgumentException">The request is empty, or an option is out of range.</exception>
-    public async Task<FindResult> FindAsync(string request, FindOptions? options = null, CancellationToken cancellationToken = default)
+    public Task<FindResult> FindAsync(string request, FindOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(request);
         options ??= new FindOptions();
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Top, 1, nameof(options));
-        var threshold = options.MinimumScore ?? Options.MinimumScore;
-        if (threshold is not (>= 0 and <= 1))
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Skip, nameof(options));
+        if (options.MinimumScore is not (null or (>= 0 and <= 1)))
         {
-            throw new ArgumentOutOfRangeException(nameof(options), threshold, "The minimum score goes from 0 to 1.");
+            throw new ArgumentOutOfRangeException(nameof(options), options.MinimumScore, "The minimum score goes from 0 to 1.");
         }
 
+        var minimum = options.MinimumScore ?? Options.MinimumScore;
+        return options.Strategy is FindStrategy.KeywordOverlap || _finder is null
+            ? FindByOverlapAsync(request, options, minimum ?? KeywordOverlap.DefaultMinimum, cancellationToken)
+            : _finder.FindAsync(request, CurrentScope(), options, minimum, cancellationToken);
+    }
+
+    /// <summary>
+    /// Makes the vectors that procedures of the scopes that are read lack, and drops those of other models than the present one. Searches make the vectors of a few new
+    /// procedures by themselves; this is for many at once, after an import or a change of the model.
+    /// </summary>
+    /// <param name="renewAll">Whether vectors that are there are made anew as well.</param>
+    /// <param name="progress">Told after each batch.</param>
+    /// <param name="cancellationToken">Cancels the call; what was made by then is kept.</param>
+    /// <exception cref="InvalidOperationException">No <see cref="ProceduralMemoryOptions.EmbeddingGenerator"/> is set.</exception>
+    public Task<ReembedResult> ReembedAsync(bool renewAll = false, IProgress<ReembedProgress>? progress = null, CancellationToken cancellationToken = default) => _vectors is null
+        ? throw new InvalidOperationException($"There is nothing to make vectors with. Set {nameof(ProceduralMemoryOptions)}.{nameof(ProceduralMemoryOptions.EmbeddingGenerator)}.")
+        : _vectors.ReembedAsync(CurrentScope().Read, renewAll, progress, cancellationToken);
+
+    private async Task<FindResult> FindByOverlapAsync(string request, FindOptions options, double threshold, CancellationToken cancellationToken)
+    {
         var words = KeywordOverlap.Words(request);
         var scored = (await ListVisibleAsync(CurrentScope(), includeRetired: false, includeOwn: false, cancellationToken).ConfigureAwait(false))
             .Where(p => p.CanBeReplayed && HasTags(p, options.Tags))
@@ -31,7 +51,7 @@ public sealed partial class ProcedureMemory
         matches = options.Order is FindOrder.SuccessRate
             ? matches.OrderByDescending(m => m.Procedure.Version.Statistics.SuccessRate ?? 0).ThenByDescending(m => m.Score).ThenByDescending(m => m.Procedure.Version.Statistics.LastExecutedAt)
             : matches.OrderByDescending(m => m.Score).ThenByDescending(m => m.Procedure.Version.Statistics.SuccessRate ?? 0).ThenByDescending(m => m.Procedure.Version.Statistics.LastExecutedAt);
-        return new FindResult([.. matches.Take(options.Top)], [.. scored.Where(m => m.Score < threshold).Take(3)], threshold);
+        return new FindResult([.. matches.Skip(options.Skip).Take(options.Top)], [.. scored.Where(m => m.Score < threshold).Take(3)], threshold);
     }
 
     /// <summary>What is visible: of a name that several scopes have, what <see cref="NearestScope"/> says, and on request the one of the written scope as well.</summary>

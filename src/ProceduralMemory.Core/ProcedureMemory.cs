@@ -17,6 +17,8 @@ public sealed partial class ProcedureMemory : IDisposable
 {
     private readonly ILogger _logger;
     private readonly SqliteProcedureStore? _ownedStore;
+    private readonly ProcedureFinder? _finder;
+    private readonly ProcedureVectors? _vectors;
     private int _attachedRecordings;
 
     /// <summary>Creates a memory in a SQLite file, with the default options.</summary>
@@ -43,6 +45,11 @@ public sealed partial class ProcedureMemory : IDisposable
 
         Store = store;
         _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("ProceduralMemory");
+        if (store is IProcedureSearch search)
+        {
+            _vectors = options.EmbeddingGenerator is null ? null : new ProcedureVectors(options, search, _logger);
+            _finder = new ProcedureFinder(search, _vectors);
+        }
     }
 
     /// <summary>The options that the memory was created with.</summary>

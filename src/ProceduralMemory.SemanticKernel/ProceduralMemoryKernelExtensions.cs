@@ -1,3 +1,4 @@
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
@@ -45,7 +46,7 @@ public static class ProceduralMemoryKernelExtensions
 
     /// <summary>
     /// Adds procedural memory to services, for every kernel that is built from them: the plugin that the model calls, and the filter that records.
-    /// A registered <see cref="IProcedureStore"/> takes the place of the SQLite file. Adding it a second time changes nothing.
+    /// A registered <see cref="IProcedureStore"/> takes the place of the SQLite file, and a registered generator of embeddings makes procedures be found by meaning as well as by words. Adding it a second time changes nothing.
     /// Where there can be no SQLite file at the path, because its folder is missing, building a kernel says so.
     /// </summary>
     /// <param name="services">The services.</param>
@@ -130,6 +131,7 @@ public static class ProceduralMemoryKernelExtensions
             throw new ProcedureStoreException(StoreFault.Unreachable, fault);
         }
 
+        options.EmbeddingGenerator ??= provider.GetService<IEmbeddingGenerator<string, Embedding<float>>>();
         return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>());
     }
 }

@@ -58,6 +58,7 @@ public sealed class ProceduralMemoryPlugin
     [Description("Call this first for any task of several steps: finds stored procedures that did such a task before. A found one is run with replay_procedure, in a single call.")]
     [return: Description("status found (with procedures and their inputs) or nothing_fits")]
     public Task<PluginReply> FindAsync(
+        Kernel kernel,
         [Description("The task in the user's words")] string request,
         [Description("How many to return at most")] int top = 3,
         CancellationToken cancellationToken = default) => _guard.RunAsync(
@@ -65,7 +66,7 @@ public sealed class ProceduralMemoryPlugin
             async () =>
             {
                 var words = ModelCall.Shortened(ModelArgument.Required(request, "request", "Give the task in the user's words."))!;
-                var found = await _memory.FindAsync(words, new FindOptions { Top = Math.Clamp(top, 1, 20) }, cancellationToken).ConfigureAwait(false);
+                var found = await _memory.FindAsync(words, new FindOptions { Top = Math.Clamp(top, 1, 20), HasFunction = a => KernelActions.TryFind(kernel, a, out _) }, cancellationToken).ConfigureAwait(false);
                 return found.Matches.Count > 0
                     ? new FindReply
                     {
@@ -77,7 +78,7 @@ public sealed class ProceduralMemoryPlugin
                     : new FindReply
                     {
                         Status = ReplyStatus.NothingFits,
-                        Message = "No stored procedure fits.",
+                        Message = found.LeftOut.Count == 0 ? "No stored procedure fits." : $"No stored procedure can be used. {found.LeftOut[0].Explanation}",
                         Next = $"Do the task yourself. If it takes several steps, call {StartRecording} before the first and {Finalize} after the last.",
                         NearMisses = found.NearMisses.Count == 0 ? null : [.. found.NearMisses.Select(m => m.Procedure.Name)],
                     };
@@ -135,7 +136,7 @@ public sealed class ProceduralMemoryPlugin
 
                 // Before anything is begun: where the search fails, no recording is left behind that the model knows nothing of.
                 var request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? KernelSessions.Find(_memory, kernel)?.Request);
-                var similar = await _memory.FindAsync(string.Join(' ', request ?? "", name, description), new FindOptions { Top = 3 }, cancellationToken).ConfigureAwait(false);
+                var similar = await _memory.FindAsync(string.Join(' ', request ?? "", name, description), new FindOptions { Top = 3, HasFunction = a => KernelActions.TryFind(kernel, a, out _) }, cancellationToken).ConfigureAwait(false);
                 var recorder = await _memory.StartRecordingAsync(
                     new Capture.RecordingDetails { Name = name, Description = description ?? "", Request = request }, KernelSessions.Get(_memory, kernel), cancellationToken).ConfigureAwait(false);
                 return new RecordingReply

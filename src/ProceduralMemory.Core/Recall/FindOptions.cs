@@ -6,34 +6,53 @@ public sealed record FindOptions
     /// <summary>The most matches to return, at least 1.</summary>
     public int Top { get; init; } = 5;
 
+    /// <summary>How many of the best matches to leave out: those of the pages before. At least 0.</summary>
+    public int Skip { get; init; }
+
     /// <summary>The score from 0 to 1 below which a procedure does not fit; <see langword="null"/> for <see cref="ProceduralMemoryOptions.MinimumScore"/>.</summary>
     public double? MinimumScore { get; init; }
 
     /// <summary>Labels that a procedure must all have, regardless of case.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
 
+    /// <summary>The states to search: those that can be replayed by default. Drafts and retired procedures are shown at their active version, else the newest.</summary>
+    public IReadOnlyCollection<VersionState> States { get; init; } = [VersionState.Active];
+
+    /// <summary>Says of an action, as <c>plugin.function</c>, whether the caller has it. A procedure with another one is left out; <see langword="null"/> for no such check.</summary>
+    public Func<string, bool>? HasFunction { get; init; }
+
+    /// <summary>The names of the inputs that the caller can give. A procedure that needs another one is left out; <see langword="null"/> for no such check.</summary>
+    public IReadOnlyCollection<string>? AvailableInputs { get; init; }
+
+    /// <summary>How procedures are compared with the request.</summary>
+    public FindStrategy Strategy { get; init; } = FindStrategy.Ranked;
+
     /// <summary>What comes first among the procedures that fit.</summary>
     public FindOrder Order { get; init; } = FindOrder.Score;
+}
+
+/// <summary>How procedures are compared with a request.</summary>
+public enum FindStrategy
+{
+    /// <summary>By an index of words, and by meaning too where <see cref="ProceduralMemoryOptions.EmbeddingGenerator"/> is set.</summary>
+    Ranked,
+
+    /// <summary>By the index of words alone.</summary>
+    Words,
+
+    /// <summary>
+    /// By the share of the request's words that stand in a procedure's name, description, labels or recorded request: the seed design's comparison.
+    /// It reads every procedure, and knows neither endings nor meaning.
+    /// </summary>
+    KeywordOverlap,
 }
 
 /// <summary>What comes first among the procedures that fit.</summary>
 public enum FindOrder
 {
-    /// <summary>The best score, then the best success rate, then the latest execution.</summary>
+    /// <summary>What fits best and succeeds most surely: the score, of which a quarter counts in so far as <see cref="ExecutionStatistics.SuccessBound"/> does. Then the latest execution.</summary>
     Score,
 
     /// <summary>The best success rate, then the best score, then the latest execution: the order of the seed design.</summary>
     SuccessRate,
 }
-
-/// <summary>What a search found.</summary>
-/// <param name="Matches">The procedures that fit, best first. Empty when nothing fits.</param>
-/// <param name="NearMisses">The procedures that came closest below the threshold, best first; at most three.</param>
-/// <param name="MinimumScore">The threshold that was applied.</param>
-public sealed record FindResult(IReadOnlyList<ProcedureMatch> Matches, IReadOnlyList<ProcedureMatch> NearMisses, double MinimumScore);
-
-/// <summary>A procedure that a search came upon.</summary>
-/// <param name="Procedure">The procedure at its active version.</param>
-/// <param name="Score">The share of the request's words that it has, from 0 to 1.</param>
-/// <param name="MatchedWords">Those words.</param>
-public sealed record ProcedureMatch(Procedure Procedure, double Score, IReadOnlyList<string> MatchedWords);

@@ -5,7 +5,11 @@ namespace ProceduralMemory.Recall;
 /// <summary>Scores a procedure by the share of a request's words that it has in its name, description, tags, or the requests it was recorded for.</summary>
 internal static partial class KeywordOverlap
 {
-    private static readonly HashSet<string> StopWords = new(StringComparer.Ordinal)
+    /// <summary>The share of the request's words from which a procedure fits, where nothing else is said.</summary>
+    public const double DefaultMinimum = 0.34;
+
+    /// <summary>Words that stand in any request.</summary>
+    public static readonly HashSet<string> StopWords = new(StringComparer.Ordinal)
     {
         "a", "an", "and", "are", "as", "at", "be", "by", "can", "could", "do", "for", "from", "have", "how", "i", "in", "is", "it", "its", "let", "me", "my", "need", "now", "of", "on", "or",
         "our", "please", "so", "that", "the", "then", "there", "this", "to", "us", "want", "was", "we", "what", "when", "which", "will", "with", "would", "you", "your",

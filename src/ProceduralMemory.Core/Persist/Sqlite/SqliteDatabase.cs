@@ -17,7 +17,7 @@ namespace ProceduralMemory.Persist.Sqlite;
 internal sealed class SqliteDatabase : IDisposable
 {
     /// <summary>The number of the newest migration in this assembly.</summary>
-    public const int SchemaVersion = 2;
+    public const int SchemaVersion = 3;
 
     private const string MigrationsPrefix = "ProceduralMemory.Persist.Sqlite.Migrations.";
 
@@ -62,6 +62,9 @@ internal sealed class SqliteDatabase : IDisposable
             _keepAlive.Open();
         }
     }
+
+    /// <summary>Whether nothing may be written.</summary>
+    public bool IsReadOnly => _options.ReadOnly;
 
     private bool InMemory { get; }
 

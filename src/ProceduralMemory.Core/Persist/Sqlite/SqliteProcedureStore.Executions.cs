@@ -1,4 +1,6 @@
 using Dapper;
+using Microsoft.Data.Sqlite;
+using ProceduralMemory.Recall;
 
 namespace ProceduralMemory.Persist.Sqlite;
 
@@ -34,6 +36,20 @@ public sealed partial class SqliteProcedureStore
             last_duration_us = iif(@Completed and (last_duration_us is null or @EndedAt >= coalesce(last_executed_at, '')), @DurationUs, last_duration_us),
             last_executed_at = max(coalesce(last_executed_at, ''), @EndedAt)
         where procedure_id = @ProcedureId and version = @Version
+        """;
+
+    // The wordings that were used longest ago go.
+    private const string DeleteSurplusWordings =
+        """
+        delete from procedure_wordings
+        where procedure_id = @ProcedureId
+          and words not in (select words from procedure_wordings where procedure_id = @ProcedureId order by last_used_at desc, words limit @Most)
+        """;
+
+    private const string UpsertWording =
+        """
+        insert into procedure_wordings (procedure_id, words, request, last_used_at) values (@ProcedureId, @Words, @Request, @At)
+        on conflict (procedure_id, words) do update set uses = uses + 1, last_used_at = max(last_used_at, excluded.last_used_at)
         """;
 
     private const string CountStep =
@@ -139,6 +155,11 @@ public sealed partial class SqliteProcedureStore
                     DurationUs = Microseconds(execution.Duration),
                     EndedAt = endedAt,
                 });
+                if (verdict is ExecutionVerdict.Success)
+                {
+                    RememberWording(connection, execution);
+                }
+
                 return connection.Execute(CountStep, execution.Steps.Select(s => new
                 {
                     ProcedureId = procedureId,
@@ -150,6 +171,23 @@ public sealed partial class SqliteProcedureStore
                 }));
             },
             cancellationToken);
+    }
+
+    /// <summary>Keeps the request of a replay that succeeded as another wording of what the procedure does, so that it is found by it.</summary>
+    private static void RememberWording(SqliteConnection connection, EndedExecution execution)
+    {
+        // Of a replay inside another one the request is the outer one's.
+        var request = connection.ExecuteScalar<string?>("select request from executions where id = @Id and parent_id is null", new { Id = Text(execution.ExecutionId) });
+        var words = request is null ? "" : SearchDocument.WordingOf(request);
+        if (words.Length == 0)
+        {
+            return;
+        }
+
+        var parameters = new { ProcedureId = Text(execution.ProcedureId), Words = words, Request = request, At = Text(execution.EndedAt), Most = SearchDocument.MaxWordings };
+        connection.Execute(UpsertWording, parameters);
+        connection.Execute(DeleteSurplusWordings, parameters);
+        SearchIndex.Drain(connection);
     }
 
     /// <inheritdoc/>

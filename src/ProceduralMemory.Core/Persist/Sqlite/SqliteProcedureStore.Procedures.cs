@@ -83,7 +83,7 @@ public sealed partial class SqliteProcedureStore
     public Task<Procedure> SaveVersionAsync(NewVersion version, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(version);
-        return _database.WriteAsync(connection => SaveVersion(connection, version), cancellationToken);
+        return ChangeAsync(connection => SaveVersion(connection, version), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -141,7 +141,7 @@ public sealed partial class SqliteProcedureStore
         cancellationToken);
 
     /// <inheritdoc/>
-    public Task ActivateVersionAsync(Guid procedureId, int version, DateTimeOffset at, CancellationToken cancellationToken = default) => _database.WriteAsync(
+    public Task ActivateVersionAsync(Guid procedureId, int version, DateTimeOffset at, CancellationToken cancellationToken = default) => ChangeAsync(
         connection =>
         {
             var procedure = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(procedureId) });
@@ -159,7 +159,7 @@ public sealed partial class SqliteProcedureStore
     public Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, DateTimeOffset at, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(mergedIds);
-        return _database.WriteAsync(
+        return ChangeAsync(
             connection =>
             {
                 var kept = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(keptId) });
@@ -281,6 +281,20 @@ public sealed partial class SqliteProcedureStore
         var row = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = id });
         return Assemble(connection, [row], number).Single();
     }
+
+    /// <summary>Reads one procedure, at its active version or else the newest.</summary>
+    internal static Procedure? Read(SqliteConnection connection, string procedureId) =>
+        connection.QuerySingleOrDefault<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = procedureId }) is { } row ? Assemble(connection, [row], version: null).SingleOrDefault() : null;
+
+    /// <summary>Changes something that is searched: the index follows in the same transaction.</summary>
+    private Task<T> ChangeAsync<T>(Func<SqliteConnection, T> change, CancellationToken cancellationToken) => _database.WriteAsync(
+        connection =>
+        {
+            var result = change(connection);
+            SearchIndex.Drain(connection);
+            return result;
+        },
+        cancellationToken);
 
     private static void RetireVersion(SqliteConnection connection, string procedureId, long? version, long exceptVersion)
     {

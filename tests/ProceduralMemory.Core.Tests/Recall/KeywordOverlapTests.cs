@@ -3,8 +3,10 @@ using ProceduralMemory.Recall;
 
 namespace ProceduralMemory.Tests.Recall;
 
-public sealed class FindTests : IDisposable
+public sealed class KeywordOverlapTests : IDisposable
 {
+    private static readonly FindOptions Overlap = new() { Strategy = FindStrategy.KeywordOverlap };
+
     private readonly TestMemory _test = TestMemory.InMemory();
 
     private ProcedureMemory Memory => _test.Memory;
@@ -16,7 +18,7 @@ public sealed class FindTests : IDisposable
     {
         await StoreAsync("deploy_service", "Rolls out the web service.");
 
-        var match = Assert.Single((await Memory.FindAsync("Please deploy my web shop")).Matches);
+        var match = Assert.Single((await Memory.FindAsync("Please deploy my web shop", Overlap)).Matches);
 
         Assert.Equal(2.0 / 3, match.Score, 1e-9);
         Assert.Equal(["deploy", "web"], match.MatchedWords);
@@ -33,7 +35,7 @@ public sealed class FindTests : IDisposable
     {
         await StoreAsync(name, description);
 
-        Assert.Equal(score, Assert.Single((await Memory.FindAsync(request, new FindOptions { MinimumScore = 0 })).Matches).Score, 1e-9);
+        Assert.Equal(score, Assert.Single((await Memory.FindAsync(request, new FindOptions { Strategy = FindStrategy.KeywordOverlap, MinimumScore = 0 })).Matches).Score, 1e-9);
     }
 
     [Fact]
@@ -42,8 +44,8 @@ public sealed class FindTests : IDisposable
         await Memory.StoreAsync(Given.Definition("a", Given.Step("t.a")) with { Tags = ["billing"] });
         await Memory.RecordedAsync(new RecordingDetails { Name = "b", Request = "send the reminder" }, ("t.a", "{}", "1"));
 
-        Assert.Equal("a", Assert.Single((await Memory.FindAsync("billing")).Matches).Procedure.Name);
-        Assert.Equal("b", Assert.Single((await Memory.FindAsync("reminder")).Matches).Procedure.Name);
+        Assert.Equal("a", Assert.Single((await Memory.FindAsync("billing", Overlap)).Matches).Procedure.Name);
+        Assert.Equal("b", Assert.Single((await Memory.FindAsync("reminder", Overlap)).Matches).Procedure.Name);
     }
 
     [Fact]
@@ -55,7 +57,7 @@ public sealed class FindTests : IDisposable
         await StoreAsync("four alpha delta epsilon zeta");
         await StoreAsync("five");
 
-        var result = await Memory.FindAsync("alpha beta gamma delta epsilon", new FindOptions { MinimumScore = 0.61 });
+        var result = await Memory.FindAsync("alpha beta gamma delta epsilon", new FindOptions { Strategy = FindStrategy.KeywordOverlap, MinimumScore = 0.61 });
 
         Assert.Empty(result.Matches);
         Assert.Equal(0.61, result.MinimumScore);
@@ -73,7 +75,7 @@ public sealed class FindTests : IDisposable
         using var test = TestMemory.InMemory(o => o.MinimumScore = 0.5);
         await test.Memory.StoreAsync(Given.Definition("alpha", Given.Step("t.a")));
 
-        var result = await test.Memory.FindAsync("alpha beta", new FindOptions { MinimumScore = threshold });
+        var result = await test.Memory.FindAsync("alpha beta", new FindOptions { Strategy = FindStrategy.KeywordOverlap, MinimumScore = threshold });
 
         Assert.Equal(matches, result.Matches.Count);
         Assert.Equal(1 - matches, result.NearMisses.Count);
@@ -88,7 +90,7 @@ public sealed class FindTests : IDisposable
     {
         await StoreAsync("please do it for me 42 1.4.0", "deploy");
 
-        var result = await Memory.FindAsync(request, new FindOptions { MinimumScore = 0 });
+        var result = await Memory.FindAsync(request, new FindOptions { Strategy = FindStrategy.KeywordOverlap, MinimumScore = 0 });
 
         Assert.Empty(result.Matches);
         Assert.Empty(result.NearMisses);
@@ -131,7 +133,7 @@ public sealed class FindTests : IDisposable
             await StoreAsync(name);
         }
 
-        Assert.Equal(2, (await Memory.FindAsync("alpha", new FindOptions { Top = 2 })).Matches.Count);
+        Assert.Equal(2, (await Memory.FindAsync("alpha", new FindOptions { Strategy = FindStrategy.KeywordOverlap, Top = 2 })).Matches.Count);
     }
 
     [Fact]
@@ -140,8 +142,8 @@ public sealed class FindTests : IDisposable
         await Memory.StoreAsync(Given.Definition("alpha one", Given.Step("t.a")) with { Tags = ["Ops", "web"] });
         await Memory.StoreAsync(Given.Definition("alpha two", Given.Step("t.a")) with { Tags = ["ops"] });
 
-        Assert.Equal("alpha one", Assert.Single((await Memory.FindAsync("alpha", new FindOptions { Tags = ["OPS", "Web"] })).Matches).Procedure.Name);
-        Assert.Empty((await Memory.FindAsync("alpha", new FindOptions { Tags = ["none"], MinimumScore = 1 })).NearMisses);
+        Assert.Equal("alpha one", Assert.Single((await Memory.FindAsync("alpha", new FindOptions { Strategy = FindStrategy.KeywordOverlap, Tags = ["OPS", "Web"] })).Matches).Procedure.Name);
+        Assert.Empty((await Memory.FindAsync("alpha", new FindOptions { Strategy = FindStrategy.KeywordOverlap, Tags = ["none"], MinimumScore = 1 })).NearMisses);
     }
 
     [Fact]
@@ -154,7 +156,7 @@ public sealed class FindTests : IDisposable
 
         foreach (var threshold in new[] { 0.0, 1.0 })
         {
-            var result = await Memory.FindAsync("alpha retired draft", new FindOptions { MinimumScore = threshold });
+            var result = await Memory.FindAsync("alpha retired draft", new FindOptions { Strategy = FindStrategy.KeywordOverlap, MinimumScore = threshold });
             Assert.Empty(result.Matches);
             Assert.Empty(result.NearMisses);
         }
@@ -169,7 +171,7 @@ public sealed class FindTests : IDisposable
     [InlineData("alpha", 5, 1.1)]
     [InlineData("alpha", 5, double.NaN)]
     public async Task A_search_that_makes_no_sense_is_refused(string request, int top, double threshold) =>
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => Memory.FindAsync(request, new FindOptions { Top = top, MinimumScore = threshold }));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => Memory.FindAsync(request, new FindOptions { Strategy = FindStrategy.KeywordOverlap, Top = top, MinimumScore = threshold }));
 
     private Task<Procedure> StoreAsync(string name, string description = "") => Memory.StoreAsync(Given.Definition(name, Given.Step("t.a")) with { Description = description });
 
@@ -183,7 +185,7 @@ public sealed class FindTests : IDisposable
     }
 
     private async Task<IEnumerable<string>> NamesAsync(FindOrder order) =>
-        (await Memory.FindAsync("alpha beta gamma", new FindOptions { Order = order })).Matches.Select(m => m.Procedure.Name);
+        (await Memory.FindAsync("alpha beta gamma", new FindOptions { Strategy = FindStrategy.KeywordOverlap, Order = order })).Matches.Select(m => m.Procedure.Name);
 }
 
 public class NearNamesTests

@@ -1,0 +1,177 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Dapper;
+using Microsoft.Data.Sqlite;
+using ProceduralMemory.Recall;
+
+namespace ProceduralMemory.Persist.Sqlite;
+
+/// <summary>
+/// The index of words: an FTS5 table over <c>search_documents</c>. Triggers queue what changed, and whoever writes empties the queue in the same transaction.
+/// </summary>
+internal static class SearchIndex
+{
+    private const string Columns = "name, description, tags, requests, actions, inputs";
+
+    private const string DeleteWords =
+        $"insert into search_index (search_index, rowid, {Columns}) select 'delete', id, {Columns} from search_documents where procedure_id = @ProcedureId";
+
+    private const string UpsertDocument =
+        """
+        insert into search_documents (procedure_id, scope_id, name, description, tags, requests, actions, inputs, action_names, functions, required_inputs,
+                                      vector_text, vector_actions, change)
+        values (@ProcedureId, @ScopeId, @Name, @Description, @Tags, @Requests, @Actions, @Inputs, @ActionNames, @Functions, @RequiredInputs,
+                @VectorText, @VectorActions, @Change)
+        on conflict (procedure_id) do update
+        set name = excluded.name, description = excluded.description, tags = excluded.tags, requests = excluded.requests, actions = excluded.actions,
+            inputs = excluded.inputs, action_names = excluded.action_names, functions = excluded.functions, required_inputs = excluded.required_inputs,
+            change = iif(vector_text = excluded.vector_text and vector_actions = excluded.vector_actions, change, excluded.change),
+            vector_text = excluded.vector_text, vector_actions = excluded.vector_actions
+        """;
+
+    private const string InsertWords = $"insert into search_index (rowid, {Columns}) select id, {Columns} from search_documents where procedure_id = @ProcedureId";
+
+    // A vector belongs to a text: where the text is another now, the vector goes.
+    private const string DeleteStaleVectors =
+        """
+        delete from procedure_vectors
+        where procedure_id = @ProcedureId and text_change <> (select change from search_documents where procedure_id = @ProcedureId)
+        """;
+
+    /// <summary>The requests that led to a procedure, latest first: those of replays, then those that its versions were recorded for.</summary>
+    private const string SelectRequests =
+        """
+        select request from (
+            select request, last_used_at as at, 1 as kind from procedure_wordings where procedure_id = @ProcedureId
+            union all
+            select t.request, t.started_at, 0 from version_traces v join traces t on t.id = v.trace_id
+            where v.procedure_id = @ProcedureId and t.request is not null
+              and v.version = coalesce((select active_version from procedures where id = @ProcedureId), (select max(version) from procedure_versions where procedure_id = @ProcedureId))
+            union all
+            select request, created_at, 0 from procedure_versions
+            where procedure_id = @ProcedureId and request is not null and trace_id is null
+              and version = coalesce((select active_version from procedures where id = @ProcedureId), (select max(version) from procedure_versions where procedure_id = @ProcedureId)))
+        order by kind desc, at desc
+        limit 60
+        """;
+
+    /// <summary>Takes what is queued into the index, at most so many procedures.</summary>
+    /// <returns>How many were taken.</returns>
+    public static int Drain(SqliteConnection connection, int limit = 1000)
+    {
+        var ids = connection.Query<string>("select procedure_id from search_queue limit @Limit", new { Limit = limit }).AsList();
+        foreach (var id in ids)
+        {
+            Write(connection, id);
+        }
+
+        return ids.Count;
+    }
+
+    /// <summary>Whether the index holds each procedure once, and nothing else. It looks at counts, not at words.</summary>
+    public static bool IsComplete(SqliteConnection connection) => connection.QuerySingle<long>(
+        """
+        select (select count(*) from procedures) = (select count(*) from search_documents) + (select count(*) from search_queue q where not exists (select 1 from search_documents d where d.procedure_id = q.procedure_id))
+           and (select count(*) from search_documents) = (select count(*) from search_index_docsize)
+           and (select analysis from search_state) = @Analysis
+        """,
+        new { Analysis = TextAnalyzer.Number }) != 0;
+
+    /// <summary>Queues every procedure and begins the index anew.</summary>
+    public static void Clear(SqliteConnection connection)
+    {
+        connection.Execute(
+            """
+            delete from search_documents;
+            update search_scopes set documents = 0;
+            update search_state set analysis = @Analysis;
+            insert into search_index (search_index) values ('rebuild');
+            insert or ignore into search_queue (procedure_id) select id from procedures;
+            """,
+            new { Analysis = TextAnalyzer.Number });
+    }
+
+    /// <summary>A word as it stands in the index.</summary>
+    public static string Term(long scopeId, string word) => string.Create(CultureInfo.InvariantCulture, $"{scopeId}_{word}");
+
+    public static long NextChange(SqliteConnection connection) => connection.ExecuteScalar<long>("update search_state set change = change + 1 returning change");
+
+    private static void Write(SqliteConnection connection, string procedureId)
+    {
+        var parameters = new { ProcedureId = procedureId };
+        var procedure = SqliteProcedureStore.Read(connection, procedureId);
+        if (procedure is not null)
+        {
+            var document = SearchDocument.Of(procedure, connection.Query<string>(SelectRequests, parameters));
+            var scopeId = connection.QuerySingleOrDefault<long?>("select id from search_scopes where scope = @Scope", new { procedure.Scope })
+                ?? connection.ExecuteScalar<long>("insert into search_scopes (scope) values (@Scope) returning id", new { procedure.Scope });
+            if (connection.Execute(DeleteWords, parameters) == 0)
+            {
+                connection.Execute("update search_scopes set documents = documents + 1 where id = @ScopeId", new { ScopeId = scopeId });
+            }
+
+            connection.Execute(UpsertDocument, new
+            {
+                ProcedureId = procedureId,
+                ScopeId = scopeId,
+                Name = Terms(scopeId, document.Name),
+                Description = Terms(scopeId, document.Description),
+                Tags = Terms(scopeId, document.Tags),
+                Requests = Terms(scopeId, document.Requests),
+                Actions = Terms(scopeId, document.ActionWords),
+                Inputs = Terms(scopeId, document.InputWords),
+                ActionNames = JsonSerializer.Serialize(document.Actions, Json.Stored),
+                Functions = JsonSerializer.Serialize(document.Functions, Json.Stored),
+                RequiredInputs = JsonSerializer.Serialize(document.RequiredInputs, Json.Stored),
+                VectorText = procedure.Description.Trim().Length > 0 ? procedure.Description.Trim() : procedure.Name,
+                VectorActions = SearchDocument.SplitActions(document.Actions),
+                Change = NextChange(connection),
+            });
+            connection.Execute(InsertWords, parameters);
+            connection.Execute(DeleteStaleVectors, parameters);
+        }
+
+        connection.Execute("delete from search_queue where procedure_id = @ProcedureId", parameters);
+    }
+
+    /// <summary>Stored words with the number of their scope before each; lines stay lines.</summary>
+    private static string Terms(long scopeId, string words) => string.Join('\n', words.Split('\n').Select(line =>
+        string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(w =>
+        {
+            var stem = w.TrimStart('~');
+            return string.Concat(w.AsSpan(0, w.Length - stem.Length), Term(scopeId, stem));
+        }))));
+
+    /// <summary>The words without the number of their scope, which is the same for all of a document.</summary>
+    public static string Words(long scopeId, string terms) => terms.Replace(string.Create(CultureInfo.InvariantCulture, $"{scopeId}_"), "", StringComparison.Ordinal);
+
+    public static byte[] ToBlob(ReadOnlySpan<float> vector)
+    {
+        var blob = new byte[vector.Length * sizeof(float)];
+        for (var i = 0; i < vector.Length; i++)
+        {
+            System.Buffers.Binary.BinaryPrimitives.WriteSingleLittleEndian(blob.AsSpan(i * sizeof(float)), vector[i]);
+        }
+
+        return blob;
+    }
+
+    public static float[] FromBlob(byte[] blob)
+    {
+        var vector = new float[blob.Length / sizeof(float)];
+        if (BitConverter.IsLittleEndian)
+        {
+            MemoryMarshal.Cast<byte, float>(blob).CopyTo(vector);
+        }
+        else
+        {
+            for (var i = 0; i < vector.Length; i++)
+            {
+                vector[i] = System.Buffers.Binary.BinaryPrimitives.ReadSingleLittleEndian(blob.AsSpan(i * sizeof(float)));
+            }
+        }
+
+        return vector;
+    }
+}

@@ -1,0 +1,286 @@
+using System.Text.Json;
+using Dapper;
+using Microsoft.Data.Sqlite;
+using ProceduralMemory.Recall;
+
+namespace ProceduralMemory.Persist.Sqlite;
+
+public sealed partial class SqliteProcedureStore : IProcedureSearch
+{
+    // FTS5 takes words in any number, but each costs; the rarest tell the most.
+    private const int MaxTerms = 64;
+
+    // The order of the columns of the index. It only chooses candidates, which are then ranked with more care.
+    private const string SelectBestRows =
+        "select rowid from search_index where search_index match @Match order by bm25(search_index, 2.0, 1.0, 1.0, 1.0, 1.0, 0.5) limit @Limit";
+
+    private const string SelectNewestRows = "select rowid from search_index where search_index match @Match order by rowid desc limit @Limit";
+
+    private const string SelectCandidates =
+        """
+        select p.id as Id, p.scope as Scope, p.name as Name, p.tags as Tags, p.active_version as ActiveVersion, p.retired as Retired, d.scope_id as ScopeId,
+               d.name as NameWords, d.description as DescriptionWords, d.tags as TagWords, d.requests as Requests, d.actions as ActionWords, d.inputs as InputWords,
+               d.action_names as Actions, d.functions as Functions, d.required_inputs as RequiredInputs,
+               v.successes as Successes, v.failures as Failures, v.last_executed_at as LastExecutedAt
+        from search_documents d
+        join procedures p on p.id = d.procedure_id
+        left join procedure_versions v on v.procedure_id = p.id and v.version = p.active_version
+        """;
+
+    private volatile bool _indexIsChecked;
+
+    /// <inheritdoc/>
+    public async Task<SearchCandidates> SearchAsync(SearchQuery query, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(query);
+        var rebuilt = await BringIndexUpAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await _database.ReadAsync(connection => Search(connection, query, rebuilt), cancellationToken).ConfigureAwait(false);
+        }
+        catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Corrupt && !rebuilt && !_database.IsReadOnly)
+        {
+            // What is damaged may be the index alone, and that can be made anew. Where it is more than that, this fails as well.
+            await RebuildIndexAsync(cancellationToken).ConfigureAwait(false);
+            return await _database.ReadAsync(connection => Search(connection, query, rebuilt: true), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<Procedure>> ReadProceduresAsync(IReadOnlyList<string> scopes, IReadOnlyList<Guid> ids, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Procedure>>(
+        connection =>
+        {
+            var rows = connection.Query<ProcedureRow>($"{SelectProcedures} where id in @Ids and scope in @Scopes", new { Ids = ids.Select(Text), Scopes = scopes }).ToDictionary(r => r.Id, StringComparer.Ordinal);
+            return Assemble(connection, [.. ids.Select(Text).Where(rows.ContainsKey).Select(id => rows[id])], version: null);
+        },
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<int> RebuildIndexAsync(CancellationToken cancellationToken = default)
+    {
+        await _database.WriteAsync(
+            connection =>
+            {
+                SearchIndex.Clear(connection);
+                return 0;
+            },
+            cancellationToken).ConfigureAwait(false);
+        return await DrainAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async Task<VectorChanges> ReadVectorsAsync(string scope, string model, long sinceChange, CancellationToken cancellationToken = default)
+    {
+        await BringIndexUpAsync(cancellationToken).ConfigureAwait(false);
+        return await _database.ReadAsync(
+            connection =>
+            {
+                var parameters = new { Scope = scope, Model = model, Since = sinceChange };
+                var change = connection.ExecuteScalar<long>("select change from search_state");
+                if (change == sinceChange)
+                {
+                    return new VectorChanges(change, [], []);
+                }
+
+                var vectors = connection.Query<(string Id, long TextChange, byte[] Vector)>(
+                    """
+                    select procedure_id, text_change, vector from procedure_vectors
+                    where scope_id = (select id from search_scopes where scope = @Scope) and model = @Model and change > @Since
+                    """,
+                    parameters,
+                    buffered: false);
+                var texts = connection.Query<(string Id, long Change, string Text, string Actions)>(
+                    """
+                    select d.procedure_id, d.change, d.vector_text, d.vector_actions
+                    from search_documents d
+                    where d.scope_id = (select id from search_scopes where scope = @Scope) and d.change > @Since
+                      and not exists (select 1 from procedure_vectors v where v.procedure_id = d.procedure_id and v.model = @Model)
+                    """,
+                    parameters);
+                return new VectorChanges(
+                    change,
+                    [.. vectors.Select(v => new ProcedureVector(ToId(v.Id), v.TextChange, SearchIndex.FromBlob(v.Vector)))],
+                    [.. texts.Select(t => new VectorText(ToId(t.Id), t.Change, t.Text, t.Actions))]);
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public Task WriteVectorsAsync(string model, IReadOnlyList<ProcedureVector> vectors, CancellationToken cancellationToken = default) => _database.WriteAsync(
+        connection => connection.Execute(
+            """
+            insert into procedure_vectors (procedure_id, model, scope_id, dimensions, vector, text_change, change)
+            select procedure_id, @Model, scope_id, @Dimensions, @Vector, change, @Change from search_documents where procedure_id = @ProcedureId and change = @TextChange
+            on conflict (procedure_id, model) do update
+            set dimensions = excluded.dimensions, vector = excluded.vector, text_change = excluded.text_change, change = excluded.change
+            """,
+            vectors.Select(v => new
+            {
+                ProcedureId = Text(v.ProcedureId),
+                Model = model,
+                Dimensions = v.Vector.Length,
+                Vector = SearchIndex.ToBlob(v.Vector.Span),
+                TextChange = v.Change,
+                Change = SearchIndex.NextChange(connection),
+            }).ToList()),
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public Task DeleteVectorsExceptAsync(IReadOnlyList<string> scopes, string model, CancellationToken cancellationToken = default) => _database.WriteAsync(
+        connection => connection.Execute(
+            "delete from procedure_vectors where model <> @Model and scope_id in (select id from search_scopes where scope in @Scopes)", new { Model = model, Scopes = scopes }),
+        cancellationToken);
+
+    /// <summary>Takes what is queued into the index; once for each store, sees whether it is whole, and makes it anew where it is not.</summary>
+    /// <returns>Whether it was made anew.</returns>
+    private async Task<bool> BringIndexUpAsync(CancellationToken cancellationToken)
+    {
+        if (_database.IsReadOnly)
+        {
+            return false;
+        }
+
+        var isChecked = _indexIsChecked;
+        var (isQueued, isComplete) = await _database.ReadAsync(
+            connection => (connection.ExecuteScalar<long>("select exists (select 1 from search_queue)") != 0, isChecked || SearchIndex.IsComplete(connection)), cancellationToken).ConfigureAwait(false);
+        if (!isComplete)
+        {
+            await RebuildIndexAsync(cancellationToken).ConfigureAwait(false);
+        }
+        else if (isQueued)
+        {
+            await DrainAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        _indexIsChecked = true;
+        return !isComplete;
+    }
+
+    private async Task<int> DrainAsync(CancellationToken cancellationToken)
+    {
+        // A batch at a time, so that other writers are not kept waiting.
+        const int Batch = 200;
+        var total = 0;
+        int taken;
+        do
+        {
+            taken = await _database.WriteAsync(connection => SearchIndex.Drain(connection, Batch), cancellationToken).ConfigureAwait(false);
+            total += taken;
+        }
+        while (taken == Batch);
+        return total;
+    }
+
+    private static SearchCandidates Search(SqliteConnection connection, SearchQuery query, bool rebuilt)
+    {
+        var scopes = connection.Query<(long Id, long Documents)>("select id, documents from search_scopes where scope in @Scopes", new { query.Scopes }).AsList();
+        var counts = query.Words.ToDictionary(w => w, _ => 0L, StringComparer.Ordinal);
+        var terms = new List<(string Term, long Count, bool IsCommon)>();
+        using (var command = connection.CreateCommand())
+        {
+            command.CommandText = "select doc from search_words where term = @Term";
+            var parameter = command.Parameters.Add("@Term", SqliteType.Text);
+            foreach (var word in query.Words)
+            {
+                foreach (var (scopeId, _) in scopes)
+                {
+                    var term = SearchIndex.Term(scopeId, word);
+                    parameter.Value = term;
+                    if (command.ExecuteScalar() is long count)
+                    {
+                        counts[word] += count;
+                        terms.Add((term, count, query.CommonWords.Contains(word)));
+                    }
+                }
+            }
+        }
+
+        var rows = SelectRows(connection, query, terms);
+        var candidates = connection
+            .Query<CandidateRow>($"{SelectCandidates} where d.id in @Rows or (d.procedure_id in @Also and d.scope_id in @ScopeIds)", new { Rows = rows, Also = query.Also.Select(Text), ScopeIds = scopes.Select(s => s.Id) })
+            .Select(r => r.ToCandidate())
+            .ToList();
+        IEnumerable<Namesake> namesakes = query.Scopes.Count < 2
+            ? []
+            : connection
+                .Query<(string Id, string Scope, string Name, long Replayable)>(
+                    "select id, scope, name, retired = 0 and active_version is not null from procedures where scope in @Scopes and name in @Names",
+                    new { query.Scopes, Names = candidates.Select(c => c.Name).Distinct(StringComparer.Ordinal) })
+                .Select(n => new Namesake(ToId(n.Id), n.Scope, n.Name, n.Replayable != 0));
+        var notIndexed = connection.ExecuteScalar<long>("select count(*) from (select 1 from search_queue q join procedures p on p.id = q.procedure_id where p.scope in @Scopes limit 1000)", new { query.Scopes });
+        return new SearchCandidates(candidates, scopes.Sum(s => s.Documents), counts, [.. namesakes], rebuilt, (int)notIndexed);
+    }
+
+    /// <summary>The rows that have words of the request. Reading an entry of the index takes about a microsecond, so common words are looked up only while they fit the budget.</summary>
+    private static List<long> SelectRows(SqliteConnection connection, SearchQuery query, List<(string Term, long Count, bool IsCommon)> terms)
+    {
+        terms.RemoveAll(t => t.IsCommon);
+        terms.Sort((a, b) => a.Count != b.Count ? a.Count.CompareTo(b.Count) : string.CompareOrdinal(a.Term, b.Term));
+        long spent = 0;
+        var rare = terms.TakeWhile(t => (spent += t.Count) <= query.Budget).Take(MaxTerms).Select(t => t.Term).ToList();
+        if (rare.Count > 0)
+        {
+            return Rows(SelectBestRows, string.Join(" OR ", rare.Select(Quoted)));
+        }
+
+        if (terms.Count == 0)
+        {
+            return [];
+        }
+
+        // Even the rarest word is common here: those that have the two rarest together, and if there are none, the newest that have the rarest.
+        var together = Rows(SelectNewestRows, string.Join(" AND ", terms.Take(2).Select(t => Quoted(t.Term))));
+        return together.Count > 0 ? together : Rows(SelectNewestRows, Quoted(terms[0].Term));
+
+        List<long> Rows(string sql, string match) => connection.Query<long>(sql, new { Match = match, query.Limit }).AsList();
+
+        static string Quoted(string term) => $"\"{term.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    }
+
+    private sealed class CandidateRow
+    {
+        public required string Id { get; init; }
+        public required string Scope { get; init; }
+        public required string Name { get; init; }
+        public required string Tags { get; init; }
+        public long? ActiveVersion { get; init; }
+        public long Retired { get; init; }
+        public long ScopeId { get; init; }
+        public required string NameWords { get; init; }
+        public required string DescriptionWords { get; init; }
+        public required string TagWords { get; init; }
+        public required string Requests { get; init; }
+        public required string ActionWords { get; init; }
+        public required string InputWords { get; init; }
+        public required string Actions { get; init; }
+        public required string Functions { get; init; }
+        public required string RequiredInputs { get; init; }
+        public long? Successes { get; init; }
+        public long? Failures { get; init; }
+        public string? LastExecutedAt { get; init; }
+
+        public SearchCandidate ToCandidate() => new()
+        {
+            Id = ToId(Id),
+            Scope = Scope,
+            Name = Name,
+            Tags = ToTags(Tags),
+            State = Retired != 0 ? VersionState.Retired : ActiveVersion is null ? VersionState.Draft : VersionState.Active,
+            Document = new SearchDocument
+            {
+                Name = SearchIndex.Words(ScopeId, NameWords),
+                Description = SearchIndex.Words(ScopeId, DescriptionWords),
+                Tags = SearchIndex.Words(ScopeId, TagWords),
+                Requests = SearchIndex.Words(ScopeId, Requests),
+                ActionWords = SearchIndex.Words(ScopeId, ActionWords),
+                InputWords = SearchIndex.Words(ScopeId, InputWords),
+                Actions = JsonSerializer.Deserialize<List<string>>(Actions, Json.Stored)!,
+                Functions = JsonSerializer.Deserialize<List<string>>(Functions, Json.Stored)!,
+                RequiredInputs = JsonSerializer.Deserialize<List<string>>(RequiredInputs, Json.Stored)!,
+            },
+            Successes = Successes ?? 0,
+            Failures = Failures ?? 0,
+            LastExecutedAt = ToTimeOrNull(LastExecutedAt),
+        };
+    }
+}

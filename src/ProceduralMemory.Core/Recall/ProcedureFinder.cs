@@ -1,0 +1,175 @@
+using System.Globalization;
+using ProceduralMemory.Persist;
+
+namespace ProceduralMemory.Recall;
+
+/// <summary>From a request to the procedures that fit it: candidates by words and vectors, ranked, filtered by what can be used, and explained.</summary>
+internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? vectors)
+{
+    // A score is what the share of right first hits was at that fit, on the public requests of the evaluation: a logistic curve through them. See docs/recall.md.
+    private static readonly Calibration ByWords = new(-2.4, 5.0);
+    private static readonly Calibration ByWordsAndVectors = new(-2.6, 4.4);
+
+    private const double DefaultMinimum = 0.6;
+    private const double SuccessShare = 0.25;
+    private const int MaxNearMisses = 3;
+    private const int MaxLeftOut = 10;
+
+    private static readonly Lazy<IReadOnlySet<string>> CommonStems = new(() =>
+        KeywordOverlap.StopWords.SelectMany(w => TextAnalyzer.Analyze(w, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal));
+
+    public async Task<FindResult> FindAsync(string request, MemoryScope scope, FindOptions options, double? minimumScore, CancellationToken cancellationToken)
+    {
+        var minimum = minimumScore ?? DefaultMinimum;
+        var notes = new List<string>();
+        if (request.Length > TextAnalyzer.MaxLength)
+        {
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"Of the request's {request.Length} characters the first {TextAnalyzer.MaxLength} were searched for."));
+        }
+
+        var words = TextAnalyzer.Analyze(request);
+        var near = vectors is not null && options.Strategy is FindStrategy.Ranked
+            ? await vectors.NearestAsync(request, scope.Read, notes, cancellationToken).ConfigureAwait(false)
+            : null;
+        var found = await store.SearchAsync(
+            new SearchQuery
+            {
+                Scopes = scope.Read,
+                Words = [.. words.Select(w => w.Stem).Distinct(StringComparer.Ordinal)],
+                CommonWords = CommonStems.Value,
+                Also = near?.Ids ?? [],
+            },
+            cancellationToken).ConfigureAwait(false);
+        if (found.IndexWasRebuilt)
+        {
+            notes.Add("The index of words did not agree with the procedures, and was made anew.");
+        }
+
+        if (found.NotIndexed > 0)
+        {
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{found.NotIndexed} procedures were not searched: they are not in the index, and the database is read-only. Open it for writing once."));
+        }
+
+        var similarities = near is null
+            ? null
+            : found.Candidates.Select(c => (c.Id, Cosine: near.CosineOf(c.Id))).Where(c => c.Cosine is not null).ToDictionary(c => c.Id, c => c.Cosine!.Value);
+        var ranked = new CandidateRanker(words, found).Rank(found.Candidates, similarities);
+        var calibration = near is null ? ByWords : ByWordsAndVectors;
+        var surfaces = words.DistinctBy(w => w.Stem, StringComparer.Ordinal).ToList();
+
+        var fitting = new List<(RankedCandidate Ranked, double Score, double Rank)>();
+        var nearMisses = new List<(RankedCandidate Ranked, double Score, double Rank)>();
+        var leftOut = new List<LeftOutProcedure>();
+        foreach (var candidate in ranked.Where(c => c.Candidate.Tags is var tags && options.Tags.All(t => tags.Contains(t, StringComparer.OrdinalIgnoreCase))))
+        {
+            var score = calibration.Of(candidate.Fit);
+            if (!candidate.Matched.Any(m => !CommonStems.Value.Contains(surfaces[m].Stem)) && candidate.Similarity is null)
+            {
+                continue;
+            }
+
+            if (WhyNot(candidate.Candidate, scope, found, options) is { } reason)
+            {
+                if (score >= minimum && leftOut.Count < MaxLeftOut)
+                {
+                    leftOut.Add(reason);
+                }
+            }
+            else if (score >= minimum)
+            {
+                var bound = ExecutionStatistics.WilsonBound(candidate.Candidate.Successes, candidate.Candidate.Successes + candidate.Candidate.Failures);
+                fitting.Add((candidate, score, score * (1 - SuccessShare + (SuccessShare * bound))));
+            }
+            else if (nearMisses.Count < MaxNearMisses)
+            {
+                nearMisses.Add((candidate, score, score));
+            }
+        }
+
+        var ordered = (options.Order is FindOrder.SuccessRate
+            ? fitting.OrderByDescending(f => RateOf(f.Ranked.Candidate)).ThenByDescending(f => f.Score)
+            : fitting.OrderByDescending(f => f.Rank))
+            .ThenByDescending(f => f.Ranked.Candidate.LastExecutedAt)
+            .ThenBy(f => f.Ranked.Candidate.Name, StringComparer.Ordinal)
+            .ToList();
+        var page = ordered.Skip(options.Skip).Take(options.Top).ToList();
+        var procedures = (await store.ReadProceduresAsync(scope.Read, [.. page.Concat(nearMisses).Select(p => p.Ranked.Candidate.Id)], cancellationToken).ConfigureAwait(false)).ToDictionary(p => p.Id);
+        return new FindResult([.. page.SelectMany((p, i) => Match(p, options.Skip + i == 0 ? null : ordered[options.Skip + i - 1]))], [.. nearMisses.SelectMany(m => Match(m, null))], minimum)
+        {
+            LeftOut = leftOut,
+            Notes = notes,
+            UsedVectors = near is not null,
+        };
+
+        // A procedure that was there when it was searched may be gone when it is read.
+        IEnumerable<ProcedureMatch> Match((RankedCandidate Ranked, double Score, double Rank) hit, (RankedCandidate Ranked, double Score, double Rank)? before)
+        {
+            if (procedures.TryGetValue(hit.Ranked.Candidate.Id, out var procedure))
+            {
+                var matched = hit.Ranked.Matched.Order().Select(n => surfaces[n]).Where(w => !CommonStems.Value.Contains(w.Stem)).Select(w => w.Surface).ToList();
+                yield return new ProcedureMatch(procedure, hit.Score, matched) { Similarity = hit.Ranked.Similarity, Reason = Explain(hit, before, matched) };
+            }
+        }
+    }
+
+    private static LeftOutProcedure? WhyNot(SearchCandidate candidate, MemoryScope scope, SearchCandidates found, FindOptions options)
+    {
+        var name = candidate.Name;
+        if (!options.States.Contains(candidate.State))
+        {
+            return candidate.State switch
+            {
+                VersionState.Retired => new(name, LeftOutReason.Retired, $"'{name}' is out of use. Activate a version of it to use it again."),
+                VersionState.Draft => new(name, LeftOutReason.Draft, $"'{name}' is a draft. Activate a version of it to use it."),
+                _ => null,
+            };
+        }
+
+        if (found.Namesakes.Count > 0)
+        {
+            var nearest = NearestScope.Of(scope.Read, found.Namesakes.Where(n => string.Equals(n.Name, name, StringComparison.OrdinalIgnoreCase)), n => n.Scope, n => n.CanBeReplayed);
+            if (nearest is not null && nearest.Id != candidate.Id)
+            {
+                return new(name, LeftOutReason.OtherScope, $"'{name}' stands in a nearer scope as well, and that one is meant by the name.");
+            }
+        }
+
+        if (options.HasFunction is { } hasFunction && candidate.Document.Functions.Where(f => !hasFunction(f)).ToList() is { Count: > 0 } missing)
+        {
+            return new(name, LeftOutReason.MissingFunction, $"'{name}' calls {string.Join(", ", missing.Take(5))}, which is not there.");
+        }
+
+        return options.AvailableInputs is { } inputs && candidate.Document.RequiredInputs.Except(inputs, StringComparer.Ordinal).ToList() is { Count: > 0 } needed
+            ? new(name, LeftOutReason.MissingInput, $"'{name}' needs {string.Join(", ", needed.Take(5))}.")
+            : null;
+    }
+
+    private static double RateOf(SearchCandidate candidate) =>
+        candidate.Successes + candidate.Failures == 0 ? 0 : (double)candidate.Successes / (candidate.Successes + candidate.Failures);
+
+    private static string Explain((RankedCandidate Ranked, double Score, double Rank) hit, (RankedCandidate Ranked, double Score, double Rank)? before, List<string> matched)
+    {
+        var candidate = hit.Ranked.Candidate;
+        var parts = new List<string> { matched.Count == 0 ? "no word in common" : $"has {string.Join(", ", matched.Take(8))}" };
+        if (hit.Ranked.Similarity is { } similarity)
+        {
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"similarity {similarity:0.00}"));
+        }
+
+        var judged = candidate.Successes + candidate.Failures;
+        parts.Add(judged == 0
+            ? "never executed"
+            : string.Create(CultureInfo.InvariantCulture, $"{candidate.Successes} of {judged} succeeded (at least {ExecutionStatistics.WilsonBound(candidate.Successes, judged):0.00})"));
+        if (before is { } better)
+        {
+            parts.Add(better.Score - hit.Score > 0.02 ? $"fits less than '{better.Ranked.Candidate.Name}'" : $"fits like '{better.Ranked.Candidate.Name}', which is surer to succeed or ran later");
+        }
+
+        return string.Join("; ", parts);
+    }
+
+    private sealed record Calibration(double Offset, double Slope)
+    {
+        public double Of(double fit) => 1 / (1 + Math.Exp(-(Offset + (Slope * fit))));
+    }
+}

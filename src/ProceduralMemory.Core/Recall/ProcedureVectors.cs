@@ -1,0 +1,257 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Numerics.Tensors;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Logging;
+using ProceduralMemory.Persist;
+
+namespace ProceduralMemory.Recall;
+
+/// <summary>
+/// Makes vectors of requests and procedures with the host's generator, and keeps those of procedures in the store and in memory. A procedure gets its vector when the
+/// next search asks the generator anyway; whatever goes wrong with it costs a search its vectors, and nothing else.
+/// </summary>
+internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedureSearch store, ILogger logger)
+{
+    // So many procedures get their vector beside a request; more are ReembedAsync's to make.
+    private const int PerSearch = 32;
+    private const int PerBatch = 64;
+    private const int MaxTextLength = 8_000;
+    private const int Near = 100;
+
+    private readonly ConcurrentDictionary<string, ScopeVectors> _scopes = new(StringComparer.Ordinal);
+    private readonly IEmbeddingGenerator<string, Embedding<float>> _generator = options.EmbeddingGenerator!;
+
+    private string Model => options.EmbeddingModel
+        ?? (_generator.GetService(typeof(EmbeddingGeneratorMetadata)) as EmbeddingGeneratorMetadata)?.DefaultModelId
+        ?? _generator.GetType().FullName!;
+
+    /// <summary>The procedures nearest to a request, and the cosine of any other.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="scopes">The scopes to look into.</param>
+    /// <param name="notes">Takes what went wrong.</param>
+    /// <param name="cancellationToken">Cancels the search.</param>
+    /// <returns><see langword="null"/> where there are no vectors to go by.</returns>
+    public async Task<NearVectors?> NearestAsync(string request, IReadOnlyList<string> scopes, List<string> notes, CancellationToken cancellationToken)
+    {
+        var all = new List<ScopeVectors>(scopes.Count);
+        foreach (var scope in scopes)
+        {
+            all.Add(await RefreshAsync(scope, cancellationToken).ConfigureAwait(false));
+        }
+
+        if (all.TrueForAll(v => v.Count == 0 && v.Pending.Count == 0))
+        {
+            return null;
+        }
+
+        var pending = options.ReadOnly ? [] : all.SelectMany(v => v.Pending).Take(PerSearch).ToList();
+        var vector = await EmbedAsync(request, pending, notes, cancellationToken).ConfigureAwait(false);
+        if (vector is null)
+        {
+            return null;
+        }
+
+        if (pending.Count > 0)
+        {
+            foreach (var scope in scopes)
+            {
+                await RefreshAsync(scope, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        var left = all.Sum(v => v.Pending.Count);
+        if (left > 0)
+        {
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{left} procedures have no vector yet and were searched by words alone. {nameof(ProcedureMemory.ReembedAsync)} makes them all."));
+        }
+
+        var near = new List<Guid>();
+        var cosines = new List<Func<Guid, float?>>();
+        foreach (var vectors in all.Where(v => v.Count > 0))
+        {
+            if (vectors.Dimensions != vector.Length)
+            {
+                notes.Add(string.Create(CultureInfo.InvariantCulture, $"The model now gives vectors of {vector.Length} numbers, and those stored have {vectors.Dimensions}: they were not used. Renew them with {nameof(ProcedureMemory.ReembedAsync)}."));
+                continue;
+            }
+
+            near.AddRange(vectors.Nearest(vector, Near, out var cosineOf, cancellationToken));
+            cosines.Add(cosineOf);
+        }
+
+        return cosines.Count == 0 ? null : new NearVectors(near, id => cosines.Select(c => c(id)).FirstOrDefault(c => c is not null));
+    }
+
+    /// <summary>Makes the vectors that are missing, or all of them, and drops those of other models.</summary>
+    public async Task<ReembedResult> ReembedAsync(IReadOnlyList<string> scopes, bool renewAll, IProgress<ReembedProgress>? progress, CancellationToken cancellationToken)
+    {
+        if (renewAll)
+        {
+            await store.DeleteVectorsExceptAsync(scopes, model: "", cancellationToken).ConfigureAwait(false);
+            foreach (var scope in scopes)
+            {
+                _scopes.TryRemove(scope, out _);
+            }
+        }
+
+        var pending = new List<VectorText>();
+        foreach (var scope in scopes)
+        {
+            pending.AddRange((await RefreshAsync(scope, cancellationToken).ConfigureAwait(false)).Pending);
+        }
+
+        var (made, failed, fault) = (0, 0, (string?)null);
+        foreach (var batch in pending.Chunk(PerBatch))
+        {
+            try
+            {
+                await WriteAsync(batch, await GenerateAsync([.. batch.SelectMany(Texts)], cancellationToken).ConfigureAwait(false), 0, cancellationToken).ConfigureAwait(false);
+                made += batch.Length;
+            }
+            catch (Exception exception) when (IsFaultOfGenerator(exception, cancellationToken))
+            {
+                // One text that the model refuses is not to cost the others theirs.
+                foreach (var text in batch)
+                {
+                    try
+                    {
+                        await WriteAsync([text], await GenerateAsync([.. Texts(text)], cancellationToken).ConfigureAwait(false), 0, cancellationToken).ConfigureAwait(false);
+                        made++;
+                    }
+                    catch (Exception single) when (IsFaultOfGenerator(single, cancellationToken))
+                    {
+                        failed++;
+                        fault ??= Describe(single);
+                    }
+                }
+            }
+
+            progress?.Report(new ReembedProgress(made + failed, pending.Count));
+        }
+
+        if (failed == 0)
+        {
+            await store.DeleteVectorsExceptAsync(scopes, Model, cancellationToken).ConfigureAwait(false);
+        }
+
+        return new ReembedResult(made, failed, fault);
+    }
+
+    private async Task<ScopeVectors> RefreshAsync(string scope, CancellationToken cancellationToken)
+    {
+        var vectors = _scopes.GetOrAdd(scope, static _ => new ScopeVectors());
+
+        // Two at once read the same and take it in twice. One that read less and comes later turns the change back, so that the next one reads what lies between again.
+        vectors.Apply(await store.ReadVectorsAsync(scope, Model, vectors.Change, cancellationToken).ConfigureAwait(false));
+        return vectors;
+    }
+
+    /// <summary>The vector of a request; those of some procedures are made in the same call.</summary>
+    private async Task<float[]?> EmbedAsync(string request, List<VectorText> pending, List<string> notes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            try
+            {
+                var vectors = await GenerateAsync([request, .. pending.SelectMany(Texts)], cancellationToken).ConfigureAwait(false);
+                await WriteAsync(pending, vectors, 1, cancellationToken).ConfigureAwait(false);
+                return vectors[0];
+            }
+            catch (Exception exception) when (pending.Count > 0 && exception is not TimeoutException && IsFaultOfGenerator(exception, cancellationToken))
+            {
+                // A text of a procedure that the model refuses is not to cost every search its vector.
+                return (await GenerateAsync([request], cancellationToken).ConfigureAwait(false))[0];
+            }
+        }
+        catch (Exception exception) when (IsFaultOfGenerator(exception, cancellationToken))
+        {
+            Log.EmbeddingFailed(logger, exception.GetType().FullName ?? "");
+            notes.Add($"The request was searched by words alone: {Describe(exception)}");
+            return null;
+        }
+    }
+
+    /// <summary>Asks the generator. What it gives is checked, since it goes into the store.</summary>
+    private async Task<List<float[]>> GenerateAsync(IReadOnlyList<string> texts, CancellationToken cancellationToken)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var generated = await _generator
+            .GenerateAsync(texts.Select(t => t.Length > MaxTextLength ? t[..MaxTextLength] : t), cancellationToken: timeout.Token)
+            .WaitAsync(options.EmbeddingTimeout, options.TimeProvider, cancellationToken)
+            .ConfigureAwait(false);
+        if (generated.Count != texts.Count)
+        {
+            throw new EmbeddingException(string.Create(CultureInfo.InvariantCulture, $"the generator gave {generated.Count} vectors for {texts.Count} texts."));
+        }
+
+        var vectors = new List<float[]>(texts.Count);
+        foreach (var embedding in generated)
+        {
+            var vector = embedding.Vector.ToArray();
+            var length = TensorPrimitives.Norm<float>(vector);
+            if (vector.Length == 0 || !float.IsFinite(length) || length == 0 || (vectors.Count > 0 && vectors[0].Length != vector.Length))
+            {
+                throw new EmbeddingException(string.Create(CultureInfo.InvariantCulture, $"the generator gave a vector of {vector.Length} numbers that is empty, 0, not finite, or of another length than its others."));
+            }
+
+            TensorPrimitives.Divide(vector, length, vector);
+            vectors.Add(vector);
+        }
+
+        return vectors;
+    }
+
+    private Task WriteAsync(IReadOnlyList<VectorText> texts, List<float[]> vectors, int from, CancellationToken cancellationToken)
+    {
+        var written = new List<ProcedureVector>(texts.Count);
+        foreach (var text in texts)
+        {
+            // The mean of what it says and what it says and does.
+            var sum = vectors[from++];
+            if (text.Actions.Length > 0)
+            {
+                TensorPrimitives.Add(sum, vectors[from++], sum);
+                var length = TensorPrimitives.Norm<float>(sum);
+                if (length > 0)
+                {
+                    TensorPrimitives.Divide(sum, length, sum);
+                }
+            }
+
+            written.Add(new ProcedureVector(text.ProcedureId, text.Change, sum));
+        }
+
+        return written.Count == 0 ? Task.CompletedTask : store.WriteVectorsAsync(Model, written, cancellationToken);
+    }
+
+    private static IEnumerable<string> Texts(VectorText text) => text.Actions.Length > 0 ? [text.Description, $"{text.Description} {text.Actions}"] : [text.Description];
+
+    private static bool IsFaultOfGenerator(Exception exception, CancellationToken cancellationToken) => !cancellationToken.IsCancellationRequested && exception is not ProcedureStoreException;
+
+    // What a generator's exception says may hold what was sent to it, or an address with a key.
+    private string Describe(Exception exception) => exception switch
+    {
+        EmbeddingException => exception.Message,
+        TimeoutException => string.Create(CultureInfo.InvariantCulture, $"the generator of vectors took longer than {options.EmbeddingTimeout.TotalSeconds} s ({nameof(ProceduralMemoryOptions.EmbeddingTimeout)})."),
+        _ => $"the generator of vectors failed with {exception.GetType().Name}.",
+    };
+
+    private sealed class EmbeddingException(string message) : Exception(message);
+}
+
+/// <summary>What is near to a request.</summary>
+/// <param name="Ids">The nearest procedures.</param>
+/// <param name="CosineOf">The cosine of a procedure; <see langword="null"/> where it has no vector.</param>
+internal sealed record NearVectors(IReadOnlyList<Guid> Ids, Func<Guid, float?> CosineOf);
+
+/// <summary>How far <see cref="ProcedureMemory.ReembedAsync"/> has come.</summary>
+/// <param name="Done">Procedures that were dealt with.</param>
+/// <param name="Total">Procedures to deal with.</param>
+public sealed record ReembedProgress(int Done, int Total);
+
+/// <summary>What <see cref="ProcedureMemory.ReembedAsync"/> did.</summary>
+/// <param name="Embedded">Procedures that have a new vector.</param>
+/// <param name="Failed">Procedures that the generator made none for. They are searched by words, and tried again the next time.</param>
+/// <param name="Fault">What went wrong with the first of these, in words that hold no content.</param>
+public sealed record ReembedResult(int Embedded, int Failed, string? Fault);

@@ -41,17 +41,32 @@ public sealed partial class ProcedureMemory
     private async Task<FindResult> FindByOverlapAsync(string request, FindOptions options, double threshold, CancellationToken cancellationToken)
     {
         var words = KeywordOverlap.Words(request);
-        var scored = (await ListVisibleAsync(CurrentScope(), includeRetired: false, includeOwn: false, cancellationToken).ConfigureAwait(false))
-            .Where(p => p.CanBeReplayed && HasTags(p, options.Tags))
-            .Select(p => KeywordOverlap.Score(p, words))
-            .Where(m => m.MatchedWords.Count > 0)
-            .OrderByDescending(m => m.Score)
-            .ToList();
+        var leftOut = new List<LeftOutProcedure>();
+        var scored = new List<ProcedureMatch>();
+        var visible = await ListVisibleAsync(CurrentScope(), includeRetired: options.States.Contains(VersionState.Retired), includeOwn: false, cancellationToken).ConfigureAwait(false);
+        foreach (var match in visible.Where(p => HasTags(p, options.Tags)).Select(p => KeywordOverlap.Score(p, words)).Where(m => m.MatchedWords.Count > 0))
+        {
+            var procedure = match.Procedure;
+            var state = procedure.IsRetired ? VersionState.Retired : procedure.ActiveVersion is null ? VersionState.Draft : VersionState.Active;
+            var functions = procedure.Version.Steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is StepKind.Function).Select(s => s.Action);
+            var why = options.WhyOutOfUse(procedure.Name, state)
+                ?? options.WhyInapplicable(procedure.Name, functions, procedure.Version.Inputs.Where(i => i.Required).Select(i => i.Name));
+            if (why is null)
+            {
+                scored.Add(match);
+            }
+            else if (match.Score >= threshold && leftOut.Count < ProcedureFinder.MaxLeftOut)
+            {
+                leftOut.Add(why);
+            }
+        }
+
+        scored.Sort((a, b) => b.Score.CompareTo(a.Score));
         var matches = scored.Where(m => m.Score >= threshold);
         matches = options.Order is FindOrder.SuccessRate
             ? matches.OrderByDescending(m => m.Procedure.Version.Statistics.SuccessRate ?? 0).ThenByDescending(m => m.Score).ThenByDescending(m => m.Procedure.Version.Statistics.LastExecutedAt)
             : matches.OrderByDescending(m => m.Score).ThenByDescending(m => m.Procedure.Version.Statistics.SuccessRate ?? 0).ThenByDescending(m => m.Procedure.Version.Statistics.LastExecutedAt);
-        return new FindResult([.. matches.Skip(options.Skip).Take(options.Top)], [.. scored.Where(m => m.Score < threshold).Take(3)], threshold);
+        return new FindResult([.. matches.Skip(options.Skip).Take(options.Top)], [.. scored.Where(m => m.Score < threshold).Take(3)], threshold) { LeftOut = leftOut };
     }
 
     /// <summary>What is visible: of a name that several scopes have, what <see cref="NearestScope"/> says, and on request the one of the written scope as well.</summary>

@@ -29,6 +29,29 @@ public sealed record FindOptions
 
     /// <summary>What comes first among the procedures that fit.</summary>
     public FindOrder Order { get; init; } = FindOrder.Score;
+
+    /// <summary>Why a procedure of a state is not to be found; <see langword="null"/> where it is.</summary>
+    internal LeftOutProcedure? WhyOutOfUse(string name, VersionState state) => States.Contains(state)
+        ? null
+        : state switch
+        {
+            VersionState.Retired => new(name, LeftOutReason.Retired, $"'{name}' is out of use. Activate a version of it to use it again."),
+            VersionState.Draft => new(name, LeftOutReason.Draft, $"'{name}' is a draft. Activate a version of it to use it."),
+            _ => new(name, LeftOutReason.Active, $"'{name}' is in use, and only others were asked for."),
+        };
+
+    /// <summary>Why the caller cannot replay a procedure; <see langword="null"/> where it can, as far as is known.</summary>
+    internal LeftOutProcedure? WhyInapplicable(string name, IEnumerable<string> functions, IEnumerable<string> requiredInputs)
+    {
+        if (HasFunction is { } hasFunction && functions.Where(f => !hasFunction(f)).Take(5).ToList() is { Count: > 0 } missing)
+        {
+            return new(name, LeftOutReason.MissingFunction, $"'{name}' calls {string.Join(", ", missing)}, which is not there.");
+        }
+
+        return AvailableInputs is { } inputs && requiredInputs.Except(inputs, StringComparer.Ordinal).Take(5).ToList() is { Count: > 0 } needed
+            ? new(name, LeftOutReason.MissingInput, $"'{name}' needs {string.Join(", ", needed)}.")
+            : null;
+    }
 }
 
 /// <summary>How procedures are compared with a request.</summary>

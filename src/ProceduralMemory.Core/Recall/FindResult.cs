@@ -53,6 +53,9 @@ public enum LeftOutReason
     /// <summary>It has no active version yet.</summary>
     Draft,
 
+    /// <summary>It is in use, and only drafts or retired ones were asked for.</summary>
+    Active,
+
     /// <summary>A nearer scope has a procedure of the same name.</summary>
     OtherScope,
 }

@@ -13,7 +13,9 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
     private const double DefaultMinimum = 0.6;
     private const double SuccessShare = 0.25;
     private const int MaxNearMisses = 3;
-    private const int MaxLeftOut = 10;
+    /// <summary>The most procedures that are said to be left out.</summary>
+    public const int MaxLeftOut = 10;
+
 
     private static readonly Lazy<IReadOnlySet<string>> CommonStems = new(() =>
         KeywordOverlap.StopWords.SelectMany(w => TextAnalyzer.Analyze(w, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal));
@@ -115,14 +117,9 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
     private static LeftOutProcedure? WhyNot(SearchCandidate candidate, MemoryScope scope, SearchCandidates found, FindOptions options)
     {
         var name = candidate.Name;
-        if (!options.States.Contains(candidate.State))
+        if (options.WhyOutOfUse(name, candidate.State) is { } outOfUse)
         {
-            return candidate.State switch
-            {
-                VersionState.Retired => new(name, LeftOutReason.Retired, $"'{name}' is out of use. Activate a version of it to use it again."),
-                VersionState.Draft => new(name, LeftOutReason.Draft, $"'{name}' is a draft. Activate a version of it to use it."),
-                _ => null,
-            };
+            return outOfUse;
         }
 
         if (found.Namesakes.Count > 0)
@@ -134,14 +131,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             }
         }
 
-        if (options.HasFunction is { } hasFunction && candidate.Document.Functions.Where(f => !hasFunction(f)).ToList() is { Count: > 0 } missing)
-        {
-            return new(name, LeftOutReason.MissingFunction, $"'{name}' calls {string.Join(", ", missing.Take(5))}, which is not there.");
-        }
-
-        return options.AvailableInputs is { } inputs && candidate.Document.RequiredInputs.Except(inputs, StringComparer.Ordinal).ToList() is { Count: > 0 } needed
-            ? new(name, LeftOutReason.MissingInput, $"'{name}' needs {string.Join(", ", needed.Take(5))}.")
-            : null;
+        return options.WhyInapplicable(name, candidate.Document.Functions, candidate.Document.RequiredInputs);
     }
 
     private static double RateOf(SearchCandidate candidate) =>

@@ -83,7 +83,7 @@ internal static class Templates
 
         Prediction Of(ValueExpression expression, string rest)
         {
-            if (SourceIn(expression, leaf => PlaceOf(leaf, procedure, map, trace, Values.At(trace[step].Arguments, pointer[..^rest.Length]))) is { } source)
+            if (SourceIn(expression, leaf => PlaceOf(Choice.Of(leaf)!, procedure, map, trace, Values.At(trace[step].Arguments, pointer[..^rest.Length]))) is { } source)
             {
                 var from = procedure.Steps.ToList().FindIndex(s => s.Id == source.StepId);
                 return new Prediction(Label.Binding, from < 0 ? -1 : map[from], source.Pointer + rest, expression.ToString());
@@ -95,33 +95,42 @@ internal static class Templates
         }
     }
 
-    /// <summary>The first place in an earlier result that an expression takes a value from. An element chosen by a field stands for the place where the trace has it.</summary>
-    private static StepReference? SourceIn(ValueExpression expression, Func<ElementReference, StepReference?> placeOf) => expression switch
+    /// <summary>The first place in an earlier result that an expression takes a value from. An element that is chosen stands for the place where the trace has it.</summary>
+    private static StepReference? SourceIn(ValueExpression expression, Func<ValueExpression, StepReference?> placeOf) => expression switch
     {
-        ElementReference element => placeOf(element),
+        ElementReference or OnlyElementReference => placeOf(expression),
         ConvertedValue converted => SourceIn(converted.Source, placeOf),
         InterpolatedText text => text.Parts.Select(p => SourceIn(p, placeOf)).FirstOrDefault(s => s is not null),
         _ => expression as StepReference,
     };
 
-    /// <summary>Where in a list of a trace the element stands that has a value where an expression takes it from.</summary>
-    private static StepReference? PlaceOf(ElementReference element, ProcedureVersion procedure, int[] map, IReadOnlyList<RecordedStep> trace, JsonElement? value)
+    /// <summary>Where in a list or an object of a trace the element stands that has a value where an expression takes it from; the name of a member is written as in the labels.</summary>
+    private static StepReference? PlaceOf(Choice choice, ProcedureVersion procedure, int[] map, IReadOnlyList<RecordedStep> trace, JsonElement? value)
     {
-        var from = procedure.Steps.ToList().FindIndex(s => s.Id == element.StepId);
-        if (from < 0 || map[from] < 0 || value is null || Values.At(trace[map[from]].Result, element.ListPointer) is not { ValueKind: JsonValueKind.Array } list)
+        var from = procedure.Steps.ToList().FindIndex(s => s.Id == choice.StepId);
+        if (from < 0 || map[from] < 0 || value is null || Values.At(trace[map[from]].Result, choice.ListPointer) is not { } list)
         {
             return null;
         }
 
-        for (var i = 0; i < list.GetArrayLength(); i++)
-        {
-            if (Values.At(list[i], element.Pointer) is { } held && JsonElement.DeepEquals(held, value.Value))
-            {
-                return new StepReference(element.StepId, Values.Append(element.ListPointer, i) + element.Pointer);
-            }
-        }
+        var element = Values.Elements(list).FirstOrDefault(e => choice.TakesName
+            ? e.Token == AsText(value.Value)
+            : Values.At(e.Value, choice.Pointer) is { } held && JsonElement.DeepEquals(held, value.Value));
+        return element.Token is null ? null : new StepReference(choice.StepId, Values.Append(choice.ListPointer, element.Token) + choice.Inner);
+    }
 
-        return null;
+    /// <summary>An element of a list or an object that an expression chooses, and what it takes of it.</summary>
+    private sealed record Choice(string StepId, string ListPointer, string Pointer, bool TakesName)
+    {
+        /// <summary>What leads from the element to what is taken of it.</summary>
+        public string Inner => TakesName ? Values.Append("", Values.Key) : Pointer;
+
+        public static Choice? Of(ValueExpression expression) => expression switch
+        {
+            ElementReference element => new Choice(element.StepId, element.ListPointer, element.Pointer, element.TakesName),
+            OnlyElementReference only => new Choice(only.StepId, only.ListPointer, only.Pointer, only.TakesName),
+            _ => null,
+        };
     }
 
     /// <summary>The values that a target has for the inputs that a procedure declares: each at the first position where the procedure uses it.</summary>
@@ -195,8 +204,9 @@ internal static class Templates
             case ConvertedValue converted:
                 return Undo(converted.Conversion, value) is { } before ? ReadBack(converted.Source, before, name, known, procedure, map, target) : null;
             case ElementReference element:
-                return PlaceOf(element, procedure, map, target.Steps, value) is { } place
-                    && Values.At(target.Steps[map[procedure.Steps.ToList().FindIndex(s => s.Id == place.StepId)]].Result, place.Pointer[..^element.Pointer.Length] + element.FieldPointer) is { } field
+                var choice = Choice.Of(element)!;
+                return PlaceOf(choice, procedure, map, target.Steps, value) is { } place
+                    && Values.At(target.Steps[map[procedure.Steps.ToList().FindIndex(s => s.Id == place.StepId)]].Result, place.Pointer[..^choice.Inner.Length] + element.FieldPointer) is { } field
                         ? ReadBack(element.Match, field, name, known, procedure, map, target)
                         : null;
         }

@@ -72,6 +72,7 @@ internal static class Unrolled
         },
         StepReference step => ids.TryGetValue(step.StepId, out var id) ? step with { StepId = id } : step,
         ElementReference element => element with { StepId = ids.GetValueOrDefault(element.StepId, element.StepId), Match = InRound(element.Match, list, round, ids) },
+        OnlyElementReference only => only with { StepId = ids.GetValueOrDefault(only.StepId, only.StepId) },
         ConvertedValue converted => converted with { Source = InRound(converted.Source, list, round, ids) },
         InterpolatedText text => new InterpolatedText([.. text.Parts.Select(p => InRound(p, list, round, ids))]),
         _ => expression,

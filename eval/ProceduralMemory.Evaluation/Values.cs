@@ -28,6 +28,9 @@ internal static class Values
     public static string Pointer(IEnumerable<JsonElement> segments) =>
         segments.Aggregate("", (pointer, segment) => segment.ValueKind is JsonValueKind.Number ? Append(pointer, segment.GetInt32()) : Append(pointer, segment.GetString()!));
 
+    /// <summary>In a label's path, what stands for the name of the member before it.</summary>
+    public const string Key = "@key";
+
     /// <summary>Reads the notation of the labels: <c>$.a.b[0]</c>, <c>$['a b']</c>, <c>$.a['@key']</c>.</summary>
     public static string FromLabelPath(string path)
     {
@@ -86,6 +89,14 @@ internal static class Values
         JsonValueKind.Object => value.TryGetProperty(token, out var member) ? member : null,
         JsonValueKind.Array => int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < value.GetArrayLength() ? value[index] : null,
         _ => null,
+    };
+
+    /// <summary>The elements of a list by their indices, or the members of an object by their names.</summary>
+    public static IEnumerable<(string Token, JsonElement Value)> Elements(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => value.EnumerateObject().Select(m => (m.Name, m.Value)),
+        JsonValueKind.Array => value.EnumerateArray().Select((item, i) => (i.ToString(CultureInfo.InvariantCulture), item)),
+        _ => [],
     };
 
     /// <summary>A value and everything in it, in document order.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
@@ -11,7 +12,10 @@ namespace ProceduralMemory;
 /// <item><c>$steps.get_order.outputs</c>: the result of an earlier step; <c>$steps.get_order.outputs#/customer/id</c>: a part of it. Both keep their JSON type.</item>
 /// <item><c>$item</c>: in a loop, the element that it is at; <c>$item#/sku</c>: a part of it.</item>
 /// <item><c>$steps.get_order.outputs$.items[?@.name==$inputs.item].item_id</c>: of a list the one element whose field has a value, and there a part of it. What follows
-/// <c>outputs</c> is a JSONPath (RFC 9535) with <c>$</c> for the result, in which one filter compares a field with a reference or a JSON literal.</item>
+/// <c>outputs</c> is a JSONPath (RFC 9535) with <c>$</c> for the result, in which one filter compares a field with a reference or a JSON literal. It goes through the members of an object as well.</item>
+/// <item><c>$steps.get_product.outputs$.variants[?@.color==$inputs.color]~</c>: the name of that member, as where an object holds things by their ids. <c>~</c> stands at the end,
+/// and is an extension of RFC 9535.</item>
+/// <item><c>$steps.get_user.outputs$.accounts[*].iban</c>, <c>$steps.get_user.outputs$.accounts[*]~</c>: of a list or an object the only element, or its name. There must be exactly one.</item>
 /// <item><c>$inputs.order_id|without:%23</c>: a value converted, by one or more of the conversions of <see cref="ValueConversion"/>.</item>
 /// <item><c>Refund for {$inputs.order_id}</c>: text with values in it; <c>{$}</c> there stands for a dollar sign.</item>
 /// <item><c>$$anything</c>: the text after the two dollar signs, as it stands. <see cref="Escape(string)"/> writes it where a literal needs it.</item>
@@ -112,6 +116,7 @@ public abstract record ValueExpression
         {
             StepReference step => step with { StepId = rename(step.StepId) },
             ElementReference element => element with { StepId = rename(element.StepId), Match = Renamed(element.Match) },
+            OnlyElementReference only => only with { StepId = rename(only.StepId) },
             ConvertedValue converted => converted with { Source = Renamed(converted.Source) },
             InterpolatedText text => new InterpolatedText([.. text.Parts.Select(Renamed)]),
             _ => expression,
@@ -288,6 +293,18 @@ public abstract record ValueExpression
         JsonValueKind.Null or JsonValueKind.Undefined => "",
         _ => value.GetRawText(),
     };
+
+    /// <summary>The elements of a list, or the members of an object with their names.</summary>
+    /// <exception cref="UnresolvedBindingException">It is neither, or a name is wanted and elements have none.</exception>
+    private protected List<(string? Name, JsonElement Value)> Elements(JsonElement value, string stepId, bool named) => value.ValueKind switch
+    {
+        JsonValueKind.Object => [.. value.EnumerateObject().Select(m => ((string?)m.Name, m.Value))],
+        JsonValueKind.Array when !named => [.. value.EnumerateArray().Select(e => ((string?)null, e))],
+        _ => throw new UnresolvedBindingException($"{this} leads nowhere: what step '{stepId}' returned there is {(named ? "no object" : "no list or object")} but {Json.Word(Json.TypeOf(value))}. Give the argument as an adapted parameter."),
+    };
+
+    private protected static string Counted(List<(string? Name, JsonElement Value)> elements) =>
+        string.Create(CultureInfo.InvariantCulture, $"{elements.Count} {(elements is [{ Name: not null }, ..] ? "member" : "element")}{(elements.Count == 1 ? "" : "s")}");
 
     private protected JsonElement Follow(JsonElement root, string pointer, string what) => JsonPointer.TryResolve(root, pointer, out var found)
         ? found

@@ -34,6 +34,13 @@ public class ValueExpressionTests
         { "$steps.o.outputs$[?@.name=='it\\'s'].ids[0]", new ElementReference("o", "", "/name", new LiteralValue(Json.String("it's")), "/ids/0") },
         { "$steps.o.outputs$['a b'][?@==7]", new ElementReference("o", "/a b", "", new LiteralValue(Json.Read("7"))) },
         { "$steps.o.outputs$[?@.k==$steps.p.outputs#/a%255Db].id|upper", new ConvertedValue(new ElementReference("o", "", "/k", new StepReference("p", "/a]b"), "/id"), ValueConversion.ToUpper) },
+        { "$steps.o.outputs$.variants[?@.color==$inputs.color]~", new ElementReference("o", "/variants", "/color", new InputReference("color"), TakesName: true) },
+        { "$steps.o.outputs$[?@=='a~']~|number", new ConvertedValue(new ElementReference("o", "", "", new LiteralValue(Json.String("a~")), TakesName: true), ValueConversion.ToNumber) },
+        { "$steps.o.outputs$['a~'][?@['~']==1]['~']", new ElementReference("o", "/a~0", "/~0", new LiteralValue(Json.Read("1")), "/~0") },
+        { "$steps.o.outputs$.accounts[*]~", new OnlyElementReference("o", "/accounts", TakesName: true) },
+        { "$steps.o.outputs$[*]", new OnlyElementReference("o", "") },
+        { "$steps.o.outputs$['[*]~'][*].iban", new OnlyElementReference("o", "/[*]~0", "/iban") },
+        { "About {$steps.o.outputs$.accounts[*]~}", new InterpolatedText([new LiteralText("About "), new OnlyElementReference("o", "/accounts", TakesName: true)]) },
         { "$inputs.id|string", new ConvertedValue(new InputReference("id"), ValueConversion.ToText) },
         { "$inputs.id|without:%23|number", new ConvertedValue(new ConvertedValue(new InputReference("id"), ValueConversion.Without("#")), ValueConversion.ToNumber) },
         { "$inputs.on|date:dd.MM.yyyy>yyyy-MM-dd", new ConvertedValue(new InputReference("on"), ValueConversion.Date("dd.MM.yyyy", "yyyy-MM-dd")) },
@@ -80,6 +87,15 @@ public class ValueExpressionTests
     [InlineData("$steps.a.outputs$.items[?@.x=='y]", "no path")]
     [InlineData("$steps.a.outputs$.items[?@.x=={}]", "no path")]
     [InlineData("$steps.a.outputs$.items[?@.x==$name]", "$inputs.<name>")]
+    [InlineData("$steps.a.outputs$.items~", "no path")]
+    [InlineData("$steps.a.outputs$~", "no path")]
+    [InlineData("$steps.a.outputs$.items[?@.x==1].id~", "no path")]
+    [InlineData("$steps.a.outputs$.items[?@.x==1]~.id", "no path")]
+    [InlineData("$steps.a.outputs$.items[?@.x==1]~~", "no path")]
+    [InlineData("$steps.a.outputs$.items[*].id~", "no path")]
+    [InlineData("$steps.a.outputs$.items[*]~.id", "no path")]
+    [InlineData("$steps.a.outputs$.items[*][*]", "no path")]
+    [InlineData("$steps.a.outputs$.items[*", "no path")]
     [InlineData("$item#sku", "JSON Pointer")]
     [InlineData("$inputs.a#id", "JSON Pointer")]
     [InlineData("$steps.a.outputs#/~2", "JSON Pointer")]
@@ -124,6 +140,10 @@ public class ValueExpressionTests
         AnyReference.Sample(reference => Assert.Equal(reference, ValueExpression.Parse(reference.ToString()!)), iter: 5000);
 
     [Fact]
+    public void The_text_of_every_reference_is_a_literal_once_escaped() =>
+        AnyReference.Sample(reference => Assert.Equal(new LiteralText(reference.ToString()!), ValueExpression.Parse(ValueExpression.Escape(reference.ToString()!))), iter: 2000);
+
+    [Fact]
     public void Every_interpolation_reads_back_as_it_was_written() => AnyInterpolation.Sample(
         text =>
         {
@@ -141,6 +161,20 @@ public class ValueExpressionTests
             ["$inputs.one", "$steps.two.outputs#/x", "$inputs.three", "$inputs.one"],
             ValueExpression.References(template).Select(r => r.ToString()));
     }
+
+    [Fact]
+    public void A_name_of_a_member_has_no_parts()
+    {
+        Assert.Contains("nothing at '/id'", Assert.Throws<ArgumentException>(() => new OnlyElementReference("o", "/x", "/id", TakesName: true)).Message, StringComparison.Ordinal);
+        Assert.Contains("nothing at '/id'", Assert.Throws<ArgumentException>(() => new ElementReference("o", "/x", "/k", new InputReference("a"), "/id", TakesName: true)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Steps_are_renamed_in_every_reference() => Given.JsonEqual(
+        """["$steps.new.outputs$.a[?@.b==$steps.new.outputs#/c]~","$steps.new.outputs$.a[*].b|number","{$steps.new.outputs$.a[*]~}","$$$steps.old.outputs$.a[*]~"]""",
+        ValueExpression.RenameSteps(
+            Given.Value("""["$steps.old.outputs$.a[?@.b==$steps.old.outputs#/c]~","$steps.old.outputs$.a[*].b|number","{$steps.old.outputs$.a[*]~}","$$$steps.old.outputs$.a[*]~"]"""),
+            id => id == "old" ? "new" : id));
 
     [Theory]
     [InlineData("a", true)]
@@ -168,8 +202,12 @@ public class ValueExpressionTests
         Given.AnyPointer,
         Given.AnyPointer,
         Gen.OneOf<ValueExpression>(AnyPlainReference, Given.AnyText.Select(t => (ValueExpression)new LiteralValue(Json.String(t))), Gen.OneOf("1", "-2.5", "true", "null").Select(j => (ValueExpression)new LiteralValue(Json.Read(j)))),
-        Given.AnyPointer,
-        (step, list, compared, match, pointer) => (ValueExpression)new ElementReference(step, list, compared, match, pointer));
+        AnyPart,
+        (step, list, compared, match, part) => (ValueExpression)new ElementReference(step, list, compared, match, part.Pointer, part.TakesName));
+
+    private static Gen<ValueExpression> AnyOnlyElement => Gen.Select(Given.AnyName, Given.AnyPointer, AnyPart, (step, list, part) => (ValueExpression)new OnlyElementReference(step, list, part.Pointer, part.TakesName));
+
+    private static Gen<(string Pointer, bool TakesName)> AnyPart => Gen.OneOf(Given.AnyPointer.Select(p => (p, false)), Gen.Const(("", true)));
 
     private static Gen<ValueConversion> AnyConversion => Gen.OneOf(
         Gen.OneOf(ValueConversion.ToText, ValueConversion.ToNumber, ValueConversion.ToLower, ValueConversion.ToUpper, ValueConversion.Trim),
@@ -177,7 +215,7 @@ public class ValueExpressionTests
         Gen.Select(Gen.OneOf([.. ValueConversion.DateFormats]), Gen.OneOf([.. ValueConversion.DateFormats]), ValueConversion.Date));
 
     private static Gen<ValueExpression> AnyReference => Gen.Select(
-        Gen.OneOf(AnyPlainReference, AnyElement), AnyConversion.Array[0, 2], (source, conversions) => conversions.Aggregate(source, (value, conversion) => new ConvertedValue(value, conversion)));
+        Gen.OneOf(AnyPlainReference, AnyElement, AnyOnlyElement), AnyConversion.Array[0, 2], (source, conversions) => conversions.Aggregate(source, (value, conversion) => new ConvertedValue(value, conversion)));
 
     // In reading, neighbouring literals are one: so references stand in an interpolation with one literal, or none, between them.
     private static Gen<InterpolatedText> AnyInterpolation => Gen.Select(Given.AnyText, Gen.Select(AnyReference, Given.AnyText).Array[1, 4], (first, rest) =>

@@ -8,7 +8,17 @@ public class ValueReferencesTests
 {
     private const string Order = """{ "items": [ { "name": "lamp", "id": "I-1", "sizes": ["s"] }, { "name": "desk", "id": "I-2" }, { "name": "desk", "id": "I-2" }, { "name": "rug", "id": "I-3" }, { "name": "rug", "id": "I-4" } ], "count": 12 }""";
 
+    private const string Product = """{ "variants": { "1008292230": { "color": "red", "price": 10 }, "1656367028": { "color": "black", "price": 12 }, "1700000000": { "color": "black", "price": 12 }, "sizes": ["s"] }, "makers": { "M-100": { "name": "Lamp & Co" } }, "tags": ["lamp"], "none": {} }""";
+
     [Theory]
+    [InlineData("$steps.product.outputs$.variants[?@.color=='red']~", "\"1008292230\"")]
+    [InlineData("$steps.product.outputs$.variants[?@.color=='red']~|number", "1008292230")]
+    [InlineData("$steps.product.outputs$.variants[?@.color=='red'].price", "10")]
+    [InlineData("$steps.product.outputs$.variants[?@.color=='black'].price", "12")]
+    [InlineData("$steps.product.outputs$.makers[*]~", "\"M-100\"")]
+    [InlineData("$steps.product.outputs$.makers[*].name", "\"Lamp & Co\"")]
+    [InlineData("$steps.product.outputs$.tags[*]", "\"lamp\"")]
+    [InlineData("about {$steps.product.outputs$.makers[*]~}", "\"about M-100\"")]
     [InlineData("$steps.order.outputs$.items[?@.name==$inputs.item].id", "\"I-1\"")]
     [InlineData("$steps.order.outputs$.items[?@.name=='lamp'].sizes[0]", "\"s\"")]
     [InlineData("$steps.order.outputs$.items[?@.name=='desk'].id", "\"I-2\"")]
@@ -24,7 +34,16 @@ public class ValueReferencesTests
     [InlineData("$steps.order.outputs$.items[?@.name=='sofa'].id", "none of the 5 elements")]
     [InlineData("$steps.order.outputs$.items[?@.name=='rug'].id", "ambiguous")]
     [InlineData("$steps.order.outputs$.items[?@.name=='desk'].sizes", "has nothing at /sizes")]
-    [InlineData("$steps.order.outputs$.count[?@=='desk']", "is no list")]
+    [InlineData("$steps.order.outputs$.count[?@=='desk']", "there is no list or object but integer")]
+    [InlineData("$steps.order.outputs$.items[?@.name=='lamp']~", "there is no object but array")]
+    [InlineData("$steps.product.outputs$.tags[*]~", "there is no object but array")]
+    [InlineData("$steps.product.outputs$.variants[?@.color=='blue']~", "none of the 4 members that step 'product' returned has that value there. Check 'blue', or give the argument")]
+    [InlineData("$steps.product.outputs$.variants[?@.color=='black']~", "is ambiguous: 2 members that step 'product' returned")]
+    [InlineData("$steps.product.outputs$.variants[?@.color=='red'].weight", "the member (object) has nothing at /weight")]
+    [InlineData("$steps.product.outputs$.variants[*]~", "is ambiguous: step 'product' returned 4 members there, and only one was expected")]
+    [InlineData("$steps.product.outputs$.none[*]~", "returned there is empty")]
+    [InlineData("$steps.product.outputs$.colors[*]~", "has nothing at /colors")]
+    [InlineData("$steps.order.outputs$.items[*].id", "returned 5 elements there")]
     [InlineData("$inputs.item|number", "cannot be converted by 'number'")]
     [InlineData("$inputs.item|without:x", "cannot be converted")]
     [InlineData("$inputs.item|date:dd.MM.yyyy>yyyy-MM-dd", "cannot be converted")]
@@ -54,6 +73,7 @@ public class ValueReferencesTests
     {
         var resolver = new TemplateResolver(Given.Values(("item", "\"lamp\""), ("number", "\"#42\""), ("day", "\"04.05.2031\"")), Given.Value("""{"id":"E-9"}"""));
         resolver.Results["order"] = Given.Value(Order);
+        resolver.Results["product"] = Given.Value(Product);
         return ValueExpression.Parse(template).Evaluate(resolver);
     }
 }

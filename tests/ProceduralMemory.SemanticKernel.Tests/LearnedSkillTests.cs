@@ -101,6 +101,59 @@ public sealed class LearnedSkillTests : IDisposable
     }
 
     [Fact]
+    public async Task A_variant_that_is_chosen_by_its_color_where_the_product_has_them_by_their_ids()
+    {
+        await RecordAsync("exchange", "Exchange it for the black one of P-lamp", async () =>
+        {
+            await Call("get_product", ("productId", "P-lamp"));
+            await Call("exchange", ("variantId", 1656367028L), ("price", 12));
+        });
+        await RecordAsync("exchange", "Exchange it for the green one of P-desk", async () =>
+        {
+            await Call("get_product", ("productId", "P-desk"));
+            await Call("exchange", ("variantId", 7700000001L), ("price", 31));
+        });
+
+        Assert.Contains(
+            "exchange: store.exchange(variantId: $steps.get_product.outputs$.variants[?@.color==$inputs.color]~|number, price: $steps.get_product.outputs$.variants[?@.color==$inputs.color].price)",
+            await _memory.ShowAsync("exchange"),
+            StringComparison.Ordinal);
+        Assert.Contains("name of a member", (await _memory.ExplainAsync("exchange")).Single(a => a.Argument == "/variantId").Evidence);
+        await ReplayAsync("exchange", """{"productId":"P-rug","color":"blue"}""");
+        Assert.Equal(["get_product P-rug", "exchange 8800000002 52"], _store.Calls);
+
+        // Two are grey, and none is pink: nothing is guessed, and nothing called.
+        foreach (var (color, says) in new[] { ("grey", "ambiguous: 2 members"), ("pink", "none of the 4 members") })
+        {
+            _store.Forget();
+            var result = await _memory.ReplayAsync(_kernel, "exchange", ReplayRequest.For(Given.Value($$"""{"productId":"P-rug","color":"{{color}}"}""")));
+
+            Assert.Equal(ReplayOutcome.Failed, result.Outcome);
+            Assert.Contains(says, result.Message, StringComparison.Ordinal);
+            Assert.Equal(["get_product P-rug"], _store.Calls);
+        }
+    }
+
+    [Fact]
+    public async Task The_name_of_the_only_member_and_what_is_inside_of_it()
+    {
+        await RecordAsync("pay", "Pay order W1", async () =>
+        {
+            await Call("get_wallet", ("orderId", "W1"));
+            await Call("pay", ("orderId", "W1"), ("method", "card_1110001"), ("holder", "H-1110001"));
+        });
+
+        await ReplayAsync("pay", """{"orderId":"W4"}""");
+        Assert.Equal(["get_wallet W4", "pay W4 card_4440004 H-4440004"], _store.Calls);
+
+        _store.Forget();
+        var result = await _memory.ReplayAsync(_kernel, "pay", ReplayRequest.For(Given.Value("""{"orderId":"W7"}""")));
+        Assert.Equal(ReplayOutcome.Failed, result.Outcome);
+        Assert.Contains("step 'get_wallet' returned 2 members there, and only one was expected", result.Message, StringComparison.Ordinal);
+        Assert.Equal(["get_wallet W7"], _store.Calls);
+    }
+
+    [Fact]
     public async Task A_value_inside_a_text()
     {
         await RecordAsync("notify", "Tell ada@example.org about order W1", async () =>
@@ -275,6 +328,36 @@ public sealed class LearnedSkillTests : IDisposable
                 ? JsonSerializer.SerializeToElement(new { order.Status, Total = order.Total, Count = order.Items.Length, Items = order.Items.Select(i => new { Name = i, ItemId = $"{orderId}-{i}" }) }, JsonSerializerOptions.Web)
                 : JsonSerializer.SerializeToElement(new { error = $"There is no order {orderId}." });
         }
+
+        [KernelFunction("get_product"), FunctionEffect(StepEffect.Read)]
+        public JsonElement GetProduct(string productId)
+        {
+            _calls.Add($"get_product {productId}");
+            return Given.Value(productId switch
+            {
+                "P-lamp" => """{"variants":{"1008292230":{"color":"silver","price":10},"1656367028":{"color":"black","price":12}}}""",
+                "P-desk" => """{"variants":{"7700000001":{"color":"green","price":31},"7700000002":{"color":"black","price":32},"7700000003":{"color":"white","price":33}}}""",
+                _ => """{"variants":{"8800000001":{"color":"grey","price":51},"8800000002":{"color":"blue","price":52},"8800000003":{"color":"grey","price":53},"8800000004":{"color":"black","price":54}}}""",
+            });
+        }
+
+        [KernelFunction("exchange")]
+        public string Exchange(long variantId, int price) => Done(string.Create(CultureInfo.InvariantCulture, $"exchange {variantId} {price}"));
+
+        [KernelFunction("get_wallet"), FunctionEffect(StepEffect.Read)]
+        public JsonElement GetWallet(string orderId)
+        {
+            _calls.Add($"get_wallet {orderId}");
+            return Given.Value(orderId switch
+            {
+                "W1" => """{"methods":{"card_1110001":{"holder":"H-1110001"}}}""",
+                "W7" => """{"methods":{"card_7770007":{"holder":"H-7770007"},"card_7770008":{"holder":"H-7770007"}}}""",
+                _ => """{"methods":{"card_4440004":{"holder":"H-4440004"}}}""",
+            });
+        }
+
+        [KernelFunction("pay")]
+        public string Pay(string orderId, string method, string holder) => Done($"pay {orderId} {method} {holder}");
 
         [KernelFunction("find_customer"), FunctionEffect(StepEffect.Read)]
         public string FindCustomer(string city) => Done($"find_customer {city}");

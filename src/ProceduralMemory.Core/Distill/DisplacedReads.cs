@@ -77,7 +77,8 @@ internal static class DisplacedReads
         }
 
         var leaves = Leaves.Of(result, ArgumentDepth, MaxLeaves).ToList();
-        var given = leaves.Select(l => ValueKey.Of(l.Value)).Where(k => k is not null).ToHashSet(StringComparer.Ordinal);
+        var given = leaves.Select(l => ValueKey.Of(l.Value)).OfType<string>().ToHashSet(StringComparer.Ordinal);
+        given.UnionWith(Leaves.NamesOf(result, ArgumentDepth, MaxLeaves).Where(MemberNames.IsData).Select(ValueKey.OfText).OfType<string>());
         // What is beyond the cap might be what it needs.
         return leaves.Count == MaxLeaves || Leaves.Of(later.Arguments, ArgumentDepth, MaxLeaves).Any(l => !ValueKey.IsTrivial(l.Value) && ValueKey.Of(l.Value) is { } key && given.Contains(key));
     }

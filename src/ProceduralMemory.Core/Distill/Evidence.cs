@@ -13,6 +13,9 @@ internal static class Evidence
     public const string SometimesAbsent = "not given in every recording";
     public const string Identifier = "looks like an id";
     public const string ByPlaceInList = "by its place in a list";
+    public const string NameOfMember = "name of a member";
+    public const string OnlyMember = "the only one of its object";
+    public const string UnderAnId = "under a name that looks like an id";
     public const string ElementOfLoop = "part of the loop's element";
     public const string Withheld = "not kept in the recording";
 

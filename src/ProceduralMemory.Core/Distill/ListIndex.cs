@@ -79,6 +79,16 @@ internal static class Leaves
     /// <summary>The leaves of a value with where they are, in the order of the document.</summary>
     public static IEnumerable<(string Pointer, JsonElement Value)> Of(JsonElement value, int depth, int most) => Visit(value, "", depth).Take(most);
 
+    /// <summary>The names of the members of a value's objects, in the order of the document.</summary>
+    public static IEnumerable<string> NamesOf(JsonElement value, int depth, int most) => Names(value, depth).Take(most);
+
+    private static IEnumerable<string> Names(JsonElement value, int depthLeft) => value.ValueKind switch
+    {
+        JsonValueKind.Object when depthLeft > 0 => value.EnumerateObject().SelectMany(m => Names(m.Value, depthLeft - 1).Prepend(m.Name)),
+        JsonValueKind.Array when depthLeft > 0 => value.EnumerateArray().SelectMany(i => Names(i, depthLeft - 1)),
+        _ => [],
+    };
+
     private static IEnumerable<(string Pointer, JsonElement Value)> Visit(JsonElement value, string pointer, int depthLeft)
     {
         switch (value.ValueKind)

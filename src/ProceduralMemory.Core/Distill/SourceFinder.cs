@@ -121,14 +121,16 @@ internal sealed partial class SourceFinder
         }
 
         // Equal values go before converted ones.
-        if (shared is [var first] && (ReferenceEquals(first.Expression, first.Source.Expression) || results is not [{ Expression: StepReference or ItemReference }, ..]))
+        if (shared is [var first] && (ReferenceEquals(first.Expression, first.Source.Expression) || results is not [{ Expression: StepReference or OnlyElementReference or ItemReference }, ..]))
         {
             found.Add(Shared(position, first.Source, first.Expression));
         }
 
-        var elements = position.Traces > 1 && (position.IsInList || position.IsEqual) ? [] : _elements.Find(position, ResultsOf(position).Find(position.Values[0]));
+        IReadOnlyList<Hypothesis> elements = position.Traces > 1 && (position.IsInList || position.IsEqual)
+            ? []
+            : [.. _elements.Find(position, ResultsOf(position).Find(position.Values[0])), .. _elements.Find(position, ResultsOf(position).FindNames(position.Values[0]))];
         var byPlace = results.Select(r => r.Hypothesis).ToList();
-        found.AddRange(results.Count == 0 || IsOneOfSeveral(results[0].Place, position) ? [.. elements, .. byPlace] : [.. byPlace, .. elements]);
+        found.AddRange(results.Count == 0 || results[0].IsOneOfSeveral ? [.. elements, .. byPlace] : [.. byPlace, .. elements]);
         if (found.Count == 0 && !IsNamed && IsInEveryRequest(position, inOtherWords: true) && !IsWording(position))
         {
             found.Add(NewInput(position, InRequest));
@@ -202,7 +204,7 @@ internal sealed partial class SourceFinder
 
         if (ValueKey.OfText(piece) is { } key && _known.TryGetValue(key, out var sources))
         {
-            foreach (var source in sources.Where(s => s.Kind is SourceKind.Input or SourceKind.Binding && s.Expression is InputReference or StepReference or ElementReference or ItemReference))
+            foreach (var source in sources.Where(s => s.Kind is SourceKind.Input or SourceKind.Binding && s.Expression is InputReference or StepReference or ElementReference or OnlyElementReference or ItemReference))
             {
                 if (source.SeenFrom(position) is { } values)
                 {
@@ -312,15 +314,16 @@ internal sealed partial class SourceFinder
         });
 
     /// <summary>
-    /// Places in earlier results that have the values in every trace. Those that depend on an order of a list come last; then those of earlier steps go first, and of
-    /// one step those of a more similar name, then those less deep, then in the order of the document.
+    /// Places in earlier results that have the values in every trace, and names of members that are the only ones. Those that depend on an order of a list or on an id come
+    /// last; then those of earlier steps go first, and of one step values before names, those of a more similar name, then those less deep, then in the order of the document.
     /// </summary>
-    private List<(Place Place, ValueExpression Expression, Hypothesis Hypothesis)> Results(Position position)
+    private List<(Place Place, bool IsOneOfSeveral, ValueExpression Expression, Hypothesis Hypothesis)> Results(Position position)
     {
-        var found = new List<(Place Place, ValueExpression Expression, double Similarity)>();
+        var found = new List<(Place Place, WayTo Way, ValueExpression Expression, double Similarity)>();
         var tried = 0;
         var specificity = SpecificityOf(position);
-        foreach (var place in ResultsOf(position).Find(position.Values[0]).Where(p => !IsElementOfLoop(p, position.Call)).OrderBy(p => p.IsInLaterElement).ThenBy(p => p.Step))
+        var places = ResultsOf(position).Find(position.Values[0]).Concat(ResultsOf(position).FindNames(position.Values[0]));
+        foreach (var place in places.Where(p => !IsElementOfLoop(p, position.Call)).OrderBy(p => p.IsInLaterElement).ThenBy(p => p.Step))
         {
             if (++tried > MaxPlacesTried && found.Count > 0)
             {
@@ -328,33 +331,79 @@ internal sealed partial class SourceFinder
             }
 
             var similarity = FieldName.Similarity(position.Name, place.Field);
-            if (ValuesAt(place, position) is { } values
-                && ValueMatch.Between(ReferenceTo(place), values, position.Values) is { } expression
+            if (WaysTo(place, position).FirstOrDefault(w => w.Matches(position) is not null) is { } way
                 && specificity + (WorthOfAName * similarity) - Math.Log2(1 + ResultsOf(position).Values) >= EnoughToBind
-                && !IsChance(place, position))
+                && !IsChance(way.Seen, position))
             {
-                found.Add((place, expression, similarity));
+                found.Add((place, way, way.Matches(position)!, similarity));
             }
         }
 
         return
         [
             .. found
-                .OrderBy(f => f.Place.IsInLaterElement)
-                .ThenBy(f => f.Expression is not (StepReference or ItemReference))
+                .OrderBy(f => f.Way.Seen.IsInLaterElement || f.Way.IsUnderAnId)
+                .ThenBy(f => f.Expression is not (StepReference or OnlyElementReference or ItemReference))
                 .ThenBy(f => f.Place.Step)
+                .ThenBy(f => f.Place.IsName)
                 .ThenByDescending(f => f.Similarity)
                 .ThenBy(f => f.Place.Tokens.Count)
-                .Select(f => (f.Place, f.Expression, new Hypothesis(
+                .Select(f => (f.Place, f.Way.IsOneOfSeveral, f.Expression, new Hypothesis(
                     f.Expression is InterpolatedText ? SourceKind.Composed : SourceKind.Binding,
                     f.Expression.ToString()!,
-                    EvidenceOf(f.Place, f.Similarity, position.Traces),
+                    EvidenceOf(f.Way, f.Place.IsName, f.Similarity, position.Traces),
                     () => new ValueSource(position, f.Expression is InterpolatedText ? SourceKind.Composed : SourceKind.Binding, f.Expression)))),
         ];
     }
 
-    /// <summary>Whether a place is an element of a list by chance, as far as can be told: it is not the first; or there are others, and no second trace has it at the same place.</summary>
-    private bool IsOneOfSeveral(Place place, Position position) => place.IsInLaterElement || (position.Traces == 1 && _elements.ListsAround(place, position).Any(l => l.List.GetArrayLength() > 1));
+    /// <summary>How a place can be referred to, the better way first: under the only member of an object whose names are data, whatever its name; else by the names and indices.</summary>
+    private IEnumerable<WayTo> WaysTo(Place place, Position position)
+    {
+        var around = _elements.Around(place, position);
+        List<Surrounding> objects = [.. around.Where(a => a.IsObject)];
+        if (objects is [{ IsSeveral: false } only] && only.TakesName == place.IsName
+            && ValuesIn(place.Step, position, result => JsonPointer.TryResolve(result, only.Pointer, out var members) && members.ValueKind is JsonValueKind.Object ? OnlyIn(members, only) : null) is { } values)
+        {
+            var depth = JsonPointer.Tokens(only.Pointer).Count();
+            yield return new WayTo(
+                new OnlyElementReference(_aligned.Steps[place.Step].Id, only.Pointer, only.Inner, only.TakesName),
+                values,
+                // It is as good as the first element of a list.
+                place with { Tokens = [.. place.Tokens.Take(depth), "0", .. place.Tokens.Skip(depth + 1)], IsName = false },
+                position.Traces == 1 && around.Any(a => !a.IsObject && a.IsSeveral))
+            {
+                IsOnly = true,
+            };
+        }
+
+        if (!place.IsName && ValuesAt(place, position) is { } fixedly)
+        {
+            yield return new WayTo(ReferenceTo(place), fixedly, place, place.IsInLaterElement || (position.Traces == 1 && around.Any(a => a.IsSeveral))) { IsUnderAnId = objects.Count > 0 };
+        }
+
+        static JsonElement? OnlyIn(JsonElement members, Surrounding only) => members.EnumerateObject().Take(2).ToList() is [var member]
+            ? only.TakesName ? Json.String(member.Name) : JsonPointer.TryResolve(member.Value, only.Inner, out var value) ? value : null
+            : null;
+    }
+
+    /// <summary>A way to refer to a place.</summary>
+    /// <param name="Reference">The reference.</param>
+    /// <param name="Values">What every row of the position sees there.</param>
+    /// <param name="Seen">The place, as it depends on the order of lists.</param>
+    /// <param name="IsOneOfSeveral">
+    /// Whether it is an element of a list, or a member of an object, by chance, as far as can be told: it is not the first; or there are others, and no second trace has it at
+    /// the same place.
+    /// </param>
+    private sealed record WayTo(ValueExpression Reference, IReadOnlyList<JsonElement> Values, Place Seen, bool IsOneOfSeveral)
+    {
+        /// <summary>Whether it leads to the only member of an object.</summary>
+        public bool IsOnly { get; init; }
+
+        /// <summary>Whether it leads through the name of a member that is data.</summary>
+        public bool IsUnderAnId { get; init; }
+
+        public ValueExpression? Matches(Position position) => ValueMatch.Between(Reference, Values, position.Values);
+    }
 
     /// <summary>
     /// Whether that recordings agree on a later element of a list shows nothing: two may agree by chance, and equal values were the same element every time. Nor is a
@@ -363,9 +412,15 @@ internal sealed partial class SourceFinder
     private static bool IsChance(Place place, Position position) => position.Traces > 1
         && ((place.IsInLaterElement && (position.IsEqual || position.Traces < RecordingsThatShowAPlace)) || (position.IsInList && place.IsInList));
 
-    private List<string> EvidenceOf(Place place, double similarity, int traces)
+    private List<string> EvidenceOf(WayTo way, bool isName, double similarity, int traces)
     {
+        var place = way.Seen;
         var evidence = new List<string> { _aligned.Steps[place.Step].Role is AlignedRole.Item ? Evidence.ElementOfLoop : Evidence.ResultOf(_aligned.Steps[place.Step].Id) };
+        if (isName)
+        {
+            evidence.Add(Evidence.NameOfMember);
+        }
+
         if (similarity >= 1)
         {
             evidence.Add(Evidence.SameName);
@@ -376,7 +431,15 @@ internal sealed partial class SourceFinder
             evidence.Add(Evidence.InAll(traces));
         }
 
-        if (place.IsInLaterElement)
+        if (way.IsOnly)
+        {
+            evidence.Add(Evidence.OnlyMember);
+        }
+        else if (way.IsUnderAnId)
+        {
+            evidence.Add(Evidence.UnderAnId);
+        }
+        else if (place.IsInLaterElement)
         {
             evidence.Add(Evidence.ByPlaceInList);
         }
@@ -389,12 +452,14 @@ internal sealed partial class SourceFinder
         && _aligned.Steps.Any(s => s.Role is AlignedRole.Loop && s.Loop == step.Loop && s.Source == place.Step && place.Pointer.StartsWith(s.Shape!.Pointer + "/", StringComparison.Ordinal));
 
     /// <summary>What every row of a position sees at a place of a result; <see langword="null"/> where one sees nothing there.</summary>
-    private List<JsonElement>? ValuesAt(Place place, Position position)
+    private List<JsonElement>? ValuesAt(Place place, Position position) => ValuesIn(place.Step, position, result => JsonPointer.TryResolve(result, place.Pointer, out var value) ? value : null);
+
+    private List<JsonElement>? ValuesIn(int step, Position position, Func<JsonElement, JsonElement?> find)
     {
         var values = new List<JsonElement>();
         foreach (var row in position.Call.Rows)
         {
-            if (_aligned.Steps[place.Step].SeenFrom(row, position.Call.Loop)?.Result is not { } result || !JsonPointer.TryResolve(result, place.Pointer, out var value))
+            if (_aligned.Steps[step].SeenFrom(row, position.Call.Loop)?.Result is not { } result || find(result) is not { } value)
             {
                 return null;
             }

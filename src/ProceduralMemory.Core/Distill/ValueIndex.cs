@@ -7,12 +7,13 @@ namespace ProceduralMemory.Distill;
 /// <param name="Step">The step whose result it is; -1 for the named inputs of the recording.</param>
 /// <param name="Tokens">The names and indices that lead to it.</param>
 /// <param name="Value">The value.</param>
-internal sealed record Place(int Step, IReadOnlyList<string> Tokens, JsonElement Value)
+/// <param name="IsName">Whether the value is the name of the member that they lead to, and not what stands there.</param>
+internal sealed record Place(int Step, IReadOnlyList<string> Tokens, JsonElement Value, bool IsName = false)
 {
     public string Pointer => Tokens.Aggregate("", JsonPointer.Append);
 
     /// <summary>The name of the field that holds it, or of the list or object around it.</summary>
-    public string Field => Tokens.LastOrDefault(t => !IsIndex(t)) ?? "";
+    public string Field => Tokens.SkipLast(IsName ? 1 : 0).LastOrDefault(t => !IsIndex(t)) ?? "";
 
     /// <summary>Whether the way leads through an element of a list that is not the first: such a place depends on how long and how ordered the list happened to be.</summary>
     public bool IsInLaterElement => Tokens.Any(t => IsIndex(t) && t != "0");
@@ -25,7 +26,7 @@ internal sealed record Place(int Step, IReadOnlyList<string> Tokens, JsonElement
 }
 
 /// <summary>
-/// Where the values that arguments have stand in the results of one trace. Only those are kept, so that a large result takes time but no memory.
+/// Where the values that arguments have stand in the results of one trace, as values or as names of members. Only those are kept, so that a large result takes time but no memory.
 /// Bounded: of a result the first <see cref="MaxValuesPerResult"/> values in document order are looked at, and of a value the first
 /// <see cref="MaxPlacesPerValue"/> places are kept, those of earlier steps first.
 /// </summary>
@@ -35,6 +36,7 @@ internal sealed class ValueIndex
     public const int MaxPlacesPerValue = 64;
 
     private readonly Dictionary<string, List<Place>> _places = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<Place>> _names = new(StringComparer.Ordinal);
     private readonly HashSet<int> _lengths = [];
 
     /// <summary>How many values the results held: the more there are, the likelier it is that one of them equals an argument by chance.</summary>
@@ -49,7 +51,11 @@ internal sealed class ValueIndex
         }
 
         _places.TryAdd(key, []);
-        if (value.ValueKind is JsonValueKind.Object)
+        if (value.ValueKind is JsonValueKind.String or JsonValueKind.Number)
+        {
+            _names.TryAdd(ValueExpression.AsText(value), []);
+        }
+        else if (value.ValueKind is JsonValueKind.Object)
         {
             _lengths.Add(Json.LengthOf(value));
             foreach (var member in value.EnumerateObject())
@@ -98,6 +104,11 @@ internal sealed class ValueIndex
                     foreach (var member in value.EnumerateObject())
                     {
                         way.Add(member.Name);
+                        if (left > 0 && _names.TryGetValue(way[^1], out var names) && names.Count < MaxPlacesPerValue)
+                        {
+                            names.Add(new Place(step, [.. way], Json.String(way[^1]), IsName: true));
+                        }
+
                         Visit(member.Value);
                         way.RemoveAt(way.Count - 1);
                     }
@@ -137,6 +148,10 @@ internal sealed class ValueIndex
     }
 
     public IReadOnlyList<Place> Find(JsonElement value) => ValueKey.Of(value) is { } key && _places.TryGetValue(key, out var places) ? places : [];
+
+    /// <summary>The members of objects whose name is the value, or a number's text.</summary>
+    public IReadOnlyList<Place> FindNames(JsonElement value) =>
+        value.ValueKind is JsonValueKind.String or JsonValueKind.Number && _names.TryGetValue(ValueExpression.AsText(value), out var places) ? places : [];
 
     public IReadOnlyList<Place> Find(string text) => ValueKey.OfText(text) is { } key && _places.TryGetValue(key, out var places) ? places : [];
 }

@@ -77,7 +77,7 @@ internal static class SourceEditor
             [InputReference input] => inputs.Any(i => i.Name == input.Name && i.Unconfirmed) ? SourceKind.UnconfirmedConstant : SourceKind.Input,
             _ when references.TrueForAll(r => r is InputReference) => references.Count == 1 ? SourceKind.Input : SourceKind.Composed,
             [_] => SourceKind.Binding,
-            _ => template.ValueKind is JsonValueKind.String && ValueExpression.Parse(template.GetString()!) is ElementReference ? SourceKind.Binding : SourceKind.Composed,
+            _ => template.ValueKind is JsonValueKind.String && ValueExpression.Parse(template.GetString()!) is ElementReference or OnlyElementReference ? SourceKind.Binding : SourceKind.Composed,
         };
     }
 

@@ -15,12 +15,17 @@ public sealed class DistillingLawsTests
         Result,
         Constant,
         Text,
+        NameOfOnly,
+        InsideOfOnly,
+        NameOfChosen,
+        InsideOfChosen,
     }
 
     /// <summary>A random task: for each step the true origins of its arguments. An origin names an input, or an earlier step and a field of its result.</summary>
     private sealed record Plan(IReadOnlyList<IReadOnlyList<(Origin Origin, int Number, int Field)>> Steps)
     {
         private const int Fields = 3;
+        private const int Things = 4;
 
         /// <summary>The task done with fresh values: each seed makes other ones.</summary>
         public (Trace Trace, List<JsonElement> Arguments, List<JsonElement> Results) Do(int seed, bool renamed = false)
@@ -30,7 +35,7 @@ public sealed class DistillingLawsTests
             {
                 var members = Steps[i].Select((a, n) => $"\"a{n}\":{JsonSerializer.Serialize(ValueOf(a, i, seed))}");
                 var fields = Enumerable.Range(0, Fields).Select(f => $"\"f{f}\":{JsonSerializer.Serialize(ResultOf(i, f, seed))}");
-                calls.Add(($"t.s{i}", $"{{{string.Join(',', members)}}}", $"{{\"noise\":[{seed},true],\"data\":{{{string.Join(',', fields)}}}}}"));
+                calls.Add(($"t.s{i}", $"{{{string.Join(',', members)}}}", $"{{\"noise\":[{seed},true],\"data\":{{{string.Join(',', fields)}}},\"owner\":{{{Member("only", i, 0, seed)}}},\"things\":{{{string.Join(',', Enumerable.Range(0, Things).Select(t => Member("thing", i, (t + seed) % Things, seed)))}}}}}"));
                 arguments.Add(Given.Value(calls[i].Item2));
                 results.Add(Given.Value(calls[i].Item3));
             }
@@ -43,11 +48,23 @@ public sealed class DistillingLawsTests
         {
             Origin.Result when step > 0 => ResultOf(argument.Number % step, argument.Field, seed),
             Origin.Text when step > 0 => $"about {ResultOf(argument.Number % step, argument.Field, seed)}, please",
+            Origin.NameOfOnly when step > 0 => NameOf("only", argument.Number % step, 0, seed),
+            Origin.InsideOfOnly when step > 0 => InsideOf("only", argument.Number % step, 0, seed),
+            Origin.NameOfChosen when step > 0 => NameOf("thing", argument.Number % step, argument.Field, seed),
+            Origin.InsideOfChosen when step > 0 => InsideOf("thing", argument.Number % step, argument.Field, seed),
             Origin.Constant => Word("constant", argument.Number, 0),
             _ => Word("input", argument.Number, seed),
         };
 
         private static string ResultOf(int step, int field, int seed) => Word("result", (step * Fields) + field, seed);
+
+        // Members by their ids. Of several each is of a kind that is the same every time, and they stand in another order each time.
+        private static string Member(string among, int step, int thing, int seed) =>
+            $"\"{NameOf(among, step, thing, seed)}\":{{\"kind\":\"sort {"abcd"[thing]}\",\"v\":\"{InsideOf(among, step, thing, seed)}\"}}";
+
+        private static string NameOf(string among, int step, int thing, int seed) => Word(among, (step * Things) + thing, seed);
+
+        private static string InsideOf(string among, int step, int thing, int seed) => Word(among == "only" ? "part" : "quality", (step * Things) + thing, seed);
 
         // Letters, digits and length vary with the seed, and no two origins share a value.
         private static string Word(string kind, int number, int seed) => string.Create(CultureInfo.InvariantCulture, $"{kind[0]}{number}x{((seed * 7919L) + 104729) * 31337 % 1_000_003}");
@@ -65,6 +82,23 @@ public sealed class DistillingLawsTests
             AssertCalls(fresh.Arguments, Recorded.Called(distilled, InputsOf(distilled, fresh.Arguments), fresh.Results));
         },
         iter: 300);
+
+    [Fact]
+    public void What_earlier_results_have_as_values_or_as_names_of_members_is_not_asked_for() => Gen.Select(AnyPlan, Gen.Int[2, 3]).Sample(
+        (plan, count) =>
+        {
+            var steps = Recorded.Distilled([.. Enumerable.Range(1, count).Select(n => plan.Do(n).Trace)]).Definition.Steps;
+            for (var i = 1; i < steps.Count; i++)
+            {
+                foreach (var (origin, n) in plan.Steps[i].Select((a, n) => (a.Origin, n)).Where(a => a.Origin is not (Origin.Input or Origin.Constant)))
+                {
+                    var template = steps[i].Arguments.GetProperty(string.Create(CultureInfo.InvariantCulture, $"a{n}")).GetString()!;
+                    Assert.True(ValueExpression.Parse(template).References().All(r => r is StepReference), $"{origin}: {template}");
+                    Assert.True(origin is not (Origin.NameOfOnly or Origin.NameOfChosen) || template.EndsWith('~'), $"{origin}: {template}");
+                }
+            }
+        },
+        iter: 200);
 
     [Fact]
     public void The_order_of_the_recordings_their_ids_and_their_times_make_no_difference() => Gen.Select(AnyPlan, Gen.Shuffle(new[] { 1, 2, 3 })).Sample(

@@ -13,7 +13,7 @@ public sealed class ExchangeTests : IDisposable
     public void Dispose() => _test.Dispose();
 
     [Fact]
-    public async Task An_export_reads_as_a_document_of_format_2()
+    public async Task An_export_reads_as_a_document_of_format_3()
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(Given.Input("x", JsonType.Integer)) with { Description = "Does é <things>.", Tags = ["t"] });
 
@@ -21,13 +21,25 @@ public sealed class ExchangeTests : IDisposable
 
         Given.JsonEqual(
             """
-            {"format":2,"name":"p","description":"Does é <things>.","tags":["t"],"version":1,
+            {"format":3,"name":"p","description":"Does é <things>.","tags":["t"],"version":1,
              "inputs":[{"name":"x","type":"integer","required":true}],
              "steps":[{"id":"a","action":"t.a","kind":"function","arguments":{"x":"$inputs.x"},"onFailure":"stop","effect":"unknown"}]}
             """,
             Given.Value(text));
         Assert.Contains("Does é <things>.", text, StringComparison.Ordinal);
         Assert.Contains('\n', text);
+    }
+
+    [Theory]
+    [InlineData(1, "$steps.a.outputs#/id")]
+    [InlineData(2, "$steps.a.outputs$.items[?@.name=='lamp'].id|upper")]
+    [InlineData(3, "$steps.a.outputs$.items[?@.name=='lamp']~")]
+    [InlineData(3, "$steps.a.outputs$.items[*]~")]
+    public async Task Documents_of_this_format_and_of_those_before_are_read(int format, string source)
+    {
+        await Memory.ImportAsync($$"""{"format":{{format}},"name":"p","steps":[{"action":"t.a"},{"action":"t.b","arguments":{"x":"{{source}}"} }]}""");
+
+        Given.JsonEqual($$"""{"x":"{{source}}"}""", (await Memory.GetAsync("p", 1)).Version.Steps[1].Arguments);
     }
 
     [Fact]
@@ -129,8 +141,8 @@ public sealed class ExchangeTests : IDisposable
     [InlineData("""{"name":"p","steps":[{"action":"t.a"}]}""", "format")]
     [InlineData("""{"format":"1","name":"p","steps":[{"action":"t.a"}]}""", "format")]
     [InlineData("""{"format":1.5,"name":"p","steps":[{"action":"t.a"}]}""", "format")]
-    [InlineData("""{"format":0,"name":"p","steps":[{"action":"t.a"}]}""", "reads 1 to 2")]
-    [InlineData("""{"format":3,"name":"p","steps":[{"action":"t.a"}]}""", "Update the ProceduralMemory packages")]
+    [InlineData("""{"format":0,"name":"p","steps":[{"action":"t.a"}]}""", "reads 1 to 3")]
+    [InlineData("""{"format":4,"name":"p","steps":[{"action":"t.a"}]}""", "Update the ProceduralMemory packages")]
     [InlineData("""{"format":1,"name":"p","stpes":[],"steps":[{"action":"t.a"}]}""", "stpes")]
     [InlineData("""{"format":1,"name":"p","steps":[{"action":"t.a","argumnets":{}}]}""", "argumnets")]
     [InlineData("""{"format":1,"name":"p","name":"q","steps":[{"action":"t.a"}]}""", "name")]

@@ -94,4 +94,5 @@ create table search_state (
 
 insert into search_state (id, change, analysis) values (1, 0, 1);
 
-update schema_info set version = 3;
+-- Documents of format 3 choose members of objects, which a library that knows only schema 2 would take for malformed.
+update schema_info set version = 3, min_reader = 3;

@@ -44,7 +44,7 @@ create virtual table search_index using fts5 (
 
 create virtual table search_words using fts5vocab ('search_index', 'row');
 
--- What changed of the words: filled by triggers, so that a library that knows no index leaves none behind that lies, and emptied by whoever knows it.
+-- What changed of the words: filled by triggers, so that no writer can forget it, and emptied by the library in the same transaction.
 create table search_queue (
     procedure_id text not null primary key references procedures (id)
 ) strict, without rowid;

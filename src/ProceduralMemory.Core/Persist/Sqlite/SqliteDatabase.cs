@@ -258,15 +258,25 @@ internal sealed class SqliteDatabase : IDisposable
         return OperatingSystem.IsWindows() ? $"file:///{uri.Replace('\\', '/')}" : $"file:{uri}";
     }
 
-    private static (int Version, int MinReader) ReadSchema(SqliteConnection connection)
+    private (int Version, int MinReader) ReadSchema(SqliteConnection connection)
     {
-        if (connection.ExecuteScalar<long>("select count(*) from sqlite_schema where type = 'table' and name = 'schema_info'") == 0)
+        // One statement, so that it sees either nothing or all of what another process migrates meanwhile.
+        var (known, theirs) = connection.QuerySingle<(long Known, long Theirs)>(
+            """
+            select (select count(*) from pragma_table_info('schema_info') where name in ('version', 'min_reader')),
+                   (select count(*) from sqlite_schema where type in ('table', 'view') and name not like 'sqlite\_%' escape '\')
+            """);
+        if (known == 2)
         {
-            return (0, 0);
+            var row = connection.QuerySingle<(long Version, long MinReader)>("select version, min_reader from schema_info");
+            return ((int)row.Version, (int)row.MinReader);
         }
 
-        var row = connection.QuerySingle<(long Version, long MinReader)>("select version, min_reader from schema_info");
-        return ((int)row.Version, (int)row.MinReader);
+        return theirs == 0
+            ? (0, 0)
+            : throw new ProcedureStoreException(
+                StoreFault.Foreign,
+                string.Create(CultureInfo.InvariantCulture, $"The file '{DisplayPath}' is a database of something else, with {theirs} {(theirs == 1 ? "table" : "tables")}, and is left as it is. Name another {nameof(ProceduralMemoryOptions.DatabasePath)}: a file that is not there yet is made."));
     }
 
     private void Migrate(SqliteConnection connection)

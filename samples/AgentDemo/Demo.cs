@@ -148,11 +148,18 @@ internal sealed class Demo : IAsyncDisposable
     {
         await using var world = new ReleaseWorld(Path.Combine(_workFolder, "chat"));
         using var agent = CreateAgent(world, withMemory: true);
-        _console.MarkupLine("Say what to deploy, such as \"Deploy version 1.4.0 of the catalog service\"; there are catalog, orders and billing. An empty line ends the talk.");
+        _console.MarkupLine("Say what to deploy, such as \"Deploy version 1.4.0 of the catalog service\"; there are catalog, orders and billing. An empty line, exit or quit ends the talk.");
         while (!cancellationToken.IsCancellationRequested)
         {
             _console.Markup("[bold]You:[/] ");
-            if (Console.ReadLine() is not { } line || string.IsNullOrWhiteSpace(line))
+            var line = Console.ReadLine();
+            if (line is null || Console.IsInputRedirected)
+            {
+                // Nobody pressed Enter here.
+                _console.WriteLine();
+            }
+
+            if (string.IsNullOrWhiteSpace(line) || line.Trim().ToUpperInvariant() is "EXIT" or "QUIT")
             {
                 break;
             }

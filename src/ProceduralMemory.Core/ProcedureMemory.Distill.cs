@@ -56,7 +56,7 @@ public sealed partial class ProcedureMemory
     /// </summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
     /// <param name="stepId">The step.</param>
-    /// <param name="argument">The argument's name, or a JSON Pointer into the step's arguments, such as <c>/address/city</c>.</param>
+    /// <param name="argument">The argument's name, or a JSON Pointer into the step's arguments, such as <c>/address/city</c>. The step must have it, or another step of the same action.</param>
     /// <param name="source">A template: a JSON string that is an expression (<see cref="ValueExpression"/>), or a constant. An input that it names and that is not declared is declared.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>

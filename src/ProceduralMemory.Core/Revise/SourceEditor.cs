@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using ProceduralMemory.Recall;
 
 namespace ProceduralMemory.Revise;
 
@@ -29,6 +30,11 @@ internal static class SourceEditor
         }
 
         var before = JsonPointer.TryResolve(step.Arguments, pointer, out var found) ? found : (JsonElement?)null;
+        if (before is null && !IsKnown(all, step, [.. JsonPointer.Tokens(pointer)]))
+        {
+            throw Missing(step, argument, [.. JsonPointer.Tokens(pointer)]);
+        }
+
         var edited = step with { Arguments = Replace(step.Arguments, [.. JsonPointer.Tokens(pointer)], source, argument) };
         var steps = version.Steps.Select(s => Put(s, edited)).ToList();
         var declared = version.Inputs.ToList();
@@ -128,7 +134,6 @@ internal static class SourceEditor
         var token = path[0];
         if (template.ValueKind is JsonValueKind.Object)
         {
-            // An argument that was never given may be added; inside a value only what is there can be set.
             var members = new OrderedDictionary<string, JsonElement>(StringComparer.Ordinal);
             foreach (var member in template.EnumerateObject())
             {
@@ -137,7 +142,7 @@ internal static class SourceEditor
 
             if (!members.TryGetValue(token, out var inner) && path.Length > 1)
             {
-                throw Missing(argument);
+                throw NoPlace(argument);
             }
 
             members[token] = path.Length == 1 ? source : Replace(inner, path[1..], source, argument);
@@ -166,11 +171,31 @@ internal static class SourceEditor
             });
         }
 
-        throw Missing(argument);
+        throw NoPlace(argument);
+    }
+
+    /// <summary>
+    /// Whether the action takes an argument that this step lacks: another step of the same action is given it. What else an action takes is not known here, and a name that it
+    /// does not take would break every replay. Inside a value only what is there can be set.
+    /// </summary>
+    private static bool IsKnown(List<ProcedureStep> all, ProcedureStep step, string[] path) =>
+        path is [var name] && all.Exists(s => s.Kind == step.Kind && s.Action == step.Action && s.Arguments.TryGetProperty(name, out _));
+
+    private static ProcedureFormatException Missing(ProcedureStep step, string argument, string[] path)
+    {
+        var names = step.Arguments.EnumerateObject().Select(a => a.Name).ToList();
+        if (path.Length > 1 && names.Contains(path[0]))
+        {
+            return NoPlace(argument);
+        }
+
+        var near = NearNames.Of(path.Length == 0 ? argument : path[0], names);
+        var there = names.Count == 0 ? "It has none." : $"Its arguments are: {string.Join(", ", near.Concat(names.Except(near)))}.";
+        return new ProcedureFormatException("argument", $"Step '{step.Id}' has no argument '{argument}'. {there} To add one, store a new version with {nameof(ProcedureMemory.StoreAsync)}.");
     }
 
     private static bool Covers(string pointer, string other) => other == pointer || other.StartsWith(pointer + "/", StringComparison.Ordinal);
 
-    private static ProcedureFormatException Missing(string argument) =>
+    private static ProcedureFormatException NoPlace(string argument) =>
         new("argument", $"The step's arguments have no place '{argument}'. Name an argument, or point to a value that is there.");
 }

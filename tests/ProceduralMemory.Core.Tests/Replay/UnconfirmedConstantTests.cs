@@ -110,6 +110,9 @@ public sealed class UnconfirmedConstantTests : IDisposable
     [Theory]
     [InlineData("nothing", "reason", "\"x\"", "no step 'nothing'")]
     [InlineData("refund", "/reason/deep", "\"x\"", "no place")]
+    [InlineData("refund", "reasn", "\"x\"", "Step 'refund' has no argument 'reasn'. Its arguments are: reason, order. To add one, store a new version with StoreAsync.")]
+    [InlineData("refund", "/Reason", "\"x\"", "Step 'refund' has no argument '/Reason'. Its arguments are: reason, order.")]
+    [InlineData("refund", "carrier", "\"x\"", "Its arguments are: order, reason.")]
     [InlineData("refund", "reason", "\"$steps.later.outputs\"", "no earlier step")]
     [InlineData("refund", "reason", "\"$inputs.\"", "malformed")]
     public async Task A_correction_that_cannot_be_is_refused(string step, string argument, string source, string says)
@@ -119,6 +122,18 @@ public sealed class UnconfirmedConstantTests : IDisposable
         var refusal = await _world.RefusesAsync<ProcedureFormatException>(() => Memory.SetSourceAsync("refund", step, argument, Given.Value(source)));
 
         Assert.Contains(says, refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_argument_that_another_step_of_the_action_has_can_be_added_and_one_inside_a_value_cannot()
+    {
+        await Memory.StoreAsync(Given.Definition("two", Given.Step("shop.send", """{"to":{"city":"Paris"},"carrier":"post"}""", "first"), Given.Step("shop.send", """{"to":{"city":"Rome"}}""", "second"), Given.Step("shop.close", id: "close")));
+
+        var edited = await Memory.SetSourceAsync("two", "second", "carrier", Given.Value("\"rail\""));
+
+        Given.JsonEqual("""{"to":{"city":"Rome"},"carrier":"rail"}""", edited.Version.Steps[1].Arguments);
+        Assert.Contains("no place '/to/citi'", (await _world.RefusesAsync<ProcedureFormatException>(() => Memory.SetSourceAsync("two", "first", "/to/citi", Given.Value("1")))).Message, StringComparison.Ordinal);
+        Assert.Contains("'close' has no argument 'carrier'. It has none.", (await _world.RefusesAsync<ProcedureFormatException>(() => Memory.SetSourceAsync("two", "close", "carrier", Given.Value("1")))).Message, StringComparison.Ordinal);
     }
 
     private async Task<Procedure> Record(string order, string reason)

@@ -240,6 +240,39 @@ public sealed class DamagedDatabaseTests : IDisposable
     }
 
     [Fact]
+    public async Task Reading_a_file_that_nobody_else_has_open_leaves_it_as_it_was_and_nothing_beside_it()
+    {
+        using (var writer = new ProcedureMemory(_test.DatabasePath))
+        {
+            await writer.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        }
+
+        var before = await File.ReadAllBytesAsync(_test.DatabasePath);
+        using (var reader = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, ReadOnly = true }))
+        {
+            Assert.Single(await reader.ListAsync());
+        }
+
+        Assert.Equal([_test.DatabasePath], Directory.GetFileSystemEntries(Path.GetDirectoryName(_test.DatabasePath)!));
+        Assert.Equal(before, await File.ReadAllBytesAsync(_test.DatabasePath));
+    }
+
+    [Fact]
+    public async Task Reading_beside_a_writer_takes_nothing_from_it()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        using (var reader = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, ReadOnly = true }))
+        {
+            Assert.Single(await reader.ListAsync());
+        }
+
+        await Memory.StoreAsync(Given.Definition("q", Given.Step("t.a")));
+
+        Assert.Equal(2, (await Memory.ListAsync()).Count);
+        Assert.Equal("ok", _test.IntegrityCheck());
+    }
+
+    [Fact]
     public async Task A_database_that_is_not_there_is_not_made_by_reading()
     {
         var reader = _test.Open(o => o.ReadOnly = true);

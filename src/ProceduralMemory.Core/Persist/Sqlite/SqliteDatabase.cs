@@ -33,6 +33,9 @@ internal sealed class SqliteDatabase : IDisposable
     private volatile bool _initialized;
     private volatile bool _disposed;
 
+    // Whether the log is there because this reader opened the file.
+    private bool _madeLog;
+
     public SqliteDatabase(ProceduralMemoryOptions options)
     {
         _options = options;
@@ -124,6 +127,10 @@ internal sealed class SqliteDatabase : IDisposable
         using var connection = new SqliteConnection(_connectionString);
         SqliteConnection.ClearPool(connection);
         _keepAlive?.Dispose();
+        if (_madeLog)
+        {
+            RemoveEmptyLog();
+        }
     }
 
     private Task<T> RunAsync<T>(Func<SqliteConnection, T> operation, CancellationToken cancellationToken, bool writes = false)
@@ -205,6 +212,7 @@ internal sealed class SqliteDatabase : IDisposable
             }
 
             RequireFolder();
+            _madeLog |= _options.ReadOnly && !InMemory && !File.Exists(DisplayPath + "-wal");
             using var connection = Open();
             var (version, minReader) = ReadSchema(connection);
             if (version > SchemaVersion && minReader > SchemaVersion)
@@ -227,6 +235,29 @@ internal sealed class SqliteDatabase : IDisposable
             }
 
             _initialized = true;
+        }
+    }
+
+    /// <summary>
+    /// SQLite makes the log and its index to read a file, and the last connection that may write removes them, under a lock that tells whether it is the last. So
+    /// one is opened and closed. It has nothing to write where the log is empty.
+    /// </summary>
+    private void RemoveEmptyLog()
+    {
+        try
+        {
+            if (new FileInfo(DisplayPath + "-wal") is not { Exists: true, Length: 0 })
+            {
+                return;
+            }
+
+            using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = DisplayPath, Mode = SqliteOpenMode.ReadWrite, Pooling = false }.ConnectionString);
+            connection.Open();
+            connection.ExecuteScalar<long>("select count(*) from sqlite_schema");
+        }
+        catch (Exception exception) when (exception is SqliteException or IOException or UnauthorizedAccessException)
+        {
+            // They do no harm where they are.
         }
     }
 

@@ -57,6 +57,14 @@ public class ProceduralMemoryOptions
     [Required]
     public Func<string, JsonElement, string?> ErrorOf { get; set; } = static (_, result) => ErrorResult.MessageOf(result);
 
+    /// <summary>
+    /// What functions declare of their parameters, by action: a JSON Schema object with <c>properties</c> and <c>required</c>, or <see langword="null"/>. Inputs have their type,
+    /// description, format, values and default from it; one that a recording contradicts is out of date and counts for nothing.
+    /// </summary>
+    /// <value>The default value knows none. Of functions that a kernel's filter has recorded in this process, their own metadata are taken.</value>
+    [Required]
+    public Func<string, JsonElement?> ParametersOf { get; set; } = static _ => null;
+
     /// <summary>How many recordings of a procedure are distilled together at most; of more, the latest.</summary>
     /// <value>The default value is 20.</value>
     [Range(1, 1000)]

@@ -12,6 +12,12 @@ public sealed record ProcedureInput
     /// <summary>The JSON type that a value must have.</summary>
     public JsonType Type { get; init; } = JsonType.Any;
 
+    /// <summary>How a value is written, such as <c>date</c> or <c>email</c>, as the function's parameters declare it; for whoever fills it in.</summary>
+    public string? Format { get; init; }
+
+    /// <summary>The values that the function takes, as its parameters declare them; empty where that is open. For whoever fills it in: the function itself refuses others.</summary>
+    public IReadOnlyList<JsonElement> AllowedValues { get; init; } = [];
+
     /// <summary>What the value means, for whoever fills it in.</summary>
     public string? Description { get; init; }
 

@@ -101,6 +101,9 @@ public sealed partial class ProcedureMemory
         return await DistillAsync(trace, usage, replace: false, cancellationToken).ConfigureAwait(false);
     }
 
+    private JsonElement? ParametersOf(string action) =>
+        Options.ParametersOf(action) ?? (RecordedParameters.TryGetValue(action, out var recorded) ? recorded : null);
+
     /// <summary>Distils a trace together with the earlier ones of its procedure.</summary>
     /// <param name="trace">The trace.</param>
     /// <param name="usage">What the recorded task cost, where its recording is to end with this; <see langword="null"/> where it has ended.</param>
@@ -133,11 +136,11 @@ public sealed partial class ProcedureMemory
                 (standing, earlier) = (null, []);
             }
 
-            var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, Options)!;
+            var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, Options, ParametersOf)!;
             IReadOnlyList<string> contradictions = [];
             if (standing is not null)
             {
-                (distilled, contradictions) = StandingVersion.Keep(distilled, standing.Version);
+                (distilled, contradictions) = StandingVersion.Keep(distilled, standing.Version, Options);
             }
 
             try

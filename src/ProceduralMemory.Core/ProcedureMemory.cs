@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using ProceduralMemory.Capture;
@@ -53,6 +55,9 @@ public sealed partial class ProcedureMemory : IDisposable
     public MemorySession? CurrentSession => MemorySession.Current(this);
 
     internal IProcedureStore Store { get; }
+
+    /// <summary>What functions that were recorded here declare of their parameters, by action.</summary>
+    internal ConcurrentDictionary<string, JsonElement> RecordedParameters { get; } = new(StringComparer.OrdinalIgnoreCase);
 
     internal TimeProvider Time => Options.TimeProvider;
 

@@ -56,6 +56,16 @@ internal static class ProcedureText
             parts.Add("optional");
         }
 
+        if (input.Format is { } format)
+        {
+            parts.Add(OneLine(format));
+        }
+
+        if (input.AllowedValues.Count > 0)
+        {
+            parts.Add(Shortened($"one of {string.Join(", ", input.AllowedValues.Select(v => v.GetRawText()))}", MaxValueLength));
+        }
+
         if (input.Secret)
         {
             parts.Add("secret");
@@ -76,7 +86,7 @@ internal static class ProcedureText
             var condition = step.Condition is { } when ? $" if {Condition(when)}" : "";
             if (step.Kind is StepKind.Loop)
             {
-                yield return $"  {indent}{step.Id}:{condition} for each $item of {step.ForEach}";
+                yield return OneLine($"  {indent}{step.Id}:{condition} for each $item of {step.ForEach}");
                 foreach (var line in Steps(step.Steps, indent + "  ", unconfirmed))
                 {
                     yield return line;
@@ -87,7 +97,7 @@ internal static class ProcedureText
 
             var arguments = step.Arguments.EnumerateObject().Select(a => $"{a.Name}: {Source(a.Value, unconfirmed)}");
             var effect = step.Effect is StepEffect.Unknown ? "" : $" [{(step.Effect is StepEffect.IdempotentWrite ? "idempotent write" : Word(step.Effect))}]";
-            yield return $"  {indent}{step.Id}:{condition} {OneLine(step.Action)}({string.Join(", ", arguments)}){effect}";
+            yield return OneLine($"  {indent}{step.Id}:{condition} {step.Action}({string.Join(", ", arguments)}){effect}");
         }
     }
 

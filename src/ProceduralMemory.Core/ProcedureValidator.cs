@@ -185,6 +185,12 @@ internal sealed class ProcedureValidator
                 Value($"{path}.default", value, _options.MaxValueDepth);
             }
 
+            Text($"{path}.format", input.Format);
+            foreach (var allowed in input.AllowedValues ?? [])
+            {
+                Value($"{path}.allowedValues", allowed, _options.MaxValueDepth);
+            }
+
             foreach (var example in input.Examples ?? [])
             {
                 Value($"{path}.examples", example, _options.MaxValueDepth);

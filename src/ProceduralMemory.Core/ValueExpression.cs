@@ -70,6 +70,54 @@ public abstract record ValueExpression
         _ => [],
     };
 
+    /// <summary>A template with other ids for the steps that it refers to.</summary>
+    internal static JsonElement RenameSteps(JsonElement template, Func<string, string> rename)
+    {
+        // Most templates refer to no step, and stay as they are to the byte.
+        return References(template).OfType<StepReference>().Any(r => rename(r.StepId) != r.StepId) ? Json.Build(writer => Write(writer, template)) : template;
+
+        void Write(Utf8JsonWriter writer, JsonElement value)
+        {
+            switch (value.ValueKind)
+            {
+                case JsonValueKind.Object:
+                    writer.WriteStartObject();
+                    foreach (var member in value.EnumerateObject())
+                    {
+                        writer.WritePropertyName(member.Name);
+                        Write(writer, member.Value);
+                    }
+
+                    writer.WriteEndObject();
+                    break;
+                case JsonValueKind.Array:
+                    writer.WriteStartArray();
+                    foreach (var item in value.EnumerateArray())
+                    {
+                        Write(writer, item);
+                    }
+
+                    writer.WriteEndArray();
+                    break;
+                case JsonValueKind.String:
+                    writer.WriteStringValue(Renamed(Parse(value.GetString()!)).ToString());
+                    break;
+                default:
+                    value.WriteTo(writer);
+                    break;
+            }
+        }
+
+        ValueExpression Renamed(ValueExpression expression) => expression switch
+        {
+            StepReference step => step with { StepId = rename(step.StepId) },
+            ElementReference element => element with { StepId = rename(element.StepId), Match = Renamed(element.Match) },
+            ConvertedValue converted => converted with { Source = Renamed(converted.Source) },
+            InterpolatedText text => new InterpolatedText([.. text.Parts.Select(Renamed)]),
+            _ => expression,
+        };
+    }
+
     /// <summary>The references in this expression: itself, its parts, or none.</summary>
     public virtual IEnumerable<ValueExpression> References() => [this];
 

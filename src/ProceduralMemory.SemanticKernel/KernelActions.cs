@@ -1,5 +1,7 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Microsoft.SemanticKernel;
 
 namespace ProceduralMemory.SemanticKernel;
@@ -28,6 +30,55 @@ internal static class KernelActions
     /// <summary>What a function declares to do to the world.</summary>
     public static StepEffect EffectOf(KernelFunction function) =>
         ((FunctionEffectAttribute)Effects.GetValue(function, static f => f.UnderlyingMethod?.GetCustomAttribute<FunctionEffectAttribute>() ?? new(StepEffect.Unknown))).Effect;
+
+    /// <summary>Lets a memory know what a function declares of its parameters: an input that is for one of them is described by it.</summary>
+    public static void NoteParameters(ProcedureMemory memory, KernelFunction function)
+    {
+        var action = NameOf(function);
+        if (!memory.RecordedParameters.ContainsKey(action))
+        {
+            JsonElement parameters = default;
+            try
+            {
+                parameters = ParametersOf(function);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                // Types and defaults are the host's, and may throw anything. The call is recorded all the same, and its inputs are described by what was recorded.
+            }
+
+            memory.RecordedParameters.TryAdd(action, parameters);
+        }
+    }
+
+    private static JsonElement ParametersOf(KernelFunction function)
+    {
+        var properties = new JsonObject();
+        foreach (var parameter in function.Metadata.Parameters)
+        {
+            var schema = parameter.Schema is { RootElement: { ValueKind: JsonValueKind.Object } declared } ? JsonObject.Create(declared)! : [];
+            if (!schema.ContainsKey("description") && !string.IsNullOrWhiteSpace(parameter.Description))
+            {
+                schema["description"] = parameter.Description;
+            }
+
+            // As a call with it would be recorded: defaults are kept as text or as values, and schemas have them or not.
+            if (parameter.DefaultValue is { } standing)
+            {
+                var captured = KernelJson.CaptureArguments(function, new KernelArguments { [parameter.Name] = standing }, out var omitted);
+                schema.Remove("default");
+                if (omitted is null)
+                {
+                    schema["default"] = JsonNode.Parse(captured.GetProperty(parameter.Name).GetRawText());
+                }
+            }
+
+            properties[parameter.Name] = schema;
+        }
+
+        var required = function.Metadata.Parameters.Where(p => p.IsRequired).Select(p => p.Name);
+        return JsonSerializer.SerializeToElement(new { properties, required });
+    }
 
     public static IEnumerable<string> All(Kernel kernel) => kernel.Plugins.SelectMany(p => p).Where(f => !IsOurs(f)).Select(NameOf);
 

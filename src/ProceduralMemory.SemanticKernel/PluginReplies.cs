@@ -133,6 +133,16 @@ public sealed class InputSummary
     [JsonPropertyName("type")]
     public required string Type { get; init; }
 
+    /// <summary>How a value is written, such as <c>date</c>.</summary>
+    [JsonPropertyName("format")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Format { get; init; }
+
+    /// <summary>The values that the function takes.</summary>
+    [JsonPropertyName("enum")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<JsonElement>? AllowedValues { get; init; }
+
     /// <summary>Whether it must be given.</summary>
     [JsonPropertyName("required")]
     public required bool Required { get; init; }

@@ -101,7 +101,7 @@ public sealed class ProceduralMemoryPlugin
             {
                 var overrides = ModelArgument.Object(adapt, "adapt");
                 var procedure = await _memory.GetAsync(ModelArgument.Required(name, "name", $"Give the name of a procedure that {FindSimilarProcedure} returned."), cancellationToken: cancellationToken).ConfigureAwait(false);
-                var stepIds = procedure.Version.Steps.Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
+                var stepIds = procedure.Version.Steps.SelectMany(s => s.WithInner()).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
                 var result = await _memory.ReplayProcedureAsync(
                     new KernelStepExecutor(kernel, _replay),
                     procedure,
@@ -184,6 +184,11 @@ public sealed class ProceduralMemoryPlugin
                 var captured = isFunction
                     ? KernelJson.CaptureArguments(function, new KernelArguments(given.ToDictionary(a => a.Key, a => (object?)a.Value)), out _)
                     : ModelArgument.Element(arguments) is { ValueKind: JsonValueKind.Object } asGiven ? asGiven : Json.EmptyObject;
+                if (isFunction)
+                {
+                    KernelActions.NoteParameters(_memory, function);
+                }
+
                 var failure = success ? null : new StepFailure("reported", outcome ?? "The agent reported a failure.");
                 if (await recorder.AnnotateStepAsync(name, arguments is null ? null : captured, outcome, notes, failure, cancellationToken).ConfigureAwait(false))
                 {
@@ -343,6 +348,8 @@ public sealed class ProceduralMemoryPlugin
     {
         Name = i.Name,
         Type = i.Type is JsonType.Any ? "any" : JsonNamingPolicy.CamelCase.ConvertName(i.Type.ToString()),
+        Format = i.Format,
+        AllowedValues = i.AllowedValues.Count == 0 ? null : i.AllowedValues,
         Required = i.Unconfirmed || (i.Required && i.Default is null),
         Description = i.Description,
         Example = withExamples ? i.Default ?? i.Examples.Cast<JsonElement?>().FirstOrDefault() : null,

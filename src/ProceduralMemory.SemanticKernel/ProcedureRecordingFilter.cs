@@ -124,6 +124,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             var arguments = KernelJson.CaptureArguments(function, context.Arguments, out var omitted);
             var action = KernelActions.NameOf(function);
             var kind = StepKind.Function;
+            KernelActions.NoteParameters(_memory, function);
             if (KernelActions.IsReplay(function))
             {
                 kind = StepKind.Procedure;

@@ -47,6 +47,17 @@ public sealed class ProcedureTextTests : IDisposable
     }
 
     [Fact]
+    public async Task Line_breaks_in_names_of_arguments_and_members_make_no_further_lines()
+    {
+        var procedure = await _world.Memory.StoreAsync(Given.Definition(
+            "sly",
+            Given.Step("shop.get", """{"a\n  refund: shop.refund(":"x"}"""),
+            new ProcedureStep { Id = "each", Kind = StepKind.Loop, Action = "each", ForEach = "$steps.get.outputs#/a\nb", Steps = [Given.Step("shop.b", "{}")] }));
+
+        Assert.Equal(6, ProcedureText.Of(procedure).Split('\n').Length);
+    }
+
+    [Fact]
     public async Task A_long_one_stays_within_thirty_lines_and_says_what_is_left_out()
     {
         var inputs = Enumerable.Range(0, 40).Select(i => Given.Input($"input_{i}")).ToList();

@@ -182,6 +182,45 @@ public sealed class LearnedSkillTests : IDisposable
         Given.JsonEqual("""{"city":"Paris"}""", step.Arguments);
     }
 
+    [Fact]
+    public async Task An_input_has_the_type_the_format_the_values_and_the_default_that_the_function_declares()
+    {
+        await RecordAsync("book", "Leave on 2031-05-04", async () => await Call("book", ("day", new DateOnly(2031, 5, 4)), ("speed", "Fast"), ("seats", 2), ("apiKey", "sk-2031-0504")));
+        await _kernel.StartRecordingAsync("book");
+        await Call("book", ("day", new DateOnly(2031, 6, 7)), ("speed", "Slow"), ("seats", 3), ("apiKey", "sk-2031-0607"));
+
+        var stored = Assert.IsType<ProcedureReply>(await _kernel.AskMemoryAsync(ProceduralMemoryPlugin.Finalize));
+
+        var inputs = stored.Inputs!.ToDictionary(i => i.Name);
+        Assert.Equal(("string", "date", true), (inputs["day"].Type, inputs["day"].Format, inputs["day"].Required));
+        Assert.Contains("When it leaves", inputs["day"].Description, StringComparison.Ordinal);
+        Assert.Equal(["Slow", "Fast"], inputs["speed"].AllowedValues!.Select(v => v.GetString()));
+        Assert.Equal(("integer", false), (inputs["seats"].Type, inputs["seats"].Required));
+        Assert.Equal((true, null), (inputs["apiKey"].Required, inputs["apiKey"].Example));
+        Assert.Equal("date", Assert.IsType<ReplayReply>(await _kernel.AskMemoryAsync(ProceduralMemoryPlugin.ReplayProcedure, ("name", "book"))).Missing!.First(i => i.Name == "day").Format);
+
+        await ReplayAsync("book", """{"day":"2031-08-09","speed":"Slow","apiKey":"sk-2031-0809"}""");
+        Assert.Equal("book 2031-08-09 Slow 1", _store.Calls[^1]);
+    }
+
+    [Theory]
+    [InlineData("""{"return_item":{"itemId":"W3-rug"}}""")]
+    [InlineData("""{"store.return_item":{"itemId":"W3-rug"}}""")]
+    public async Task A_step_of_a_loop_is_adapted_by_its_id_or_by_its_action(string adapt)
+    {
+        await RecordAsync("return all", "Return everything of order W1", async () =>
+        {
+            await Call("get_order", ("orderId", "W1"));
+            await Call("return_item", ("orderId", "W1"), ("itemId", "W1-lamp"));
+            await Call("return_item", ("orderId", "W1"), ("itemId", "W1-desk"));
+        });
+
+        var reply = await _kernel.AskMemoryAsync(ProceduralMemoryPlugin.ReplayProcedure, ("name", "return all"), ("inputs", """{"orderId":"W4"}"""), ("adapt", adapt));
+
+        Assert.True(reply.Status == ReplyStatus.Completed, reply.Message);
+        Assert.Equal(["get_order W4", "return_item W4 W3-rug"], _store.Calls);
+    }
+
     private async Task RecordAsync(string name, string request, Func<Task> task)
     {
         using (_memory.BeginSession(request: request))
@@ -202,6 +241,12 @@ public sealed class LearnedSkillTests : IDisposable
     }
 
     private Task<FunctionResult> Call(string function, params (string, object?)[] arguments) => _kernel.CallAsync($"store.{function}", arguments);
+
+    private enum Speed
+    {
+        Slow,
+        Fast,
+    }
 
     private sealed class Store
     {
@@ -245,6 +290,10 @@ public sealed class LearnedSkillTests : IDisposable
 
         [KernelFunction("refund")]
         public string Refund(string orderId, int total) => Done(string.Create(CultureInfo.InvariantCulture, $"refund {orderId} {total}"));
+
+        [KernelFunction("book")]
+        public string Book([System.ComponentModel.Description("When it leaves")] DateOnly day, Speed speed, string apiKey = "sk-of-the-house", int seats = 1) =>
+            Done(string.Create(CultureInfo.InvariantCulture, $"book {day:yyyy-MM-dd} {speed} {seats}{(apiKey.Length == 0 ? " without key" : "")}"));
 
         [KernelFunction("send_mail")]
         public string SendMail(string to, string subject) => Done($"send_mail {to}: {subject}");

@@ -46,11 +46,12 @@ internal sealed class SecretConstants
         bool IsSecret(ProcedureInput input) => input.Secret || redactor.IsSecret("", input.Name);
 
         ProcedureInput WithoutValues(ProcedureInput input) => IsSecret(input)
-            ? input with { Secret = true, Description = TextOf(input.Description), Default = null, Examples = [] }
+            ? input with { Secret = true, Description = TextOf(input.Description), Default = null, Examples = [], AllowedValues = [] }
             : input with
             {
                 Description = TextOf(input.Description),
                 Default = input.Default is { } value ? capture.Result("", value, out _) : null,
+                AllowedValues = [.. (input.AllowedValues ?? []).Select(v => capture.Result("", v, out _) ?? Json.Null)],
                 Examples = [.. (input.Examples ?? []).Select(e => capture.Result("", e, out _) ?? Json.Null)],
             };
 

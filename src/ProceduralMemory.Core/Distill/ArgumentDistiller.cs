@@ -7,16 +7,19 @@ internal sealed class ArgumentDistiller
 {
     private const int MaxAlternatives = 4;
 
+    // What is larger is data, not a call's parameters: it has one source as a whole.
+    public const int MaxParts = 100;
+
     private readonly TraceAlignment _aligned;
     private readonly ProceduralMemoryOptions _options;
     private readonly InputRegistry _inputs;
     private readonly SourceFinder _finder;
 
-    public ArgumentDistiller(TraceAlignment aligned, ProceduralMemoryOptions options)
+    public ArgumentDistiller(TraceAlignment aligned, ProceduralMemoryOptions options, ParameterSchemas schemas)
     {
         (_aligned, _options) = (aligned, options);
-        _inputs = new InputRegistry(aligned.Traces.SelectMany(t => t.Inputs.EnumerateObject()).Select(i => i.Name));
-        _finder = new SourceFinder(aligned, _inputs);
+        _inputs = new InputRegistry(aligned.Traces.SelectMany(t => t.Inputs.EnumerateObject()).Select(i => i.Name), schemas, options);
+        _finder = new SourceFinder(aligned, _inputs, schemas);
     }
 
     /// <summary>The inputs that the steps need, known when <see cref="Distill"/> is done.</summary>
@@ -88,16 +91,18 @@ internal sealed class ArgumentDistiller
                 : new Elements([.. parts.Select(p => Explain(p.Position))]);
         }
 
-        return Take(position, _finder.Rest(position));
+        // A constant that holds what was not kept would be sent as the mark that stands for it.
+        return Take(position, position.Values.Any(Withheld.IsIn) ? [_finder.Withheld(position)] : _finder.Rest(position));
     }
 
-    /// <summary>Whether anything in a value comes from somewhere. Where two recordings show that nothing does, a list is one value, which may be longer or shorter the next time.</summary>
+    /// <summary>Whether anything in a value comes from somewhere, or has to be given because it was not kept. Where two recordings show that nothing does, a list is one value, which may be longer or shorter the next time.</summary>
     private bool HasSource(Position position) =>
-        _finder.Find(position).Any(h => position.Traces == 1 || !h.IsNewInput)
+        position.Values.Any(Withheld.Is)
+        || _finder.Find(position).Any(h => position.Traces == 1 || !h.IsNewInput)
         || _finder.Compose(position).Count > 0
         || (PartsOf(position) is { } parts && parts.Exists(p => HasSource(p.Position)));
 
-    /// <summary>The members or elements of a value that has the same ones in every trace; <see langword="null"/> where it is to be taken as a whole.</summary>
+    /// <summary>The members or elements of a value that has the same ones in every trace; <see langword="null"/> where it is to be taken as a whole, as what has very many is.</summary>
     private static List<(string Name, Position Position)>? PartsOf(Position position)
     {
         var first = position.Values[0];
@@ -109,10 +114,10 @@ internal sealed class ArgumentDistiller
         if (first.ValueKind is JsonValueKind.Object)
         {
             var names = NamesIn(position);
-            return names.Count > 0 && position.Values.All(v => v.EnumerateObject().Count() == names.Count) ? names.ConvertAll(n => (n, position.Child(n))) : null;
+            return names.Count is > 0 and <= MaxParts && position.Values.All(v => v.EnumerateObject().Count() == names.Count) ? names.ConvertAll(n => (n, position.Child(n))) : null;
         }
 
-        return first.ValueKind is JsonValueKind.Array && first.GetArrayLength() is > 0 and var length && position.Values.All(v => v.GetArrayLength() == length)
+        return first.ValueKind is JsonValueKind.Array && first.GetArrayLength() is > 0 and <= MaxParts and var length && position.Values.All(v => v.GetArrayLength() == length)
             ? [.. Enumerable.Range(0, length).Select(i => ("", position.Child(i)))]
             : null;
     }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ProceduralMemory.Capture;
 
 namespace ProceduralMemory.Distill;
 
@@ -9,9 +10,14 @@ internal sealed class InputRegistry
 
     private readonly OrderedDictionary<string, ProcedureInput> _inputs = new(StringComparer.Ordinal);
     private readonly HashSet<string> _reserved;
+    private readonly ParameterSchemas _schemas;
+    private readonly ProceduralMemoryOptions _options;
 
     /// <param name="reserved">The names that the caller gave: no other value gets one of them.</param>
-    public InputRegistry(IEnumerable<string> reserved) => _reserved = new HashSet<string>(reserved, StringComparer.Ordinal);
+    /// <param name="schemas">What is declared of the arguments that inputs are for.</param>
+    /// <param name="options">The options, which know what is secret.</param>
+    public InputRegistry(IEnumerable<string> reserved, ParameterSchemas schemas, ProceduralMemoryOptions options) =>
+        (_reserved, _schemas, _options) = (new HashSet<string>(reserved, StringComparer.Ordinal), schemas, options);
 
     public IReadOnlyList<ProcedureInput> Inputs => [.. _inputs.Values];
 
@@ -46,9 +52,9 @@ internal sealed class InputRegistry
     /// <summary>The name that <see cref="Declare"/> would give.</summary>
     public string FreeName(string argument) => ExpressionName.Make(argument, "input", name => !_inputs.ContainsKey(name) && !_reserved.Contains(name));
 
-    private static ProcedureInput Describe(string name, IReadOnlyList<JsonElement> values, Position position)
+    private ProcedureInput Describe(string name, IReadOnlyList<JsonElement> values, Position position)
     {
-        var withheld = values.Any(Withheld.Is);
+        var withheld = values.Any(Withheld.IsIn);
         var examples = new List<JsonElement>();
         foreach (var value in values.Where(v => !withheld && !(position.IsSometimesAbsent && v.ValueKind is JsonValueKind.Null)))
         {
@@ -58,14 +64,33 @@ internal sealed class InputRegistry
             }
         }
 
-        return new ProcedureInput
+        var input = new ProcedureInput
         {
             Name = name,
-            Type = withheld || values.Count == 0 || position.IsSometimesAbsent ? JsonType.Any : values.Select(v => TypeOf(name, v)).Distinct().Aggregate(Common),
+            Type = values.Any(Withheld.Is) || values.Count == 0 || position.IsSometimesAbsent ? JsonType.Any : values.Select(v => TypeOf(name, v)).Distinct().Aggregate(Common),
             Description = position.Description,
             Examples = examples,
             Required = !position.IsSometimesAbsent,
-            Secret = values.Any(Withheld.IsSecret),
+            Secret = values.Any(Withheld.IsSecretIn),
+        };
+        return _schemas.Of(position) is { } schema && values.All(v => Withheld.Is(v) || (position.IsSometimesAbsent && v.ValueKind is JsonValueKind.Null) || schema.Allows(v))
+            ? Declared(input, schema, position)
+            : input;
+    }
+
+    /// <summary>An input with what is declared of the argument that it is for. A secret has no values that could be told.</summary>
+    private ProcedureInput Declared(ProcedureInput input, ParameterSchema schema, Position position)
+    {
+        var capture = new ValueCapture(_options);
+        var isOpen = !input.Secret && !_options.Redactor.IsSecret(position.Call.Action, position.Name) && !_options.Redactor.IsSecret("", input.Name);
+        return input with
+        {
+            Type = schema.Type is JsonType.Any ? input.Type : schema.Type,
+            Description = schema.Description is { } meaning ? capture.Text($"{meaning.TrimEnd('.')} ({input.Description})") : input.Description,
+            Format = schema.Format is { } format ? capture.Text(format) : null,
+            AllowedValues = isOpen ? [.. schema.AllowedValues.Select(v => capture.Result(position.Call.Action, v, out _)).OfType<JsonElement>()] : [],
+            // An argument that is sometimes left out is left to the function's own default.
+            Default = isOpen && !position.IsSometimesAbsent && schema.Default is { } standing && schema.Allows(standing) ? capture.Result(position.Call.Action, standing, out _) : null,
         };
     }
 
@@ -85,6 +110,19 @@ internal static class Withheld
 {
     /// <summary>Whether it was not kept: it was too large, or secret. It cannot be compared, and whoever replays must give it.</summary>
     public static bool Is(JsonElement value) => IsSecret(value) || (value.ValueKind is JsonValueKind.String && value.ValueEquals(TraceStep.OmittedMarker));
+
+    /// <summary>Whether it, or a part of it, was not kept.</summary>
+    public static bool IsIn(JsonElement value) => Is(value) || Parts(value).Any(IsIn);
+
+    /// <summary>Whether it, or a part of it, was or held a secret.</summary>
+    public static bool IsSecretIn(JsonElement value) => IsSecret(value) || Parts(value).Any(IsSecretIn);
+
+    private static IEnumerable<JsonElement> Parts(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => value.EnumerateObject().Select(m => m.Value),
+        JsonValueKind.Array => value.EnumerateArray(),
+        _ => [],
+    };
 
     /// <summary>Whether it was, or held, a secret.</summary>
     public static bool IsSecret(JsonElement value) => value.ValueKind is JsonValueKind.String && value.GetString()!.Contains(Capture.SecretRedactor.Marker, StringComparison.Ordinal);

@@ -8,7 +8,11 @@ namespace ProceduralMemory.Distill;
 /// <param name="Source">The action, or the name of the input.</param>
 /// <param name="Pointer">Where it is in it.</param>
 /// <param name="List">The list.</param>
-internal readonly record struct ListPlace(int Call, string Source, string Pointer, JsonElement List);
+internal sealed record ListPlace(int Call, string Source, string Pointer, JsonElement List)
+{
+    /// <summary>Its elements with their parts.</summary>
+    public LoopFinder.ElementLeaves Elements { get; } = new(List);
+}
 
 /// <summary>
 /// The lists in a trace's inputs and results, by length. Only those as long as some group of calls could be are noted, and of one length and source the first few;

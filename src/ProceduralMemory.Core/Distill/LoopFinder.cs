@@ -8,7 +8,7 @@ namespace ProceduralMemory.Distill;
 /// there are as many repetitions as it has elements, none included. A list of which only some elements were gone through is no loop.
 /// </summary>
 /// <remarks>For n calls of which the longest repetition has k rounds: O(n · k · lists · fields) comparisons, each of which mostly ends at the first element.</remarks>
-internal static class LoopFinder
+internal sealed class LoopFinder
 {
     private const int LongestBody = 4;
     private const int MaxFields = 48;
@@ -20,19 +20,33 @@ internal static class LoopFinder
     // In bits: where one element is all there is, equality of a short value proves nothing.
     private const double EnoughForOne = 12;
 
-    /// <summary>How the loops that all traces agree on went in each trace, but for those that are known to be none.</summary>
-    public static IReadOnlyList<IReadOnlyList<LoopRun>> Find(IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls, IReadOnlySet<string> noLoops)
+    // More than what tells nothing has, such as a flag.
+    private const double EnoughForSeveral = 0.5;
+
+    private readonly IReadOnlyList<Trace> _traces;
+    private readonly List<CallLeaves> _leaves;
+    private readonly List<LoopShape> _shapes;
+
+    /// <summary>Looks for what the traces suggest, once for all the times that some of it turns out to be no loop.</summary>
+    public LoopFinder(IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls)
     {
-        var found = calls.Select(_ => new List<LoopRun>()).ToList();
-        var taken = calls.Select(c => new bool[c.Count]).ToList();
-        foreach (var shape in Shapes(traces, calls).Where(s => !noLoops.Contains(s.Key)))
+        (_traces, _leaves) = (traces, [.. calls.Select(c => new CallLeaves(c))]);
+        _shapes = Shapes(traces, _leaves);
+    }
+
+    /// <summary>How the loops that all traces agree on went in each trace, but for those that are known to be none.</summary>
+    public IReadOnlyList<IReadOnlyList<LoopRun>> Find(IReadOnlySet<string> noLoops)
+    {
+        var found = _leaves.Select(_ => new List<LoopRun>()).ToList();
+        var taken = _leaves.Select(c => new bool[c.Calls.Count]).ToList();
+        foreach (var shape in _shapes.Where(s => !noLoops.Contains(s.Key)))
         {
-            if (RunsOf(shape, traces, calls, taken) is not { } runs)
+            if (RunsOf(shape, _traces, _leaves, taken) is not { } runs)
             {
                 continue;
             }
 
-            for (var t = 0; t < traces.Count; t++)
+            for (var t = 0; t < _traces.Count; t++)
             {
                 foreach (var run in runs[t])
                 {
@@ -46,12 +60,12 @@ internal static class LoopFinder
     }
 
     /// <summary>What the traces suggest, the strongest first: several rounds before one, then what explains most arguments, then what begins first.</summary>
-    private static List<LoopShape> Shapes(IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls)
+    private static List<LoopShape> Shapes(IReadOnlyList<Trace> traces, IReadOnlyList<CallLeaves> calls)
     {
         var suggested = new Dictionary<string, (LoopShape Shape, int Rounds, int Start, int Order)>(StringComparer.Ordinal);
         for (var t = 0; t < traces.Count; t++)
         {
-            var lists = new ListIndex(traces[t].Inputs, calls[t]);
+            var lists = new ListIndex(traces[t].Inputs, calls[t].Calls);
             foreach (var (shape, rounds, start) in Suggest(lists, calls[t], alone: traces.Count == 1))
             {
                 if (!suggested.TryGetValue(shape.Key, out var known))
@@ -79,8 +93,9 @@ internal static class LoopFinder
         ];
     }
 
-    private static IEnumerable<(LoopShape Shape, int Rounds, int Start)> Suggest(ListIndex lists, IReadOnlyList<TraceStep> calls, bool alone)
+    private static IEnumerable<(LoopShape Shape, int Rounds, int Start)> Suggest(ListIndex lists, CallLeaves leaves, bool alone)
     {
+        var calls = leaves.Calls;
         for (var start = 0; start < calls.Count; start++)
         {
             for (var period = 1; period <= LongestBody && start + period <= calls.Count; period++)
@@ -102,7 +117,7 @@ internal static class LoopFinder
                 {
                     foreach (var place in lists.OfLength(rounds))
                     {
-                        if (place.Call < start && UsesOf(place.List, calls, start, body.Count, null) is { Count: > 0 } uses)
+                        if (place.Call < start && UsesOf(place.Elements, leaves, start, body.Count, null) is { Count: > 0 } uses)
                         {
                             yield return (new LoopShape(place.Source, place.Call < 0, place.Pointer, body) { Uses = uses }, rounds, start);
                         }
@@ -113,7 +128,7 @@ internal static class LoopFinder
     }
 
     /// <summary>The runs of a loop in each trace, or <see langword="null"/> where some trace contradicts it, or all of them together prove nothing.</summary>
-    private static List<List<LoopRun>>? RunsOf(LoopShape shape, IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls, List<bool[]> taken)
+    private static List<List<LoopRun>>? RunsOf(LoopShape shape, IReadOnlyList<Trace> traces, IReadOnlyList<CallLeaves> calls, List<bool[]> taken)
     {
         var all = new List<List<LoopRun>>();
         var counts = new HashSet<int>();
@@ -123,7 +138,7 @@ internal static class LoopFinder
         {
             var runs = new List<LoopRun>();
             var (lists, empty) = (0, 0);
-            foreach (var (source, at, list) in ListsOf(shape, traces[t], calls[t]))
+            foreach (var (source, at, list) in ListsOf(shape, traces[t], calls[t].Calls))
             {
                 lists++;
                 var length = list.GetArrayLength();
@@ -131,7 +146,7 @@ internal static class LoopFinder
                 {
                     empty++;
                     counts.Add(0);
-                    madeForNone = madeForNone || calls[t].Skip(at + 1).Any(c => shape.Body.Contains(CallKind.Of(c)));
+                    madeForNone = madeForNone || calls[t].Calls.Skip(at + 1).Any(c => shape.Body.Contains(CallKind.Of(c)));
                 }
                 else if (FindRun(shape, source, at, list, calls[t], taken[t], runs) is { } run)
                 {
@@ -174,14 +189,16 @@ internal static class LoopFinder
         }
     }
 
-    private static LoopRun? FindRun(LoopShape shape, TraceStep? source, int after, JsonElement list, IReadOnlyList<TraceStep> calls, bool[] taken, List<LoopRun> others)
+    private static LoopRun? FindRun(LoopShape shape, TraceStep? source, int after, JsonElement list, CallLeaves leaves, bool[] taken, List<LoopRun> others)
     {
+        var calls = leaves.Calls;
+        var elements = new ElementLeaves(list);
         var (rounds, period) = (list.GetArrayLength(), shape.Body.Count);
         for (var start = after + 1; start + (rounds * period) <= calls.Count; start++)
         {
             var free = !taken.AsSpan(start, rounds * period).Contains(true) && !others.Exists(r => start < r.Start + r.Length && r.Start < start + (rounds * period));
             if (free && Enumerable.Range(0, rounds).All(r => IsRound(calls, start + (r * period), shape.Body))
-                && UsesOf(list, calls, start, period, shape.Uses) is { Count: > 0 })
+                && UsesOf(elements, leaves, start, period, shape.Uses) is { Count: > 0 })
             {
                 return new LoopRun(shape, source, list, start)
                 {
@@ -194,24 +211,23 @@ internal static class LoopFinder
     }
 
     /// <summary>The arguments that have, in every round, a part of that round's element; of those known where some are.</summary>
-    private static List<ItemUse> UsesOf(JsonElement list, IReadOnlyList<TraceStep> calls, int start, int period, IReadOnlyList<ItemUse>? known)
+    private static List<ItemUse> UsesOf(ElementLeaves elements, CallLeaves leaves, int start, int period, IReadOnlyList<ItemUse>? known)
     {
-        var rounds = list.GetArrayLength();
+        var rounds = elements.Count;
         var uses = new List<ItemUse>();
-        var fields = Leaves.Of(list[0], FieldDepth, MaxFields).ToList();
         for (var call = 0; call < period; call++)
         {
-            foreach (var (argument, value) in Leaves.Of(calls[start + call].Arguments, ArgumentDepth, MaxArguments))
+            foreach (var argument in leaves.Of(start + call).All)
             {
-                if (ValueKey.IsTrivial(value) || (rounds == 1 && ValueKey.Specificity(value) < EnoughForOne))
+                if (argument.Specificity < (rounds == 1 ? EnoughForOne : EnoughForSeveral))
                 {
                     continue;
                 }
 
-                foreach (var (field, first) in fields)
+                foreach (var field in elements.Of(0).All)
                 {
-                    var use = new ItemUse(call, argument, field);
-                    if (JsonElement.DeepEquals(first, value) && known?.Contains(use) != false && Holds(use))
+                    var use = new ItemUse(call, argument.Pointer, field.Pointer);
+                    if (field.Equals(argument) && known?.Contains(use) != false && Holds(use, field))
                     {
                         uses.Add(use);
                     }
@@ -221,19 +237,17 @@ internal static class LoopFinder
 
         return uses;
 
-        bool Holds(ItemUse use)
+        bool Holds(ItemUse use, LeafValue first)
         {
             var different = rounds == 1;
             for (var round = 1; round < rounds; round++)
             {
-                if (!JsonPointer.TryResolve(calls[start + (round * period) + use.Call].Arguments, use.Argument, out var value)
-                    || !JsonPointer.TryResolve(list[round], use.Field, out var part)
-                    || !JsonElement.DeepEquals(value, part))
+                if (leaves.Of(start + (round * period) + use.Call).At(use.Argument) is not { } value || elements.Of(round).At(use.Field) is not { } part || !value.Equals(part))
                 {
                     return false;
                 }
 
-                different = different || !JsonElement.DeepEquals(part, JsonPointer.TryResolve(list[0], use.Field, out var first) ? first : default);
+                different = different || !part.Equals(first);
             }
 
             // What all elements have in common does not show that they were gone through.
@@ -271,5 +285,58 @@ internal static class LoopFinder
         }
 
         return false;
+    }
+
+    /// <summary>The calls of a trace with the parts of their arguments, which are compared with many lists.</summary>
+    private sealed class CallLeaves(IReadOnlyList<TraceStep> calls)
+    {
+        private readonly LeafSet?[] _leaves = new LeafSet?[calls.Count];
+
+        public IReadOnlyList<TraceStep> Calls { get; } = calls;
+
+        public LeafSet Of(int call) => _leaves[call] ??= new LeafSet(Calls[call].Arguments, ArgumentDepth, MaxArguments);
+    }
+
+    /// <summary>The elements of a list with their parts, which are compared with many calls.</summary>
+    internal sealed class ElementLeaves(JsonElement list)
+    {
+        private readonly LeafSet?[] _leaves = new LeafSet?[list.GetArrayLength()];
+
+        public int Count => _leaves.Length;
+
+        public LeafSet Of(int index) => _leaves[index] ??= new LeafSet(list[index], FieldDepth, MaxFields);
+    }
+}
+
+/// <summary>A part of a value that can be compared: of most that differ the hash tells it.</summary>
+internal readonly record struct LeafValue(string Pointer, JsonElement Value)
+{
+    private readonly ulong _hash = JsonBytes.Hash(Value);
+
+    /// <summary>How much it tells, in bits; 0 for what says nothing about where it comes from.</summary>
+    public double Specificity { get; } = ValueKey.IsTrivial(Value) ? 0 : ValueKey.Specificity(Value);
+
+    /// <summary>Whether the values are equal, wherever they are.</summary>
+    public bool Equals(LeafValue other) => _hash == other._hash && JsonElement.DeepEquals(Value, other.Value);
+
+    public override int GetHashCode() => _hash.GetHashCode();
+}
+
+/// <summary>The leaves of a value, and what else stands at a place in it.</summary>
+internal sealed class LeafSet(JsonElement value, int depth, int most)
+{
+    public IReadOnlyList<LeafValue> All { get; } = [.. Leaves.Of(value, depth, most).Select(l => new LeafValue(l.Pointer, l.Value))];
+
+    public LeafValue? At(string pointer)
+    {
+        foreach (var leaf in All)
+        {
+            if (leaf.Pointer == pointer)
+            {
+                return leaf;
+            }
+        }
+
+        return JsonPointer.TryResolve(value, pointer, out var found) ? new LeafValue(pointer, found) : null;
     }
 }

@@ -13,19 +13,22 @@ internal static class ProcedureDistiller
     /// <param name="traces">All of them, with their steps by ordinal; the order does not matter.</param>
     /// <param name="trace">The one of them that was recorded now.</param>
     /// <param name="options">The options.</param>
+    /// <param name="parametersOf">What functions declare of their parameters; <see langword="null"/> for what the options say.</param>
     /// <returns>The procedure and the statistics of the recording itself, or <see langword="null"/> when there is nothing to learn: no step succeeded, or all that was done is to replay one procedure.</returns>
-    public static DistilledTrace? Distill(IReadOnlyList<Trace> traces, Trace trace, ProceduralMemoryOptions options)
+    public static DistilledTrace? Distill(IReadOnlyList<Trace> traces, Trace trace, ProceduralMemoryOptions options, Func<string, JsonElement?>? parametersOf = null)
     {
         if (TeachesNothing(trace, options))
         {
             return null;
         }
 
+        var alignment = TraceAlignment.Of(traces, options);
+        var schemas = new ParameterSchemas(parametersOf ?? options.ParametersOf);
         var noLoops = new HashSet<string>(StringComparer.Ordinal);
         while (true)
         {
-            var aligned = TraceAlignment.Of(traces, options, noLoops);
-            var arguments = new ArgumentDistiller(aligned, options);
+            var aligned = alignment(noLoops);
+            var arguments = new ArgumentDistiller(aligned, options, schemas);
             var (templates, lists, sources) = arguments.Distill();
             if (arguments.UnexplainedLoops.Count > 0)
             {

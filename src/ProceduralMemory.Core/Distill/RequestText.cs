@@ -26,7 +26,7 @@ internal static partial class RequestText
         }
 
         return Contains(request, text)
-            || (text.Any(char.IsWhiteSpace) && Contains(WithBlanks(request), WithBlanks(text)))
+            || (text.Any(char.IsWhiteSpace) && WithBlanks(text) is { Length: > 0 } spaced && Contains(WithBlanks(request), spaced))
             || (inOtherWords && ValueKey.DateOf(text) is { Value: var date } && date.TimeOfDay == TimeSpan.Zero && SpellingsOf(date).Any(s => Contains(request, s)));
     }
 
@@ -94,7 +94,7 @@ internal static partial class RequestText
     }
 
     // Whole numbers and decimals, with or without thousands' commas, that are not part of a word, a version or a longer number.
-    [GeneratedRegex(@"(?<![\p{L}\p{N}_.,-]|[\p{L}\p{N}]-)-?(?:0|[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d*)(?:\.\d+)?(?![\p{L}\p{N}_]|[.,-][\p{L}\p{N}])", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"(?<![\p{L}\p{N}_.,-]|[\p{L}\p{N}]-)-?(?:0|[1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]*)(?:\.[0-9]+)?(?![\p{L}\p{N}_]|[.,-][\p{L}\p{N}])", RegexOptions.CultureInvariant)]
     private static partial Regex Number();
 
     private static bool IsCount(string request, int last)

@@ -20,6 +20,7 @@ internal sealed partial class SourceFinder
 
     private readonly TraceAlignment _aligned;
     private readonly InputRegistry _inputs;
+    private readonly ParameterSchemas _schemas;
     // By trace: a value is looked up as it was in the first trace that has the position.
     private readonly Dictionary<int, ValueIndex> _named = [];
     private readonly Dictionary<int, ValueIndex> _results = [];
@@ -30,9 +31,9 @@ internal sealed partial class SourceFinder
     private readonly List<ValueSource> _withheld = [];
     private int _uses;
 
-    public SourceFinder(TraceAlignment aligned, InputRegistry inputs)
+    public SourceFinder(TraceAlignment aligned, InputRegistry inputs, ParameterSchemas schemas)
     {
-        (_aligned, _inputs) = (aligned, inputs);
+        (_aligned, _inputs, _schemas) = (aligned, inputs, schemas);
         _elements = new ElementFinder(aligned, this);
         _texts = new TextComposer(this);
         foreach (var step in aligned.Steps)
@@ -155,7 +156,7 @@ internal sealed partial class SourceFinder
         // What names one thing was that thing's every time; the next time it will be another's.
         if (position.Traces > 1 && !IsNamed && !position.IsTrivial && !IsWording(position))
         {
-            if (ValueKey.IsIdentifier(position.Values[0], position.Name))
+            if (ValueKey.IsIdentifier(position.Values[0], position.Name) && _schemas.Of(position) is not { AllowedValues.Count: > 0 })
             {
                 return [NewInput(position, Evidence.Identifier), constant];
             }
@@ -274,8 +275,13 @@ internal sealed partial class SourceFinder
         }
     }
 
+    /// <summary>How much the values of a position tell: one of a few that a function takes no more than which of them it is.</summary>
+    private double SpecificityOf(Position position) => _schemas.Of(position) is { AllowedValues.Count: > 0 and var allowed }
+        ? Math.Min(position.Specificity, Math.Log2(allowed) * (position.IsEqual ? 1 : position.Values.Count))
+        : position.Specificity;
+
     /// <summary>Whether two positions of equal values have them from one source; values that tell little may be those of different things.</summary>
-    private static bool IsSameThing(Position position, Position earlier) => position.Specificity >= EnoughToShare || FieldName.Similarity(earlier.Name, position.Name) >= 1;
+    private bool IsSameThing(Position position, Position earlier) => SpecificityOf(position) >= EnoughToShare || FieldName.Similarity(earlier.Name, position.Name) >= 1;
 
     /// <summary>Whether a text that is the same in all recordings is how the task is worded: a sentence, not something that somebody fills in.</summary>
     private static bool IsWording(Position position)
@@ -313,6 +319,7 @@ internal sealed partial class SourceFinder
     {
         var found = new List<(Place Place, ValueExpression Expression, double Similarity)>();
         var tried = 0;
+        var specificity = SpecificityOf(position);
         foreach (var place in ResultsOf(position).Find(position.Values[0]).Where(p => !IsElementOfLoop(p, position.Call)).OrderBy(p => p.IsInLaterElement).ThenBy(p => p.Step))
         {
             if (++tried > MaxPlacesTried && found.Count > 0)
@@ -323,7 +330,7 @@ internal sealed partial class SourceFinder
             var similarity = FieldName.Similarity(position.Name, place.Field);
             if (ValuesAt(place, position) is { } values
                 && ValueMatch.Between(ReferenceTo(place), values, position.Values) is { } expression
-                && position.Specificity + (WorthOfAName * similarity) - Math.Log2(1 + ResultsOf(position).Values) >= EnoughToBind
+                && specificity + (WorthOfAName * similarity) - Math.Log2(1 + ResultsOf(position).Values) >= EnoughToBind
                 && !IsChance(place, position))
             {
                 found.Add((place, expression, similarity));

@@ -20,6 +20,9 @@ internal sealed class TextComposer(SourceFinder sources)
     {
         switch (value.ValueKind)
         {
+            // What is larger is not taken apart, so nothing in it is asked for.
+            case JsonValueKind.Object or JsonValueKind.Array when Size(value) > ArgumentDistiller.MaxParts:
+                break;
             case JsonValueKind.Object:
                 foreach (var member in value.EnumerateObject())
                 {
@@ -43,6 +46,8 @@ internal sealed class TextComposer(SourceFinder sources)
                 break;
         }
     }
+
+    private static int Size(JsonElement value) => value.ValueKind is JsonValueKind.Array ? value.GetArrayLength() : value.GetPropertyCount();
 
     public IReadOnlyList<Hypothesis> Compose(Position position)
     {

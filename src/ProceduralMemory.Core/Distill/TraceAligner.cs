@@ -16,13 +16,16 @@ internal static class TraceAligner
     /// <param name="traces">The traces.</param>
     /// <param name="calls">Their cleaned calls.</param>
     /// <param name="options">The options, which know what reads.</param>
+    /// <param name="loops">The loops that they suggest, where these are known.</param>
     /// <param name="noLoops">Keys of loops that are none.</param>
-    public static List<Column> Align(IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls, ProceduralMemoryOptions options, IReadOnlySet<string>? noLoops = null)
+    public static List<Column> Align(
+        IReadOnlyList<Trace> traces, IReadOnlyList<IReadOnlyList<TraceStep>> calls, ProceduralMemoryOptions options, LoopFinder? loops = null, IReadOnlySet<string>? noLoops = null)
     {
+        loops ??= new LoopFinder(traces, calls);
         var refuted = new HashSet<string>(noLoops ?? new HashSet<string>(), StringComparer.Ordinal);
         while (true)
         {
-            var units = Fold(calls, LoopFinder.Find(traces, calls, refuted));
+            var units = Fold(calls, loops.Find(refuted));
             var columns = AlignUnits(units);
             if (columns.Find(c => c.First.Run is not null && !HasOneSource(c, columns)) is not { } loop)
             {

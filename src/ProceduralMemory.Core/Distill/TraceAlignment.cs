@@ -66,14 +66,15 @@ internal sealed record TraceAlignment(IReadOnlyList<Trace> Traces, IReadOnlyList
     /// <summary>Aligns traces.</summary>
     /// <param name="traces">The traces, in any order.</param>
     /// <param name="options">The options.</param>
-    /// <param name="noLoops">Keys of loops that are none.</param>
-    public static TraceAlignment Of(IReadOnlyList<Trace> traces, ProceduralMemoryOptions options, IReadOnlySet<string> noLoops)
+    /// <returns>The alignment, for keys of loops that are none.</returns>
+    public static Func<IReadOnlySet<string>, TraceAlignment> Of(IReadOnlyList<Trace> traces, ProceduralMemoryOptions options)
     {
         var sorted = traces.Select(t => (Trace: t, Calls: TraceCleaner.CallsOf(t, options))).Where(t => t.Calls.Count > 0).ToList();
         sorted.Sort((a, b) => TraceOrder.Compare(a.Trace, a.Calls, b.Trace, b.Calls));
         List<Trace> ordered = [.. sorted.Select(t => t.Trace)];
-        var columns = TraceAligner.Align(ordered, [.. sorted.Select(t => t.Calls)], options, noLoops);
-        return new TraceAlignment(ordered, new Builder(ordered, columns).Build());
+        List<IReadOnlyList<TraceStep>> calls = [.. sorted.Select(t => t.Calls)];
+        var loops = new LoopFinder(ordered, calls);
+        return noLoops => new TraceAlignment(ordered, new Builder(ordered, TraceAligner.Align(ordered, calls, options, loops, noLoops)).Build());
     }
 
     private sealed class Builder(IReadOnlyList<Trace> traces, List<Column> columns)

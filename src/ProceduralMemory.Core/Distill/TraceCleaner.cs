@@ -109,4 +109,16 @@ internal static class StepEffects
 internal static class JsonBytes
 {
     public static ReadOnlySpan<byte> Of(JsonElement value) => value.ValueKind is JsonValueKind.Undefined ? [] : JsonMarshal.GetRawUtf8Value(value);
+
+    /// <summary>FNV-1a: the same in every process, unlike the hash codes of the base library.</summary>
+    public static ulong Hash(JsonElement value)
+    {
+        var hash = 14695981039346656037UL;
+        foreach (var b in Of(value))
+        {
+            hash = (hash ^ b) * 1099511628211UL;
+        }
+
+        return hash;
+    }
 }

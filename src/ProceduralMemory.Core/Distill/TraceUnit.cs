@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace ProceduralMemory.Distill;
 
 /// <summary>What is aligned as one: a call, or all the rounds of a loop.</summary>
@@ -12,7 +10,7 @@ internal sealed class TraceUnit
         (Key, Call) = (CallKind.Of(call).ToString(), call);
         foreach (var argument in call.Arguments.EnumerateObject())
         {
-            _arguments[argument.Name] = Hash(argument.Value);
+            _arguments[argument.Name] = JsonBytes.Hash(argument.Value);
         }
     }
 
@@ -47,18 +45,6 @@ internal sealed class TraceUnit
         }
 
         return ((60 * names) + (140 * values)) / all;
-    }
-
-    private static ulong Hash(JsonElement value)
-    {
-        // FNV-1a: the same in every process, unlike the hash codes of the base library.
-        var hash = 14695981039346656037UL;
-        foreach (var b in JsonBytes.Of(value))
-        {
-            hash = (hash ^ b) * 1099511628211UL;
-        }
-
-        return hash;
     }
 }
 

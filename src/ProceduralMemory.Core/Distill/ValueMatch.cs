@@ -78,7 +78,7 @@ internal static class ValueMatch
     }
 
     private static InterpolatedText? Prefixed(ValueExpression source, IReadOnlyList<JsonElement> from, IReadOnlyList<JsonElement> wanted) =>
-        wanted[0].ValueKind is JsonValueKind.String && wanted[0].GetString()![0] is var prefix && ValueKey.IsPrefix(prefix)
+        wanted[0].ValueKind is JsonValueKind.String && wanted[0].GetString() is [var prefix, ..] && ValueKey.IsPrefix(prefix)
         && from.Zip(wanted).All(p => p.Second.ValueKind is JsonValueKind.String && p.Second.GetString() == prefix + ValueExpression.AsText(p.First))
             ? new InterpolatedText([new LiteralText(prefix.ToString()), source])
             : null;

@@ -74,6 +74,29 @@ public sealed class DistillingLawsTests
         iter: 200);
 
     [Fact]
+    public void The_order_of_the_recordings_makes_no_difference_to_loops_and_optional_steps_either() => Gen.Select(Gen.Int[0, 3].Array[3], Gen.Bool.Array[3], Gen.Shuffle(new[] { 0, 1, 2 })).Sample(
+        (items, wrapped, order) =>
+        {
+            var traces = items.Zip(wrapped).Select((t, n) => Ship(n, t.First, t.Second)).ToList();
+
+            Assert.Equal(Recorded.Document(Recorded.Distilled(traces)), Recorded.Document(Recorded.Distilled([.. order.Select(n => traces[n])])));
+        },
+        iter: 100);
+
+    private static Trace Ship(int seed, int items, bool wrapped)
+    {
+        List<string> ids = [.. Enumerable.Range(0, items).Select(i => string.Create(CultureInfo.InvariantCulture, $"I-{seed}{i}0071"))];
+        List<(string, string, string)> calls = [("t.get", $$"""{"order":"W-{{seed}}0045"}""", $$"""{"gift":{{(wrapped ? "true" : "false")}},"items":[{{string.Join(',', ids.Select(i => $"\"{i}\""))}}]}""")];
+        calls.AddRange(ids.Select(i => ("t.ship", $$"""{"item":"{{i}}"}""", "1")));
+        if (wrapped)
+        {
+            calls.Add(("t.wrap", $$"""{"order":"W-{{seed}}0045"}""", "1"));
+        }
+
+        return Recorded.Writing(null, calls);
+    }
+
+    [Fact]
     public void A_further_recording_never_makes_the_procedure_wrong_for_the_earlier_ones() => Gen.Select(AnyPlan, Gen.Int[1, 4]).Sample(
         (plan, count) =>
         {

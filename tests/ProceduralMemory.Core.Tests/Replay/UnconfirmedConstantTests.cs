@@ -82,6 +82,98 @@ public sealed class UnconfirmedConstantTests : IDisposable
     }
 
     [Fact]
+    public async Task It_stands_also_where_a_recording_in_between_agreed_with_it()
+    {
+        await Record("W1", "damaged");
+        await Memory.SetSourceAsync("refund", "refund", "reason", Given.Value("\"damaged\""));
+
+        Assert.Empty((await Finalize(Refund("W2", "damaged"))).Contradictions);
+        var result = await Finalize(Refund("W3", "late"));
+
+        Given.JsonEqual("""{"order":"$inputs.order","reason":"damaged"}""", result.Procedure!.Version.Steps[0].Arguments);
+        Assert.Single(result.Contradictions);
+    }
+
+    [Fact]
+    public async Task An_input_that_a_person_made_of_it_is_contradicted_by_no_value()
+    {
+        await Record("W1", "damaged");
+        await Memory.SetSourceAsync("refund", "refund", "reason", Given.Value("\"$inputs.why\""));
+
+        var result = await Finalize(Refund("W2", "late"));
+
+        Assert.Empty(result.Contradictions);
+        Given.JsonEqual("""{"order":"$inputs.order","reason":"$inputs.why"}""", result.Procedure!.Version.Steps[0].Arguments);
+        Assert.Equal(["order", "why"], result.Procedure.Version.Inputs.Select(i => i.Name));
+    }
+
+    [Fact]
+    public async Task An_argument_that_a_person_added_stays_though_no_recording_has_it()
+    {
+        await Record("W1", "damaged");
+        await Memory.SetSourceAsync("refund", "refund", "notify", Given.Value("true"));
+
+        var result = await Finalize(Refund("W2", "damaged"));
+
+        Given.JsonEqual("""{"order":"$inputs.order","reason":"damaged","notify":true}""", result.Procedure!.Version.Steps[0].Arguments);
+        Assert.Contains("no such argument", Assert.Single(result.Contradictions), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_part_that_a_person_set_stays_where_a_recording_has_another_value_around_it()
+    {
+        await Finalize(Send("W1", """{"city":"Berlin","by":"post"}"""));
+        await Memory.SetSourceAsync("refund", "refund", "/to/by", Given.Value("\"courier\""));
+
+        var result = await Finalize(Send("W2", """{"box":"77"}"""));
+
+        Given.JsonEqual("\"courier\"", result.Procedure!.Version.Steps[0].Arguments.GetProperty("to").GetProperty("by"));
+        Assert.Single(result.Contradictions);
+        // And once more: it is still the person's.
+        Given.JsonEqual("\"courier\"", (await Finalize(Send("W3", """{"box":"78"}"""))).Procedure!.Version.Steps[0].Arguments.GetProperty("to").GetProperty("by"));
+
+        static TraceStep Send(string order, string to) => new() { Action = "shop.refund", Arguments = Given.Value($$"""{"order":"{{order}}","to":{{to}}}"""), Result = Given.Value("1") };
+    }
+
+    [Fact]
+    public async Task What_was_stored_under_ids_of_its_own_stands_against_recordings()
+    {
+        await Memory.StoreAsync(Given.Definition(
+            "refund",
+            Given.Step("shop.find", """{"name":"$inputs.who"}""", "customer"),
+            Given.Step("shop.refund", """{"to":"$steps.customer.outputs#/backup","note":"For {$steps.customer.outputs#/name}","reason":"damaged"}""", "pay")).Taking(Given.Input("who", JsonType.String)));
+
+        var result = await Finalize(
+            new TraceStep { Action = "shop.find", Effect = StepEffect.Read, Arguments = Given.Value("""{"name":"Ann Lee"}"""), Result = Given.Value("""{"id":"c-100200","backup":"c-300400","name":"Ann Lee"}""") },
+            new TraceStep { Action = "shop.refund", Arguments = Given.Value("""{"to":"c-100200","note":"For Ann Lee","reason":"damaged"}"""), Result = Given.Value("""{"ok":true}""") });
+
+        var steps = result.Procedure!.Version.Steps;
+        Given.JsonEqual("""{"name":"$inputs.who"}""", steps[0].Arguments);
+        Given.JsonEqual("""{"to":"$steps.find.outputs#/backup","note":"For {$steps.find.outputs#/name}","reason":"damaged"}""", steps[1].Arguments);
+        Assert.Contains("refund/to is set to", Assert.Single(result.Contradictions), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_correction_that_refers_to_what_the_recordings_do_not_have_is_told_and_no_recording_is_lost_over_it()
+    {
+        await Finalize(Return("W1", "W1-lamp-1"));
+        await Memory.SetSourceAsync("refund", "notify", "ticket", Given.Value("\"$steps.return.outputs#/ticket\""));
+
+        // What was one call is the body of a loop now, and what it gives is no single value.
+        var result = await Finalize(Return("W2", "W2-desk-1", "W2-vase-2"));
+
+        Assert.Equal([StepKind.Function, StepKind.Loop, StepKind.Function], result.Procedure!.Version.Steps.Select(s => s.Kind));
+        Assert.Contains(result.Contradictions, c => c.Contains("cannot stay $steps.return.outputs#/ticket", StringComparison.Ordinal));
+
+        static TraceStep[] Return(string order, params string[] items) =>
+        [
+            new() { Action = "shop.get", Effect = StepEffect.Read, Arguments = Given.Value($$"""{"order":"{{order}}"}"""), Result = Given.Value($$"""{"items":[{{string.Join(',', items.Select(i => $"\"{i}\""))}}]}""") },
+            .. items.Select(i => new TraceStep { Action = "shop.return", Arguments = Given.Value($$"""{"item":"{{i}}"}"""), Result = Given.Value($$"""{"ticket":"T-{{i}}"}""") }),
+            new() { Action = "shop.notify", Arguments = Given.Value($$"""{"order":"{{order}}"}"""), Result = Given.Value("1") },
+        ];
+    }
+
+    [Fact]
     public async Task A_further_recording_settles_it_as_an_input_or_as_a_constant()
     {
         await Record("W1", "damaged");
@@ -141,6 +233,18 @@ public sealed class UnconfirmedConstantTests : IDisposable
         var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "refund", Request = $"Refund order {order}" });
         await recorder.RecordStepAsync(Refund(order, reason));
         return (await recorder.FinalizeAsync()).Procedure!;
+    }
+
+    private async Task<RecordingResult> Finalize(params IReadOnlyList<TraceStep> calls)
+    {
+        var order = calls.Select(c => c.Arguments.TryGetProperty("order", out var given) ? given.GetString() : null).FirstOrDefault(o => o is not null);
+        var recorder = await Memory.StartRecordingAsync(new RecordingDetails { Name = "refund", Request = $"Refund order {order}" });
+        foreach (var call in calls)
+        {
+            await recorder.RecordStepAsync(call);
+        }
+
+        return await recorder.FinalizeAsync();
     }
 
     private static TraceStep Refund(string order, string reason) =>

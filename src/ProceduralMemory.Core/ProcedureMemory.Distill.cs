@@ -56,7 +56,7 @@ public sealed partial class ProcedureMemory
     /// </summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
     /// <param name="stepId">The step.</param>
-    /// <param name="argument">The argument's name, or a JSON Pointer into the step's arguments, such as <c>/address/city</c>. The step must have it, or another step of the same action.</param>
+    /// <param name="argument">The argument's name, or a JSON Pointer into the step's arguments, such as <c>/address/city</c>. The step must have it, another step of the same action, or what the function declares (<see cref="ProceduralMemoryOptions.ParametersOf"/>).</param>
     /// <param name="source">A template: a JSON string that is an expression (<see cref="ValueExpression"/>), or a constant. An input that it names and that is not declared is declared.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
@@ -72,6 +72,7 @@ public sealed partial class ProcedureMemory
             throw new ProcedureConflictException(procedure.Name, $"'{procedure.Name}' {(procedure.IsRetired ? "is retired" : "has no active version to correct")}. Activate one first.");
         }
 
+        SourceEditor.RequireKnown(procedure.Version, stepId, argument, ParametersOf);
         var (inputs, steps, sources) = SourceEditor.Set(procedure.Version, stepId, argument, source);
         var definition = ProcedureValidator.Check(
             new ProcedureDefinition { Name = procedure.Name, Description = procedure.Description, Notes = procedure.Notes, Inputs = inputs, Steps = steps }, Options);

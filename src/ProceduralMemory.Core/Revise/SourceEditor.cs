@@ -7,6 +7,41 @@ namespace ProceduralMemory.Revise;
 /// <summary>Sets the source of one value in the arguments of a step, as a person corrects it.</summary>
 internal static class SourceEditor
 {
+    /// <summary>Refuses an argument that the step does not have and that nothing says its action takes: a slip of the name would break every replay.</summary>
+    /// <param name="version">The version to correct.</param>
+    /// <param name="stepId">The step; what is wrong with it is for <see cref="Set"/> to say.</param>
+    /// <param name="argument">The argument's name, or a JSON Pointer into the arguments.</param>
+    /// <param name="parametersOf">What actions declare of their parameters, as JSON Schema.</param>
+    /// <exception cref="ProcedureFormatException">There is no such argument.</exception>
+    public static void RequireKnown(ProcedureVersion version, string stepId, string argument, Func<string, JsonElement?> parametersOf)
+    {
+        var all = version.Steps.SelectMany(s => s.WithInner()).ToList();
+        var pointer = argument.StartsWith('/') ? argument : JsonPointer.Append("", argument);
+        if (all.Find(s => s.Id == stepId) is not { } step || !JsonPointer.IsValid(pointer) || JsonPointer.TryResolve(step.Arguments, pointer, out _))
+        {
+            return;
+        }
+
+        string[] path = [.. JsonPointer.Tokens(pointer)];
+        var schema = step.Kind is StepKind.Function ? parametersOf(step.Action) : null;
+        var sameAction = all.Where(s => s.Kind == step.Kind && s.Action == step.Action);
+        if ((path is [var name] && sameAction.Any(s => s.Arguments.TryGetProperty(name, out _))) || Declares(schema, path))
+        {
+            return;
+        }
+
+        var names = step.Arguments.EnumerateObject().Select(a => a.Name).Union(PropertiesOf(schema)?.EnumerateObject().Select(p => p.Name) ?? []).ToList();
+        if (names.Contains(path[0]))
+        {
+            throw Missing(argument);
+        }
+
+        var near = NearNames.Of(path[0], names);
+        var there = names.Count == 0 ? "None is known of it." : $"Its arguments are: {string.Join(", ", near.Union(names))}.";
+        throw new ProcedureFormatException(
+            "argument", $"Step '{stepId}' has no argument '{argument}'. {there} Only what its function is known to take can be added: declare it with {nameof(ProceduralMemoryOptions.ParametersOf)}, or store a new version.");
+    }
+
     /// <summary>Applies a correction; pure.</summary>
     /// <param name="version">The version to correct.</param>
     /// <param name="stepId">The step.</param>
@@ -30,11 +65,6 @@ internal static class SourceEditor
         }
 
         var before = JsonPointer.TryResolve(step.Arguments, pointer, out var found) ? found : (JsonElement?)null;
-        if (before is null && !IsKnown(all, step, [.. JsonPointer.Tokens(pointer)]))
-        {
-            throw Missing(step, argument, [.. JsonPointer.Tokens(pointer)]);
-        }
-
         var edited = step with { Arguments = Replace(step.Arguments, [.. JsonPointer.Tokens(pointer)], source, argument) };
         var steps = version.Steps.Select(s => Put(s, edited)).ToList();
         var declared = version.Inputs.ToList();
@@ -134,6 +164,7 @@ internal static class SourceEditor
         var token = path[0];
         if (template.ValueKind is JsonValueKind.Object)
         {
+            // An argument that was never given may be added; inside a value only what is there can be set.
             var members = new OrderedDictionary<string, JsonElement>(StringComparer.Ordinal);
             foreach (var member in template.EnumerateObject())
             {
@@ -142,7 +173,7 @@ internal static class SourceEditor
 
             if (!members.TryGetValue(token, out var inner) && path.Length > 1)
             {
-                throw NoPlace(argument);
+                throw Missing(argument);
             }
 
             members[token] = path.Length == 1 ? source : Replace(inner, path[1..], source, argument);
@@ -171,31 +202,17 @@ internal static class SourceEditor
             });
         }
 
-        throw NoPlace(argument);
+        throw Missing(argument);
     }
 
-    /// <summary>
-    /// Whether the action takes an argument that this step lacks: another step of the same action is given it. What else an action takes is not known here, and a name that it
-    /// does not take would break every replay. Inside a value only what is there can be set.
-    /// </summary>
-    private static bool IsKnown(List<ProcedureStep> all, ProcedureStep step, string[] path) =>
-        path is [var name] && all.Exists(s => s.Kind == step.Kind && s.Action == step.Action && s.Arguments.TryGetProperty(name, out _));
+    private static bool Declares(JsonElement? schema, ReadOnlySpan<string> path) =>
+        path.IsEmpty || (PropertiesOf(schema) is { } members && members.TryGetProperty(path[0], out var member) && Declares(member, path[1..]));
 
-    private static ProcedureFormatException Missing(ProcedureStep step, string argument, string[] path)
-    {
-        var names = step.Arguments.EnumerateObject().Select(a => a.Name).ToList();
-        if (path.Length > 1 && names.Contains(path[0]))
-        {
-            return NoPlace(argument);
-        }
-
-        var near = NearNames.Of(path.Length == 0 ? argument : path[0], names);
-        var there = names.Count == 0 ? "It has none." : $"Its arguments are: {string.Join(", ", near.Concat(names.Except(near)))}.";
-        return new ProcedureFormatException("argument", $"Step '{step.Id}' has no argument '{argument}'. {there} To add one, store a new version with {nameof(ProcedureMemory.StoreAsync)}.");
-    }
+    private static JsonElement? PropertiesOf(JsonElement? schema) =>
+        schema is { ValueKind: JsonValueKind.Object } known && known.TryGetProperty("properties", out var members) && members.ValueKind is JsonValueKind.Object ? members : null;
 
     private static bool Covers(string pointer, string other) => other == pointer || other.StartsWith(pointer + "/", StringComparison.Ordinal);
 
-    private static ProcedureFormatException NoPlace(string argument) =>
+    private static ProcedureFormatException Missing(string argument) =>
         new("argument", $"The step's arguments have no place '{argument}'. Name an argument, or point to a value that is there.");
 }

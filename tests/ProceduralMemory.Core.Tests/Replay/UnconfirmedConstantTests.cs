@@ -5,7 +5,12 @@ namespace ProceduralMemory.Tests.Replay;
 
 public sealed class UnconfirmedConstantTests : IDisposable
 {
-    private readonly TestMemory _world = TestMemory.InMemory();
+    private readonly TestMemory _world = TestMemory.InMemory(o => o.ParametersOf = action => action switch
+    {
+        "shop.refund" => Given.Value("""{"properties":{"notify":{},"to":{"properties":{"by":{}}}}}"""),
+        "shop.notify" => Given.Value("""{"properties":{"ticket":{}}}"""),
+        _ => null,
+    });
 
     private ProcedureMemory Memory => _world.Memory;
 
@@ -202,9 +207,9 @@ public sealed class UnconfirmedConstantTests : IDisposable
     [Theory]
     [InlineData("nothing", "reason", "\"x\"", "no step 'nothing'")]
     [InlineData("refund", "/reason/deep", "\"x\"", "no place")]
-    [InlineData("refund", "reasn", "\"x\"", "Step 'refund' has no argument 'reasn'. Its arguments are: reason, order. To add one, store a new version with StoreAsync.")]
-    [InlineData("refund", "/Reason", "\"x\"", "Step 'refund' has no argument '/Reason'. Its arguments are: reason, order.")]
-    [InlineData("refund", "carrier", "\"x\"", "Its arguments are: order, reason.")]
+    [InlineData("refund", "reasn", "\"x\"", "Step 'refund' has no argument 'reasn'. Its arguments are: reason, order, notify, to. Only what its function is known to take can be added: declare it with ParametersOf, or store a new version.")]
+    [InlineData("refund", "/Reason", "\"x\"", "Step 'refund' has no argument '/Reason'. Its arguments are: reason, order, notify, to.")]
+    [InlineData("refund", "carrier", "\"x\"", "Its arguments are: order, reason, notify, to.")]
     [InlineData("refund", "reason", "\"$steps.later.outputs\"", "no earlier step")]
     [InlineData("refund", "reason", "\"$inputs.\"", "malformed")]
     public async Task A_correction_that_cannot_be_is_refused(string step, string argument, string source, string says)
@@ -225,7 +230,7 @@ public sealed class UnconfirmedConstantTests : IDisposable
 
         Given.JsonEqual("""{"to":{"city":"Rome"},"carrier":"rail"}""", edited.Version.Steps[1].Arguments);
         Assert.Contains("no place '/to/citi'", (await _world.RefusesAsync<ProcedureFormatException>(() => Memory.SetSourceAsync("two", "first", "/to/citi", Given.Value("1")))).Message, StringComparison.Ordinal);
-        Assert.Contains("'close' has no argument 'carrier'. It has none.", (await _world.RefusesAsync<ProcedureFormatException>(() => Memory.SetSourceAsync("two", "close", "carrier", Given.Value("1")))).Message, StringComparison.Ordinal);
+        Assert.Contains("'close' has no argument 'carrier'. None is known of it.", (await _world.RefusesAsync<ProcedureFormatException>(() => Memory.SetSourceAsync("two", "close", "carrier", Given.Value("1")))).Message, StringComparison.Ordinal);
     }
 
     private async Task<Procedure> Record(string order, string reason)

@@ -51,7 +51,7 @@ internal sealed class Demo : IAsyncDisposable
         if (database is not null)
         {
             database = Path.GetFullPath(database);
-            Prepare(database, fresh);
+            await PrepareAsync(database, fresh, cancellationToken);
         }
 
         var key = Environment.GetEnvironmentVariable("OPENAI_API_KEY");
@@ -148,11 +148,18 @@ internal sealed class Demo : IAsyncDisposable
     {
         await using var world = new ReleaseWorld(Path.Combine(_workFolder, "chat"));
         using var agent = CreateAgent(world, withMemory: true);
-        _console.MarkupLine("Say what to deploy, such as \"Deploy version 1.4.0 of the catalog service\"; there are catalog, orders and billing. An empty line ends the talk.");
+        _console.MarkupLine("Say what to deploy, such as \"Deploy version 1.4.0 of the catalog service\"; there are catalog, orders and billing. An empty line, exit or quit ends the talk.");
         while (!cancellationToken.IsCancellationRequested)
         {
             _console.Markup("[bold]You:[/] ");
-            if (Console.ReadLine() is not { } line || string.IsNullOrWhiteSpace(line))
+            var line = Console.ReadLine();
+            if (line is null || Console.IsInputRedirected)
+            {
+                // Nobody pressed Enter here.
+                _console.WriteLine();
+            }
+
+            if (string.IsNullOrWhiteSpace(line) || line.Trim().ToUpperInvariant() is "EXIT" or "QUIT")
             {
                 break;
             }
@@ -175,7 +182,7 @@ internal sealed class Demo : IAsyncDisposable
         Directory.Delete(_workFolder, recursive: true);
     }
 
-    private static void Prepare(string database, bool fresh)
+    private static async Task PrepareAsync(string database, bool fresh, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(database)!);
         if (!fresh || !File.Exists(database))
@@ -183,23 +190,26 @@ internal sealed class Demo : IAsyncDisposable
             return;
         }
 
-        // Whatever the option names is deleted: so only what is a database.
-        if (!IsDatabase(database))
+        // Whatever the option names is deleted: so only what is a memory's own.
+        try
         {
-            throw new InvalidOperationException($"'{database}' is no SQLite database, so --fresh does not delete it. Name another file with --database.");
+            using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = database, ReadOnly = true });
+            await memory.ListScopesAsync(cancellationToken);
+        }
+        catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.TooNew or StoreFault.ReadOnly)
+        {
+            // Of another schema, or without tables: nobody else's.
+        }
+        catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Foreign or StoreFault.Corrupt)
+        {
+            var what = exception.Fault is StoreFault.Foreign ? "is a database of something else" : "is no SQLite database, or is damaged";
+            throw new InvalidOperationException($"'{database}' {what}, so --fresh does not delete it. Name another file with --database.", exception);
         }
 
         foreach (var suffix in (string[])["", "-wal", "-shm"])
         {
             File.Delete(database + suffix);
         }
-    }
-
-    private static bool IsDatabase(string file)
-    {
-        using var stream = File.OpenRead(file);
-        Span<byte> header = stackalloc byte[16];
-        return stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) is 0 or 16 && (stream.Length == 0 || header.SequenceEqual("SQLite format 3\0"u8));
     }
 
     private DemoAgent CreateAgent(ReleaseWorld world, bool withMemory) => new(

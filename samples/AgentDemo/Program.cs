@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using AgentDemo;
 using ProceduralMemory;
 using Spectre.Console;
@@ -16,6 +17,20 @@ var show = new Option<string[]>("--show") { Description = "Print what a database
 var database = new Option<string>("--database") { Description = "The database file of the demo; folders that it needs are created.", DefaultValueFactory = _ => DefaultDatabase() };
 var command = new RootCommand("A release agent deploys services on this machine: once by reasoning, from then on by replaying what it learned.") { fresh, noMemory, chat, show, database };
 
+foreach (var (one, other) in (ReadOnlySpan<(Option, Option)>)[(chat, noMemory), (fresh, noMemory), (fresh, show), (chat, show), (noMemory, show)])
+{
+    command.Validators.Add(result =>
+    {
+        if (result.GetResult(one) is not null && result.GetResult(other) is not null)
+        {
+            result.AddError($"{one.Name} and {other.Name} do not go together. Leave one of them away.");
+        }
+    });
+}
+
+show.Validators.Add(result => RequireText(result, "--show needs the name of a file, and takes that of a procedure after it."));
+database.Validators.Add(result => RequireText(result, "--database needs the name of a file."));
+
 command.SetAction(async (parsed, cancellationToken) =>
 {
     try
@@ -25,7 +40,7 @@ command.SetAction(async (parsed, cancellationToken) =>
             return await ShowAsync(shown[0], shown.ElementAtOrDefault(1), cancellationToken);
         }
 
-        var (talks, withoutMemory) = (parsed.GetValue(chat), parsed.GetValue(noMemory) && !parsed.GetValue(chat));
+        var (talks, withoutMemory) = (parsed.GetValue(chat), parsed.GetValue(noMemory));
         await using var demo = await Demo.StartAsync(AnsiConsole.Console, withoutMemory ? null : parsed.GetRequiredValue(database), parsed.GetValue(fresh), cancellationToken);
         return talks ? await demo.ChatAsync(cancellationToken)
             : withoutMemory ? await demo.RunWithoutMemoryAsync(cancellationToken)
@@ -38,7 +53,22 @@ command.SetAction(async (parsed, cancellationToken) =>
     }
 });
 
-return await command.Parse(args).InvokeAsync();
+var parsed = command.Parse(args);
+if (parsed.Action is ParseErrorAction error)
+{
+    // What is wrong is a line; --help tells the rest to whoever asks.
+    error.ShowHelp = false;
+}
+
+return await parsed.InvokeAsync();
+
+static void RequireText(System.CommandLine.Parsing.OptionResult result, string message)
+{
+    if (result.Tokens.Any(t => string.IsNullOrWhiteSpace(t.Value)))
+    {
+        result.AddError(message);
+    }
+}
 
 static string DefaultDatabase()
 {

@@ -124,6 +124,9 @@ public enum StoreFault
 
     /// <summary>Any other fault that the database reported; see the inner exception.</summary>
     Failed,
+
+    /// <summary>The file is the database of something else: it has tables, and none of them says that it is a memory's.</summary>
+    Foreign,
 }
 
 /// <summary>The store cannot be used. Nothing of the operation was written.</summary>

@@ -10,7 +10,7 @@ public sealed partial class ProcedureMemory
 {
     private const int MaxDistillAttempts = 100;
 
-    /// <summary>Makes a procedure of a finalized trace that belongs to none, because it met a procedure of its name that does something else.</summary>
+    /// <summary>Makes a procedure of a finalized trace that belongs to none, because it met a procedure of its name that does something else, or more.</summary>
     /// <param name="traceId">The trace; see <see cref="RecordingResult.Conflict"/>.</param>
     /// <param name="name">The name of the procedure; <see langword="null"/> for that of the trace.</param>
     /// <param name="replace">Whether a procedure of that name which does something else gets this as its new version. Its earlier versions are kept, and teach no more.</param>
@@ -56,7 +56,7 @@ public sealed partial class ProcedureMemory
     /// </summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
     /// <param name="stepId">The step.</param>
-    /// <param name="argument">The argument's name, or a JSON Pointer into the step's arguments, such as <c>/address/city</c>.</param>
+    /// <param name="argument">The argument's name, or a JSON Pointer into the step's arguments, such as <c>/address/city</c>. The step must have it, another step of the same action, or what the function declares (<see cref="ProceduralMemoryOptions.ParametersOf"/>).</param>
     /// <param name="source">A template: a JSON string that is an expression (<see cref="ValueExpression"/>), or a constant. An input that it names and that is not declared is declared.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
@@ -72,6 +72,7 @@ public sealed partial class ProcedureMemory
             throw new ProcedureConflictException(procedure.Name, $"'{procedure.Name}' {(procedure.IsRetired ? "is retired" : "has no active version to correct")}. Activate one first.");
         }
 
+        SourceEditor.RequireKnown(procedure.Version, stepId, argument, ParametersOf);
         var (inputs, steps, sources) = SourceEditor.Set(procedure.Version, stepId, argument, source);
         var definition = ProcedureValidator.Check(
             new ProcedureDefinition { Name = procedure.Name, Description = procedure.Description, Notes = procedure.Notes, Inputs = inputs, Steps = steps }, Options);
@@ -125,12 +126,12 @@ public sealed partial class ProcedureMemory
                 return new RecordingResult(trace.Id, null, trace.Steps.Count);
             }
 
-            if (standing is not null && SkillComparison.Difference(standing.Version, earlier, trace, Options) is { } difference)
+            if (standing is not null && SkillComparison.Conflict(standing, earlier, trace, Options) is { } conflict)
             {
                 if (!replace)
                 {
                     await EndTraceAsync(trace, TraceStatus.Completed, usage, cancellationToken).ConfigureAwait(false);
-                    return new RecordingResult(trace.Id, null, 0) { Conflict = new SkillConflict(standing.Name, difference, SkillComparison.OneLine(trace), SkillComparison.OneLine(standing.Version)) };
+                    return new RecordingResult(trace.Id, null, 0) { Conflict = conflict };
                 }
 
                 (standing, earlier) = (null, []);
@@ -166,7 +167,12 @@ public sealed partial class ProcedureMemory
                     },
                     cancellationToken).ConfigureAwait(false);
                 Log.RecordingFinalized(_logger, procedure.Name, procedure.Version.Number, procedure.Version.Steps.Count, trace.Id);
-                return new RecordingResult(trace.Id, procedure, distilled.DroppedSteps) { Contradictions = contradictions };
+                return new RecordingResult(trace.Id, procedure, distilled.DroppedSteps)
+                {
+                    Contradictions = contradictions,
+                    FailedCalls = [.. TraceCleaner.FailuresOf(trace, Options).Select(f => f.Action)],
+                    NowOptional = standing is null ? [] : SkillComparison.NowOptional(standing.Version, procedure.Version),
+                };
             }
             catch (ProcedureConflictException) when (attempt < MaxDistillAttempts)
             {

@@ -82,7 +82,7 @@ public static class ProceduralMemoryKernelExtensions
         return services;
     }
 
-    /// <summary>Adds procedural memory to a kernel that is built already: the plugin that the model calls, and the filter that records.</summary>
+    /// <summary>Adds procedural memory to a kernel that is built already: the plugin that the model calls, and the filter that records, unless the kernel has that of this memory.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="memory">The memory; the caller disposes it.</param>
     /// <param name="pluginName">The plugin name under which the model sees the functions.</param>
@@ -100,9 +100,20 @@ public static class ProceduralMemoryKernelExtensions
 
         loggerFactory ??= kernel.LoggerFactory;
         kernel.Plugins.AddFromObject(new ProceduralMemoryPlugin(memory, replay, loggerFactory), pluginName);
-        var filter = new ProcedureRecordingFilter(memory, loggerFactory);
-        kernel.FunctionInvocationFilters.Add(filter);
-        kernel.AutoFunctionInvocationFilters.Add(filter);
+
+        // One filter sees every call for the memory, whatever its functions are called.
+        var filter = kernel.FunctionInvocationFilters.OfType<ProcedureRecordingFilter>().FirstOrDefault(f => f.Memory == memory);
+        if (filter is null)
+        {
+            filter = new ProcedureRecordingFilter(memory, loggerFactory);
+            kernel.FunctionInvocationFilters.Add(filter);
+        }
+
+        if (!kernel.AutoFunctionInvocationFilters.OfType<ProcedureRecordingFilter>().Any(f => f.Memory == memory))
+        {
+            kernel.AutoFunctionInvocationFilters.Add(filter);
+        }
+
         return kernel;
     }
 

@@ -299,8 +299,12 @@ public sealed class ProceduralMemoryPlugin
             return new PluginReply
             {
                 Status = ReplyStatus.Conflict,
-                Message = $"There is a procedure '{conflict.ProcedureName}' that does something else: {conflict.Difference} It does: {conflict.Standing}. Recorded was: {conflict.Recorded}. Nothing is stored yet, and nothing is lost.",
-                Next = $"{Finalize} with another name; or with replace true, if '{conflict.ProcedureName}' is to do from now on what was recorded.",
+                Message = conflict.FailedCall is null
+                    ? $"There is a procedure '{conflict.ProcedureName}' that does something else: {conflict.Standing}. Recorded was: {conflict.Recorded}. {conflict.Difference} Nothing is stored yet, and nothing is lost."
+                    : $"'{conflict.ProcedureName}' stays as it is: {conflict.Standing}. Recorded was: {conflict.Recorded}. {conflict.Difference}",
+                Next = conflict.FailedCall is null
+                    ? $"{Finalize} with another name; or with replace true, if '{conflict.ProcedureName}' is to do from now on what was recorded."
+                    : $"Tell the user that {conflict.FailedCall} failed. What was recorded can be stored as a task of its own: {Finalize} with another name.",
             };
         }
 
@@ -315,6 +319,7 @@ public sealed class ProceduralMemoryPlugin
         {
             Status = ReplyStatus.Stored,
             Message = string.Create(CultureInfo.InvariantCulture, $"'{procedure.Name}' is stored as version {version.Number} with {version.Steps.Count} steps{(result.DroppedSteps > 0 ? $"; {result.DroppedSteps} failed or repeated calls were left out" : "")}. The next task of this kind takes one call of {ReplayProcedure}.")
+                + result.Doubts
                 + (unconfirmed.Count > 0 ? $" Where {string.Join(", ", unconfirmed.Select(u => $"'{u.Name}'"))} came from is not known after one recording: give {(unconfirmed.Count == 1 ? "it" : "them")} as input at each replay. A further recording may settle it." : "")
                 + (result.Contradictions.Count > 0 ? $" What a person set stands, although: {string.Join("; ", result.Contradictions)}." : ""),
             Next = "Answer the user.",

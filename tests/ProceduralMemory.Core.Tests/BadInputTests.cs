@@ -44,7 +44,7 @@ public sealed class BadInputTests : IDisposable
         var error = await _test.RefusesAsync<ProcedureConflictException>(() => Memory.StoreAsync(Given.Definition("Deploy", Given.Step("t.b"))));
 
         Assert.Contains("'deploy' already", error.Message, StringComparison.Ordinal);
-        Assert.Contains("new version", error.Message, StringComparison.Ordinal);
+        Assert.Contains("store it as a new version of that one, with asNewVersion: true.", error.Message, StringComparison.Ordinal);
     }
 
     public static TheoryData<string, ProcedureDefinition, string, string> Definitions

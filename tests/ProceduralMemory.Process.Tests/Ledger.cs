@@ -122,6 +122,25 @@ internal sealed class Ledger
         }
     }
 
+    /// <summary>
+    /// Checks that the database holds no more than was acknowledged and what was in flight: a worker does one thing after the other, so a kill leaves at most one
+    /// that was written and not acknowledged any more.
+    /// </summary>
+    /// <returns>How many there are of these.</returns>
+    public long AssertHoldsAtMostOneMoreForEach(int kills, SqliteConnection connection)
+    {
+        long[] more =
+        [
+            connection.Count("select count(*) from traces") - _started.Count,
+            connection.Count("select count(*) from trace_steps") - _steps.Count,
+            connection.Count("select count(*) from procedure_versions") - _finalized.Count,
+            connection.Count("select count(*) from executions") - _replayed.Count,
+        ];
+        Assert.All(more, m => Assert.True(m >= 0, "Something was acknowledged and is lost."));
+        Assert.True(more.Sum() <= kills, $"{string.Join(", ", more)} traces, steps, versions and executions were not acknowledged, after {kills} kills: something was written twice or out of nothing.");
+        return more.Sum();
+    }
+
     /// <summary>Checks that the database holds nothing else: for workers that all came to their end.</summary>
     public void AssertIsAllThereIsIn(SqliteConnection connection)
     {

@@ -74,6 +74,7 @@ public sealed class AdminPluginTests
         var replayed = await agent.ModelCallsAsync("procedures-replay_procedure", """{"name":"refund_order","inputs":{"order_id":"W-3"}}""");
 
         Assert.Equal((ReplyStatus.Stored, ReplyStatus.Conflict, ReplyStatus.Stored), (stored.Status, again.Status, further.Status));
+        Assert.EndsWith("with asNewVersion: true.", again.Message, StringComparison.Ordinal);
         Assert.Equal(2, further["version"].GetInt32());
         Assert.All(await agent.Memory.ListVersionsAsync("refund_order"), v => Assert.Equal(ProcedureOrigin.Agent, v.Origin));
         Assert.Equal((ReplyStatus.Completed, "get_order W-3, refund C-7788 2"), (replayed.Status, string.Join(", ", shop.Calls)));

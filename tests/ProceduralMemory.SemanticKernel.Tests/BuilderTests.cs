@@ -197,6 +197,19 @@ public sealed class BuilderTests
         Assert.Equal(2, kernel.UseProceduralMemory(memory, "more").Plugins.Count);
     }
 
+    [Fact]
+    public async Task A_second_name_for_the_functions_of_a_memory_brings_no_second_filter()
+    {
+        using var memory = Given.Memory();
+        using var other = Given.Memory();
+        var kernel = Given.Kernel(memory, new Shop().Plugin()).UseProceduralMemory(memory, "more");
+
+        Assert.Single(kernel.FunctionInvocationFilters);
+        Assert.Single(kernel.AutoFunctionInvocationFilters);
+        Assert.Equal(["shop.get_order"], (await kernel.RecordedAsync(memory, () => kernel.CallAsync("shop.get_order", ("orderId", "W-1")))).Actions());
+        Assert.Equal(2, kernel.UseProceduralMemory(other, "others").FunctionInvocationFilters.Count);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("p.db")]

@@ -50,4 +50,55 @@ public sealed class FinalizeTests
         var stored = (await agent.Memory.ListAsync()).OrderBy(p => p.Name, StringComparer.Ordinal);
         Assert.Equal(procedures, string.Join("; ", stored.Select(p => $"{p.Name}: {string.Join(", ", p.Actions())}")));
     }
+
+    [Fact]
+    public async Task A_recording_in_which_a_step_of_the_procedure_failed_leaves_it_as_it_is_and_offers_no_replacement()
+    {
+        using var memory = Given.Memory();
+        var works = true;
+        var kernel = Given.Kernel(memory, Given.Plugin("shop", ("find", () => "C-1"), ("send", () => works ? "sent" : throw new InvalidOperationException("The carrier is away."))));
+        await RecordAsync();
+        works = false;
+
+        var reply = await RecordAsync();
+
+        Assert.Equal(ReplyStatus.Conflict, reply.Status);
+        Assert.Equal(
+            "'learned_task' stays as it is: shop.find → shop.send. Recorded was: shop.find → shop.send (failed). Its call of shop.send failed, and none succeeded after it, so the recording is no whole run of the task.",
+            reply.Message);
+        Assert.Equal("Tell the user that shop.send failed. What was recorded can be stored as a task of its own: finalize with another name.", reply.Next);
+        Assert.Equal(1, (await memory.GetAsync("learned_task")).Version.Number);
+
+        async Task<PluginReply> RecordAsync()
+        {
+            await kernel.StartRecordingAsync();
+            await kernel.CallAsync("shop.find");
+            await Record.ExceptionAsync(() => kernel.CallAsync("shop.send"));
+            return await kernel.AskMemoryAsync(ProceduralMemoryPlugin.Finalize);
+        }
+    }
+
+    [Fact]
+    public async Task A_step_that_becomes_optional_and_a_call_that_failed_are_said_to_the_model()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, Given.Plugin("shop", ("find", () => "C-1"), ("pack", () => "packed"), ("send", () => "sent"), ("weigh", string () => throw new InvalidOperationException("No scales."))));
+        await RecordAsync("find", "pack", "send");
+
+        var reply = await RecordAsync("find", "weigh", "pack");
+
+        Assert.Equal(ReplyStatus.Stored, reply.Status);
+        Assert.Contains("shop.weigh failed and did not succeed afterwards: if the task needs it, record it again. Optional from now on: 'send' (done if there is $inputs.send).", reply.Message, StringComparison.Ordinal);
+
+        async Task<PluginReply> RecordAsync(params string[] functions)
+        {
+            await kernel.StartRecordingAsync();
+            foreach (var function in functions)
+            {
+                await Record.ExceptionAsync(() => kernel.CallAsync($"shop.{function}"));
+            }
+
+            return await kernel.AskMemoryAsync(ProceduralMemoryPlugin.Finalize);
+        }
+    }
 }

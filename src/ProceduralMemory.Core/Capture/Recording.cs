@@ -60,11 +60,17 @@ public sealed record RecordingDetails
 /// <param name="DroppedSteps">How many recorded calls are not in the procedure, because they failed.</param>
 public sealed record RecordingResult(Guid TraceId, Procedure? Procedure, int DroppedSteps)
 {
-    /// <summary>Where there is a procedure of that name which does something else: nothing is stored, the trace is kept, and <see cref="ProcedureMemory.DistillTraceAsync"/> makes a procedure of it under another name, or as a replacement.</summary>
+    /// <summary>Where there is a procedure of that name which does something else, or of which a step failed here: nothing is stored, the trace is kept, and <see cref="ProcedureMemory.DistillTraceAsync"/> makes a procedure of it under another name, or as a replacement.</summary>
     public SkillConflict? Conflict { get; init; }
 
     /// <summary>Where the recording says something else than a person set; what the person set stands.</summary>
     public IReadOnlyList<string> Contradictions { get; init; } = [];
+
+    /// <summary>The actions whose calls failed and did not succeed afterwards. What was learned does not call them, unless an earlier recording did.</summary>
+    public IReadOnlyList<string> FailedCalls { get; init; } = [];
+
+    /// <summary>The steps that the procedure does only if a condition holds from this version on, each with its condition in words: this recording did without them, or added them.</summary>
+    public IReadOnlyList<string> NowOptional { get; init; } = [];
 
     /// <summary>In a sentence or two: what was learned, or why nothing was, with the mend.</summary>
     public string Message
@@ -75,18 +81,28 @@ public sealed record RecordingResult(Guid TraceId, Procedure? Procedure, int Dro
 
     private string Describe() => this switch
     {
+        { Conflict: { FailedCall: not null } conflict } => $"Nothing is stored, and '{conflict.ProcedureName}' is as it was. {conflict.Difference} Record the task again when that call succeeds. The trace is kept; {nameof(ProcedureMemory.DistillTraceAsync)} makes a procedure of it under another name, or as a replacement.",
         { Conflict: { } conflict } => $"Nothing is stored: '{conflict.ProcedureName}' does something else. {conflict.Difference} The trace is kept; {nameof(ProcedureMemory.DistillTraceAsync)} makes a procedure of it under another name, or as a replacement.",
-        { Procedure: { } procedure } => FormattableString.Invariant($"'{procedure.Name}' is stored as version {procedure.Version.Number}, with {Counted(procedure.Version.Steps.Count, "step")}{(DroppedSteps > 0 ? $"; {Counted(DroppedSteps, "failed call")} left out" : "")}."),
+        { Procedure: { } procedure } => FormattableString.Invariant($"'{procedure.Name}' is stored as version {procedure.Version.Number}, with {Counted(procedure.Version.Steps.Count, "step")}{(DroppedSteps > 0 ? $"; {Counted(DroppedSteps, "failed call")} left out" : "")}.{Doubts}"),
         { DroppedSteps: > 0 } => $"Nothing is stored: of {Counted(DroppedSteps, "recorded call")} none is a new step that succeeded.",
         _ => "Nothing is stored, since no call was recorded. Make the calls between the start and the end of the recording and through what records them, such as a filter; or record them by hand.",
     };
 
+    /// <summary>What of the recording may not be meant to be learned; empty, or sentences with a blank before.</summary>
+    internal string Doubts =>
+        (FailedCalls.Count > 0 ? $" {string.Join(", ", FailedCalls)} failed and did not succeed afterwards: if the task needs {(FailedCalls.Count == 1 ? "it" : "them")}, record it again." : "")
+        + (NowOptional.Count > 0 ? $" Optional from now on: {string.Join(", ", NowOptional)}." : "");
+
     private static string Counted(int count, string what) => FormattableString.Invariant($"{count} {what}{(count == 1 ? "" : "s")}");
 }
 
-/// <summary>Two tasks that are not of one kind, under one name.</summary>
+/// <summary>Two tasks that are not of one kind, under one name; or one that the recording shows less of than the procedure does, because a call failed.</summary>
 /// <param name="ProcedureName">The procedure that has the name.</param>
 /// <param name="Difference">Why the recording does not belong to it, in a sentence.</param>
-/// <param name="Recorded">What was recorded, in a line.</param>
+/// <param name="Recorded">What was recorded, in a line, with the calls that failed for good.</param>
 /// <param name="Standing">What the procedure does, in a line.</param>
-public sealed record SkillConflict(string ProcedureName, string Difference, string Recorded, string Standing);
+public sealed record SkillConflict(string ProcedureName, string Difference, string Recorded, string Standing)
+{
+    /// <summary>Where a step of the procedure failed in the recording and did not succeed afterwards: its action. The recording then teaches nothing of whether the step is needed.</summary>
+    public string? FailedCall { get; init; }
+}

@@ -15,7 +15,7 @@ internal static class TraceCleaner
     {
         var kept = new List<TraceStep>();
         var readsSinceWrite = new List<TraceStep>();
-        foreach (var call in InRequestOrder(trace.Steps).Where(s => s.Status is StepStatus.Success && (s.Result is not { } result || options.ErrorOf(s.Action, result) is null)))
+        foreach (var call in InRequestOrder(trace.Steps).Where(s => Succeeded(s, options)))
         {
             if (StepEffects.Of(call, options) is not StepEffect.Read)
             {
@@ -36,6 +36,25 @@ internal static class TraceCleaner
 
         return kept;
     }
+
+    /// <summary>The last failed call of each action that no later call of the same action made good, in the order in which they were asked for.</summary>
+    public static List<TraceStep> FailuresOf(Trace trace, ProceduralMemoryOptions options)
+    {
+        var failures = new List<TraceStep>();
+        foreach (var call in InRequestOrder(trace.Steps))
+        {
+            failures.RemoveAll(f => CallKind.Of(f) == CallKind.Of(call));
+            if (!Succeeded(call, options))
+            {
+                failures.Add(call);
+            }
+        }
+
+        return failures;
+    }
+
+    private static bool Succeeded(TraceStep call, ProceduralMemoryOptions options) =>
+        call.Status is StepStatus.Success && (call.Result is not { } result || options.ErrorOf(call.Action, result) is null);
 
     /// <summary>Calls that the model asked for in one answer may begin in any order; they stand where the first of them began, in the order asked for.</summary>
     private static IEnumerable<TraceStep> InRequestOrder(IReadOnlyList<TraceStep> steps)

@@ -1,11 +1,47 @@
 using System.Globalization;
 using System.Text.Json;
+using ProceduralMemory.Recall;
 
 namespace ProceduralMemory.Revise;
 
 /// <summary>Sets the source of one value in the arguments of a step, as a person corrects it.</summary>
 internal static class SourceEditor
 {
+    /// <summary>Refuses an argument that the step does not have and that nothing says its action takes: a slip of the name would break every replay.</summary>
+    /// <param name="version">The version to correct.</param>
+    /// <param name="stepId">The step; what is wrong with it is for <see cref="Set"/> to say.</param>
+    /// <param name="argument">The argument's name, or a JSON Pointer into the arguments.</param>
+    /// <param name="parametersOf">What actions declare of their parameters, as JSON Schema.</param>
+    /// <exception cref="ProcedureFormatException">There is no such argument.</exception>
+    public static void RequireKnown(ProcedureVersion version, string stepId, string argument, Func<string, JsonElement?> parametersOf)
+    {
+        var all = version.Steps.SelectMany(s => s.WithInner()).ToList();
+        var pointer = argument.StartsWith('/') ? argument : JsonPointer.Append("", argument);
+        if (all.Find(s => s.Id == stepId) is not { } step || !JsonPointer.IsValid(pointer) || JsonPointer.TryResolve(step.Arguments, pointer, out _))
+        {
+            return;
+        }
+
+        string[] path = [.. JsonPointer.Tokens(pointer)];
+        var schema = step.Kind is StepKind.Function ? parametersOf(step.Action) : null;
+        var sameAction = all.Where(s => s.Kind == step.Kind && s.Action == step.Action);
+        if ((path is [var name] && sameAction.Any(s => s.Arguments.TryGetProperty(name, out _))) || Declares(schema, path))
+        {
+            return;
+        }
+
+        var names = step.Arguments.EnumerateObject().Select(a => a.Name).Union(PropertiesOf(schema)?.EnumerateObject().Select(p => p.Name) ?? []).ToList();
+        if (names.Contains(path[0]))
+        {
+            throw Missing(argument);
+        }
+
+        var near = NearNames.Of(path[0], names);
+        var there = names.Count == 0 ? "None is known of it." : $"Its arguments are: {string.Join(", ", near.Union(names))}.";
+        throw new ProcedureFormatException(
+            "argument", $"Step '{stepId}' has no argument '{argument}'. {there} Only what its function is known to take can be added: declare it with {nameof(ProceduralMemoryOptions.ParametersOf)}, or store a new version.");
+    }
+
     /// <summary>Applies a correction; pure.</summary>
     /// <param name="version">The version to correct.</param>
     /// <param name="stepId">The step.</param>
@@ -168,6 +204,12 @@ internal static class SourceEditor
 
         throw Missing(argument);
     }
+
+    private static bool Declares(JsonElement? schema, ReadOnlySpan<string> path) =>
+        path.IsEmpty || (PropertiesOf(schema) is { } members && members.TryGetProperty(path[0], out var member) && Declares(member, path[1..]));
+
+    private static JsonElement? PropertiesOf(JsonElement? schema) =>
+        schema is { ValueKind: JsonValueKind.Object } known && known.TryGetProperty("properties", out var members) && members.ValueKind is JsonValueKind.Object ? members : null;
 
     private static bool Covers(string pointer, string other) => other == pointer || other.StartsWith(pointer + "/", StringComparison.Ordinal);
 

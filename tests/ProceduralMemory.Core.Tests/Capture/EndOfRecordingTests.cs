@@ -93,7 +93,8 @@ public sealed class EndOfRecordingTests : IDisposable
 
         var result = await recorder.FinalizeAsync();
 
-        Assert.Equal($"'{result.Procedure!.Name}' is stored as version 1, with 2 steps; 1 failed call left out.", result.Message);
+        Assert.Equal($"'{result.Procedure!.Name}' is stored as version 1, with 2 steps; 1 failed call left out. t.fails failed and did not succeed afterwards: if the task needs it, record it again.", result.Message);
+        Assert.Equal(["t.fails"], result.FailedCalls);
     }
 
     [Fact]

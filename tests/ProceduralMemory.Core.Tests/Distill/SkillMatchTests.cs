@@ -21,7 +21,15 @@ public sealed class SkillMatchTests
     {
         var difference = SkillMatch.Compare([Cancel], Of(Read("shop.get_order"), Write("shop.refund"), Write("shop.mail")), Options)!;
 
-        Assert.Equal("they have 1 of 3 steps in common", difference);
+        Assert.Equal("They have 1 of 3 steps in common.", difference);
+    }
+
+    [Fact]
+    public void Half_of_the_steps_is_enough_where_the_others_only_read()
+    {
+        Assert.Null(SkillMatch.Compare([Of(Read("shop.get_order"), Read("shop.get_user"))], Of(Read("shop.get_order")), Options));
+        Assert.Equal("They have 1 of 2 steps in common.", SkillMatch.Compare([Of(Call("shop.get_order"), Call("shop.refund"))], Of(Call("shop.get_order")), Options));
+        Assert.Null(SkillMatch.Compare([Of(Call("shop.get_order"))], Of(Call("shop.get_order"), Call("shop.refund")), Options));
     }
 
     [Fact]
@@ -29,7 +37,7 @@ public sealed class SkillMatchTests
     {
         var difference = SkillMatch.Compare([Of(Call("t.a"), Call("t.b"), Call("t.c"), Call("t.d"))], Of(Call("t.a"), Call("t.c"), Call("t.b"), Call("t.d")), Options)!;
 
-        Assert.Matches("^t.[bc] comes in another order, which matters unless it is declared to read$", difference);
+        Assert.Matches("^The order of t.[bc] is another, which matters unless it is declared to read.$", difference);
     }
 
     [Fact]

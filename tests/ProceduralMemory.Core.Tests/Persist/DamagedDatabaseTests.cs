@@ -73,6 +73,32 @@ public sealed class DamagedDatabaseTests : IDisposable
         Assert.Equal("ok", _test.IntegrityCheck());
     }
 
+    [Theory]
+    [InlineData("create table customers (id integer primary key)", false)]
+    [InlineData("create table customers (id integer primary key)", true)]
+    [InlineData("create table orders (id integer); create table schema_info (name text, version text)", false)]
+    [InlineData("create view answer as select 42", false)]
+    public async Task A_database_of_another_application_gets_no_tables_of_ours(string theirs, bool readOnly)
+    {
+        _test.Execute(theirs);
+        var before = await File.ReadAllBytesAsync(_test.DatabasePath);
+
+        await FaultAsync(_test.Open(o => o.ReadOnly = readOnly), StoreFault.Foreign, $"'{_test.DatabasePath}' is a database of something else", "Name another DatabasePath");
+
+        Assert.Equal(before, await File.ReadAllBytesAsync(_test.DatabasePath));
+    }
+
+    [Fact]
+    public async Task A_database_without_tables_becomes_ours()
+    {
+        _test.Execute("create table t (a)");
+        _test.Execute("drop table t");
+
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+
+        Assert.Single(await Memory.ListAsync());
+    }
+
     [Fact]
     public async Task A_folder_that_is_not_there_is_named()
     {
@@ -214,6 +240,39 @@ public sealed class DamagedDatabaseTests : IDisposable
     }
 
     [Fact]
+    public async Task Reading_a_file_that_nobody_else_has_open_leaves_it_as_it_was_and_nothing_beside_it()
+    {
+        using (var writer = new ProcedureMemory(_test.DatabasePath))
+        {
+            await writer.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        }
+
+        var before = await File.ReadAllBytesAsync(_test.DatabasePath);
+        using (var reader = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, ReadOnly = true }))
+        {
+            Assert.Single(await reader.ListAsync());
+        }
+
+        Assert.Equal([_test.DatabasePath], Directory.GetFileSystemEntries(Path.GetDirectoryName(_test.DatabasePath)!));
+        Assert.Equal(before, await File.ReadAllBytesAsync(_test.DatabasePath));
+    }
+
+    [Fact]
+    public async Task Reading_beside_a_writer_takes_nothing_from_it()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        using (var reader = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, ReadOnly = true }))
+        {
+            Assert.Single(await reader.ListAsync());
+        }
+
+        await Memory.StoreAsync(Given.Definition("q", Given.Step("t.a")));
+
+        Assert.Equal(2, (await Memory.ListAsync()).Count);
+        Assert.Equal("ok", _test.IntegrityCheck());
+    }
+
+    [Fact]
     public async Task A_database_that_is_not_there_is_not_made_by_reading()
     {
         var reader = _test.Open(o => o.ReadOnly = true);
@@ -248,11 +307,19 @@ public sealed class DamagedDatabaseTests : IDisposable
     public async Task A_migration_that_sqlite_itself_has_rolled_back_fails_with_what_went_wrong()
     {
         // As a full disk does: the transaction is gone when the fault is reported.
-        _test.Execute("create table schema_migrations (SchemaVersionId integer primary key, ScriptName text, Applied text)");
+        await Memory.ListAsync();
+        _test.Execute(
+            """
+            drop table version_traces;
+            alter table traces drop column inputs;
+            alter table trace_steps drop column effect;
+            update schema_info set version = 1, min_reader = 1;
+            delete from schema_migrations where ScriptName like '%002%';
+            """);
         _test.Execute("create trigger full before insert on schema_migrations begin select raise(rollback, 'the disk is full'); end");
         var before = _test.Dump();
 
-        var error = await Assert.ThrowsAsync<ProcedureStoreException>(() => Memory.ListAsync());
+        var error = await Assert.ThrowsAsync<ProcedureStoreException>(() => _test.Open().ListAsync());
 
         Assert.Contains("the disk is full", error.InnerException!.Message, StringComparison.Ordinal);
         Assert.Equal(before, _test.Dump());

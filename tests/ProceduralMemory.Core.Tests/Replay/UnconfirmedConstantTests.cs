@@ -5,7 +5,12 @@ namespace ProceduralMemory.Tests.Replay;
 
 public sealed class UnconfirmedConstantTests : IDisposable
 {
-    private readonly TestMemory _world = TestMemory.InMemory();
+    private readonly TestMemory _world = TestMemory.InMemory(o => o.ParametersOf = action => action switch
+    {
+        "shop.refund" => Given.Value("""{"properties":{"notify":{},"to":{"properties":{"by":{}}}}}"""),
+        "shop.notify" => Given.Value("""{"properties":{"ticket":{}}}"""),
+        _ => null,
+    });
 
     private ProcedureMemory Memory => _world.Memory;
 
@@ -202,6 +207,9 @@ public sealed class UnconfirmedConstantTests : IDisposable
     [Theory]
     [InlineData("nothing", "reason", "\"x\"", "no step 'nothing'")]
     [InlineData("refund", "/reason/deep", "\"x\"", "no place")]
+    [InlineData("refund", "reasn", "\"x\"", "Step 'refund' has no argument 'reasn'. Its arguments are: reason, order, notify, to. Only what its function is known to take can be added: declare it with ParametersOf, or store a new version.")]
+    [InlineData("refund", "/Reason", "\"x\"", "Step 'refund' has no argument '/Reason'. Its arguments are: reason, order, notify, to.")]
+    [InlineData("refund", "carrier", "\"x\"", "Its arguments are: order, reason, notify, to.")]
     [InlineData("refund", "reason", "\"$steps.later.outputs\"", "no earlier step")]
     [InlineData("refund", "reason", "\"$inputs.\"", "malformed")]
     public async Task A_correction_that_cannot_be_is_refused(string step, string argument, string source, string says)
@@ -211,6 +219,18 @@ public sealed class UnconfirmedConstantTests : IDisposable
         var refusal = await _world.RefusesAsync<ProcedureFormatException>(() => Memory.SetSourceAsync("refund", step, argument, Given.Value(source)));
 
         Assert.Contains(says, refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_argument_that_another_step_of_the_action_has_can_be_added_and_one_inside_a_value_cannot()
+    {
+        await Memory.StoreAsync(Given.Definition("two", Given.Step("shop.send", """{"to":{"city":"Paris"},"carrier":"post"}""", "first"), Given.Step("shop.send", """{"to":{"city":"Rome"}}""", "second"), Given.Step("shop.close", id: "close")));
+
+        var edited = await Memory.SetSourceAsync("two", "second", "carrier", Given.Value("\"rail\""));
+
+        Given.JsonEqual("""{"to":{"city":"Rome"},"carrier":"rail"}""", edited.Version.Steps[1].Arguments);
+        Assert.Contains("no place '/to/citi'", (await _world.RefusesAsync<ProcedureFormatException>(() => Memory.SetSourceAsync("two", "first", "/to/citi", Given.Value("1")))).Message, StringComparison.Ordinal);
+        Assert.Contains("'close' has no argument 'carrier'. None is known of it.", (await _world.RefusesAsync<ProcedureFormatException>(() => Memory.SetSourceAsync("two", "close", "carrier", Given.Value("1")))).Message, StringComparison.Ordinal);
     }
 
     private async Task<Procedure> Record(string order, string reason)

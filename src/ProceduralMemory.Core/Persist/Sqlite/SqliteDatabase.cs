@@ -33,6 +33,9 @@ internal sealed class SqliteDatabase : IDisposable
     private volatile bool _initialized;
     private volatile bool _disposed;
 
+    // Whether the log is there because this reader opened the file.
+    private bool _madeLog;
+
     public SqliteDatabase(ProceduralMemoryOptions options)
     {
         _options = options;
@@ -127,6 +130,10 @@ internal sealed class SqliteDatabase : IDisposable
         using var connection = new SqliteConnection(_connectionString);
         SqliteConnection.ClearPool(connection);
         _keepAlive?.Dispose();
+        if (_madeLog)
+        {
+            RemoveEmptyLog();
+        }
     }
 
     private Task<T> RunAsync<T>(Func<SqliteConnection, T> operation, CancellationToken cancellationToken, bool writes = false)
@@ -208,6 +215,7 @@ internal sealed class SqliteDatabase : IDisposable
             }
 
             RequireFolder();
+            _madeLog |= _options.ReadOnly && !InMemory && !File.Exists(DisplayPath + "-wal");
             using var connection = Open();
             var (version, minReader) = ReadSchema(connection);
             if (version > SchemaVersion && minReader > SchemaVersion)
@@ -230,6 +238,29 @@ internal sealed class SqliteDatabase : IDisposable
             }
 
             _initialized = true;
+        }
+    }
+
+    /// <summary>
+    /// SQLite makes the log and its index to read a file, and the last connection that may write removes them, under a lock that tells whether it is the last. So
+    /// one is opened and closed. It has nothing to write where the log is empty.
+    /// </summary>
+    private void RemoveEmptyLog()
+    {
+        try
+        {
+            if (new FileInfo(DisplayPath + "-wal") is not { Exists: true, Length: 0 })
+            {
+                return;
+            }
+
+            using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = DisplayPath, Mode = SqliteOpenMode.ReadWrite, Pooling = false }.ConnectionString);
+            connection.Open();
+            connection.ExecuteScalar<long>("select count(*) from sqlite_schema");
+        }
+        catch (Exception exception) when (exception is SqliteException or IOException or UnauthorizedAccessException)
+        {
+            // They do no harm where they are.
         }
     }
 
@@ -261,15 +292,25 @@ internal sealed class SqliteDatabase : IDisposable
         return OperatingSystem.IsWindows() ? $"file:///{uri.Replace('\\', '/')}" : $"file:{uri}";
     }
 
-    private static (int Version, int MinReader) ReadSchema(SqliteConnection connection)
+    private (int Version, int MinReader) ReadSchema(SqliteConnection connection)
     {
-        if (connection.ExecuteScalar<long>("select count(*) from sqlite_schema where type = 'table' and name = 'schema_info'") == 0)
+        // One statement, so that it sees either nothing or all of what another process migrates meanwhile.
+        var (known, theirs) = connection.QuerySingle<(long Known, long Theirs)>(
+            """
+            select (select count(*) from pragma_table_info('schema_info') where name in ('version', 'min_reader')),
+                   (select count(*) from sqlite_schema where type in ('table', 'view') and name not like 'sqlite\_%' escape '\')
+            """);
+        if (known == 2)
         {
-            return (0, 0);
+            var row = connection.QuerySingle<(long Version, long MinReader)>("select version, min_reader from schema_info");
+            return ((int)row.Version, (int)row.MinReader);
         }
 
-        var row = connection.QuerySingle<(long Version, long MinReader)>("select version, min_reader from schema_info");
-        return ((int)row.Version, (int)row.MinReader);
+        return theirs == 0
+            ? (0, 0)
+            : throw new ProcedureStoreException(
+                StoreFault.Foreign,
+                string.Create(CultureInfo.InvariantCulture, $"The file '{DisplayPath}' is a database of something else, with {theirs} {(theirs == 1 ? "table" : "tables")}, and is left as it is. Name another {nameof(ProceduralMemoryOptions.DatabasePath)}: a file that is not there yet is made."));
     }
 
     private void Migrate(SqliteConnection connection)

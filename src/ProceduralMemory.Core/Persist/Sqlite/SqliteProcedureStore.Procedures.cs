@@ -191,7 +191,7 @@ public sealed partial class SqliteProcedureStore
         var existing = connection.QuerySingleOrDefault<ProcedureRow>($"{SelectProcedures} where scope = @Scope and name = @Name", new { version.Scope, definition.Name });
         if (existing is not null && version.MustBeNew)
         {
-            throw new ProcedureConflictException(definition.Name, $"There is a procedure named '{existing.Name}' already. Choose another name, or store it as a new version of that one.");
+            throw new ProcedureConflictException(definition.Name, $"There is a procedure named '{existing.Name}' already. Choose another name, or store it as a new version of that one, with asNewVersion: true.");
         }
 
         if (version.ExpectedActive is not null && existing is { Retired: not 0 })

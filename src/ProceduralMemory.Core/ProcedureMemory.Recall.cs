@@ -41,17 +41,21 @@ public sealed partial class ProcedureMemory
     private async Task<FindResult> FindByOverlapAsync(string request, FindOptions options, double threshold, CancellationToken cancellationToken)
     {
         var words = KeywordOverlap.Words(request);
-        var scored = (await ListVisibleAsync(CurrentScope(), includeRetired: false, includeOwn: false, cancellationToken).ConfigureAwait(false))
-            .Where(p => p.CanBeReplayed && HasTags(p, options.Tags))
+        var all = (await ListVisibleAsync(CurrentScope(), includeRetired: options.States.Contains(VersionState.Retired), includeOwn: false, cancellationToken).ConfigureAwait(false))
+            .Where(p => options.States.Contains(StateOf(p)) && HasTags(p, options.Tags))
             .Select(p => KeywordOverlap.Score(p, words))
             .Where(m => m.MatchedWords.Count > 0)
             .OrderByDescending(m => m.Score)
-            .ToList();
+            .ToLookup(m => ProcedureFinder.WhatIsMissing(m.Procedure.Name, () => SearchDocument.Of(m.Procedure, []), options));
+        var scored = all[null].ToList();
+        var leftOut = all.Where(a => a.Key is not null && a.Any(m => m.Score >= threshold)).Select(a => a.Key!).Take(ProcedureFinder.MaxLeftOut).ToList();
         var matches = scored.Where(m => m.Score >= threshold);
         matches = options.Order is FindOrder.SuccessRate
             ? matches.OrderByDescending(m => m.Procedure.Version.Statistics.SuccessRate ?? 0).ThenByDescending(m => m.Score).ThenByDescending(m => m.Procedure.Version.Statistics.LastExecutedAt)
             : matches.OrderByDescending(m => m.Score).ThenByDescending(m => m.Procedure.Version.Statistics.SuccessRate ?? 0).ThenByDescending(m => m.Procedure.Version.Statistics.LastExecutedAt);
-        return new FindResult([.. matches.Skip(options.Skip).Take(options.Top)], [.. scored.Where(m => m.Score < threshold).Take(3)], threshold);
+        return new FindResult([.. matches.Skip(options.Skip).Take(options.Top)], [.. scored.Where(m => m.Score < threshold).Take(3)], threshold) { LeftOut = leftOut };
+
+        static VersionState StateOf(Procedure procedure) => procedure.IsRetired ? VersionState.Retired : procedure.ActiveVersion is null ? VersionState.Draft : VersionState.Active;
     }
 
     /// <summary>What is visible: of a name that several scopes have, what <see cref="NearestScope"/> says, and on request the one of the written scope as well.</summary>

@@ -6,6 +6,9 @@ namespace ProceduralMemory.Recall;
 /// <summary>From a request to the procedures that fit it: candidates by words and vectors, ranked, filtered by what can be used, and explained.</summary>
 internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? vectors)
 {
+    /// <summary>The most that are named of those that fit and are left out.</summary>
+    public const int MaxLeftOut = 10;
+
     // A score is what the share of right first hits was at that fit, on the public requests of the evaluation: a logistic curve through them. See docs/recall.md.
     private static readonly Calibration ByWords = new(-2.4, 5.0);
     private static readonly Calibration ByWordsAndVectors = new(-2.6, 4.4);
@@ -13,7 +16,6 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
     private const double DefaultMinimum = 0.6;
     private const double SuccessShare = 0.25;
     private const int MaxNearMisses = 3;
-    private const int MaxLeftOut = 10;
 
     private static readonly Lazy<IReadOnlySet<string>> CommonStems = new(() =>
         KeywordOverlap.StopWords.SelectMany(w => TextAnalyzer.Analyze(w, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal));
@@ -37,6 +39,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
                 Scopes = scope.Read,
                 Words = [.. words.Select(w => w.Stem).Distinct(StringComparer.Ordinal)],
                 CommonWords = CommonStems.Value,
+                Tags = options.Tags,
                 Also = near?.Ids ?? [],
             },
             cancellationToken).ConfigureAwait(false);
@@ -62,6 +65,12 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
         var leftOut = new List<LeftOutProcedure>();
         foreach (var candidate in ranked.Where(c => c.Candidate.Tags is var tags && options.Tags.All(t => tags.Contains(t, StringComparer.OrdinalIgnoreCase))))
         {
+            if (candidate.Candidate.State is VersionState.Active && !options.States.Contains(VersionState.Active))
+            {
+                // That it can be replayed is no fault to be told of it.
+                continue;
+            }
+
             var score = calibration.Of(candidate.Fit);
             if (!candidate.Matched.Any(m => !CommonStems.Value.Contains(surfaces[m].Stem)) && candidate.Similarity is null)
             {
@@ -117,12 +126,9 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
         var name = candidate.Name;
         if (!options.States.Contains(candidate.State))
         {
-            return candidate.State switch
-            {
-                VersionState.Retired => new(name, LeftOutReason.Retired, $"'{name}' is out of use. Activate a version of it to use it again."),
-                VersionState.Draft => new(name, LeftOutReason.Draft, $"'{name}' is a draft. Activate a version of it to use it."),
-                _ => null,
-            };
+            return candidate.State is VersionState.Retired
+                ? new(name, LeftOutReason.Retired, $"'{name}' is out of use. Activate a version of it to use it again.")
+                : new(name, LeftOutReason.Draft, $"'{name}' is a draft. Activate a version of it to use it.");
         }
 
         if (found.Namesakes.Count > 0)
@@ -134,12 +140,18 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             }
         }
 
-        if (options.HasFunction is { } hasFunction && candidate.Document.Functions.Where(f => !hasFunction(f)).ToList() is { Count: > 0 } missing)
+        return WhatIsMissing(name, () => candidate.Document, options);
+    }
+
+    /// <summary>What the caller lacks to use a procedure.</summary>
+    public static LeftOutProcedure? WhatIsMissing(string name, Func<SearchDocument> document, FindOptions options)
+    {
+        if (options.HasFunction is { } hasFunction && document().Functions.Where(f => !hasFunction(f)).ToList() is { Count: > 0 } missing)
         {
             return new(name, LeftOutReason.MissingFunction, $"'{name}' calls {string.Join(", ", missing.Take(5))}, which is not there.");
         }
 
-        return options.AvailableInputs is { } inputs && candidate.Document.RequiredInputs.Except(inputs, StringComparer.Ordinal).ToList() is { Count: > 0 } needed
+        return options.AvailableInputs is { } inputs && document().RequiredInputs.Except(inputs, StringComparer.Ordinal).ToList() is { Count: > 0 } needed
             ? new(name, LeftOutReason.MissingInput, $"'{name}' needs {string.Join(", ", needed.Take(5))}.")
             : null;
     }

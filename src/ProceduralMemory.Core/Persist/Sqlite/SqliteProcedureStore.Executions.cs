@@ -187,7 +187,7 @@ public sealed partial class SqliteProcedureStore
         var parameters = new { ProcedureId = Text(execution.ProcedureId), Words = words, Request = request, At = Text(execution.EndedAt), Most = SearchDocument.MaxWordings };
         connection.Execute(UpsertWording, parameters);
         connection.Execute(DeleteSurplusWordings, parameters);
-        SearchIndex.Drain(connection);
+        SearchIndex.TryDrain(connection);
     }
 
     /// <inheritdoc/>

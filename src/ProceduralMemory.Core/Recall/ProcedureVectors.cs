@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Numerics.Tensors;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
+using ProceduralMemory.Capture;
 using ProceduralMemory.Persist;
 
 namespace ProceduralMemory.Recall;
@@ -72,8 +73,13 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
         {
             if (vectors.Dimensions != vector.Length)
             {
-                notes.Add(string.Create(CultureInfo.InvariantCulture, $"The model now gives vectors of {vector.Length} numbers, and those stored have {vectors.Dimensions}: they were not used. Renew them with {nameof(ProcedureMemory.ReembedAsync)}."));
+                notes.Add(string.Create(CultureInfo.InvariantCulture, $"The model now gives vectors of {vector.Length} numbers, and those stored have {vectors.Dimensions}: they were not used. Renew all of them with {nameof(ProcedureMemory.ReembedAsync)}."));
                 continue;
+            }
+
+            if (vectors.Unlike > 0)
+            {
+                notes.Add(string.Create(CultureInfo.InvariantCulture, $"{vectors.Unlike} procedures have vectors of another length than the model gives now, and were searched by words alone. Renew all of them with {nameof(ProcedureMemory.ReembedAsync)}."));
             }
 
             near.AddRange(vectors.Nearest(vector, Near, out var cosineOf, cancellationToken));
@@ -154,14 +160,22 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
         {
             try
             {
-                var vectors = await GenerateAsync([request, .. pending.SelectMany(Texts)], cancellationToken).ConfigureAwait(false);
-                await WriteAsync(pending, vectors, 1, cancellationToken).ConfigureAwait(false);
+                var vectors = await GenerateAsync([Redacted(request), .. pending.SelectMany(Texts)], cancellationToken).ConfigureAwait(false);
+                try
+                {
+                    await WriteAsync(pending, vectors, 1, cancellationToken).ConfigureAwait(false);
+                }
+                catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Busy)
+                {
+                    // The next search makes them.
+                }
+
                 return vectors[0];
             }
             catch (Exception exception) when (pending.Count > 0 && exception is not TimeoutException && IsFaultOfGenerator(exception, cancellationToken))
             {
                 // A text of a procedure that the model refuses is not to cost every search its vector.
-                return (await GenerateAsync([request], cancellationToken).ConfigureAwait(false))[0];
+                return (await GenerateAsync([Redacted(request)], cancellationToken).ConfigureAwait(false))[0];
             }
         }
         catch (Exception exception) when (IsFaultOfGenerator(exception, cancellationToken))
@@ -176,10 +190,26 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
     private async Task<List<float[]>> GenerateAsync(IReadOnlyList<string> texts, CancellationToken cancellationToken)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var generated = await _generator
-            .GenerateAsync(texts.Select(t => t.Length > MaxTextLength ? t[..MaxTextLength] : t), cancellationToken: timeout.Token)
-            .WaitAsync(options.EmbeddingTimeout, options.TimeProvider, cancellationToken)
-            .ConfigureAwait(false);
+        GeneratedEmbeddings<Embedding<float>> generated;
+        try
+        {
+            generated = await _generator
+                .GenerateAsync([.. texts.Select(Cut)], cancellationToken: timeout.Token)
+                .WaitAsync(options.EmbeddingTimeout, options.TimeProvider, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // Nobody waits for it any more.
+            await timeout.CancelAsync().ConfigureAwait(false);
+            throw;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException && cancellationToken.IsCancellationRequested)
+        {
+            // What a generator raises when it is cancelled is its own affair.
+            throw new OperationCanceledException(cancellationToken);
+        }
+
         if (generated.Count != texts.Count)
         {
             throw new EmbeddingException(string.Create(CultureInfo.InvariantCulture, $"the generator gave {generated.Count} vectors for {texts.Count} texts."));
@@ -226,6 +256,12 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
     }
 
     private static IEnumerable<string> Texts(VectorText text) => text.Actions.Length > 0 ? [text.Description, $"{text.Description} {text.Actions}"] : [text.Description];
+
+    /// <summary>As much of a text as models read, with no half of a surrogate pair at its end.</summary>
+    private static string Cut(string text) => text.Length <= MaxTextLength ? text : text[..(MaxTextLength - (char.IsHighSurrogate(text[MaxTextLength - 1]) ? 1 : 0))];
+
+    /// <summary>A request as it may leave the process: the generator may be a service.</summary>
+    private string Redacted(string request) => new ValueCapture(options).Text(request);
 
     private static bool IsFaultOfGenerator(Exception exception, CancellationToken cancellationToken) => !cancellationToken.IsCancellationRequested && exception is not ProcedureStoreException;
 

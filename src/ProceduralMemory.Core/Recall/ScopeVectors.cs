@@ -16,6 +16,7 @@ internal sealed class ScopeVectors
     private readonly List<float[]> _blocks = [];
     private readonly Dictionary<Guid, int> _rows = [];
     private readonly Dictionary<Guid, VectorText> _pending = [];
+    private readonly HashSet<Guid> _unlike = [];
     private double[] _sum = [];
     private int _dimensions;
 
@@ -29,6 +30,16 @@ internal sealed class ScopeVectors
         {
             using var held = _gate.EnterScope();
             return _ids.Count;
+        }
+    }
+
+    /// <summary>How many procedures have a vector of another length than the latest, which cannot be compared with it.</summary>
+    public int Unlike
+    {
+        get
+        {
+            using var held = _gate.EnterScope();
+            return _unlike.Count;
         }
     }
 
@@ -52,6 +63,7 @@ internal sealed class ScopeVectors
         foreach (var text in changes.WithoutVector)
         {
             Remove(text.ProcedureId);
+            _unlike.Remove(text.ProcedureId);
             _pending[text.ProcedureId] = text;
         }
 
@@ -119,19 +131,18 @@ internal sealed class ScopeVectors
 
     private void Set(Guid id, ReadOnlySpan<float> vector)
     {
-        if (_ids.Count == 0 && _dimensions != vector.Length)
+        if (_dimensions != vector.Length)
         {
+            // The model under this name gives other vectors than before. They come in the order in which they were made, so this is what it gives now.
+            _unlike.UnionWith(_ids);
+            _ids.Clear();
+            _rows.Clear();
+            _blocks.Clear();
             _dimensions = vector.Length;
             _sum = new double[_dimensions];
-            _blocks.Clear();
         }
 
-        if (vector.Length != _dimensions)
-        {
-            // The model under this name gives other vectors than before. Those of the fewer go unused until they are made anew.
-            return;
-        }
-
+        _unlike.Remove(id);
         Remove(id);
         var row = _ids.Count;
         if (row / RowsPerBlock == _blocks.Count)

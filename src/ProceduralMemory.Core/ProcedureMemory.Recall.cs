@@ -50,7 +50,7 @@ public sealed partial class ProcedureMemory
             var state = procedure.IsRetired ? VersionState.Retired : procedure.ActiveVersion is null ? VersionState.Draft : VersionState.Active;
             var functions = procedure.Version.Steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is StepKind.Function).Select(s => s.Action);
             var why = options.WhyOutOfUse(procedure.Name, state)
-                ?? options.WhyInapplicable(procedure.Name, functions, procedure.Version.Inputs.Where(i => i.Required).Select(i => i.Name));
+                ?? options.WhyInapplicable(procedure.Name, functions, procedure.Version.Inputs.Where(SearchDocument.MustBeGiven).Select(i => i.Name));
             if (why is null)
             {
                 scored.Add(match);

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using ProceduralMemory.Capture;
@@ -34,6 +35,12 @@ public sealed partial class ProcedureMemory : IDisposable
     /// <param name="loggerFactory">Where it logs.</param>
     /// <exception cref="System.ComponentModel.DataAnnotations.ValidationException">An option is out of range.</exception>
     public ProcedureMemory(ProceduralMemoryOptions options, IProcedureStore? store = null, ILoggerFactory? loggerFactory = null)
+        : this(options, store, loggerFactory, registered: null)
+    {
+    }
+
+    /// <summary>Creates a memory that takes a generator from elsewhere where its options name none: options may be those of several providers, each with a generator of its own.</summary>
+    internal ProcedureMemory(ProceduralMemoryOptions options, IProcedureStore? store, ILoggerFactory? loggerFactory, IEmbeddingGenerator<string, Embedding<float>>? registered)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
@@ -47,7 +54,7 @@ public sealed partial class ProcedureMemory : IDisposable
         _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("ProceduralMemory");
         if (store is IProcedureSearch search)
         {
-            _vectors = options.EmbeddingGenerator is null ? null : new ProcedureVectors(options, search, _logger);
+            _vectors = (options.EmbeddingGenerator ?? registered) is { } generator ? new ProcedureVectors(options, generator, search, _logger) : null;
             _finder = new ProcedureFinder(search, _vectors);
         }
     }

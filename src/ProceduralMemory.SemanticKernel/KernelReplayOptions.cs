@@ -62,6 +62,10 @@ public sealed class ProceduralMemoryKernelOptions : ProceduralMemoryOptions
     [RegularExpression("^[0-9A-Za-z_]{1,32}$", ErrorMessage = "AdminPluginName has 1 to 32 ASCII letters, digits and underscores.")]
     public string? AdminPluginName { get; set; }
 
+    /// <summary>Whether a generator of embeddings that is registered as a service is used where <see cref="ProceduralMemoryOptions.EmbeddingGenerator"/> is not set. It must be a singleton.</summary>
+    /// <value>The default value is <see langword="true"/>. Turn it off where the generator is for something else, or costs too much.</value>
+    public bool UseRegisteredEmbeddingGenerator { get; set; } = true;
+
     /// <summary>Which functions a replay may call.</summary>
     /// <value>By default every function that the kernel holds.</value>
     [Required]

@@ -142,7 +142,7 @@ public static class ProceduralMemoryKernelExtensions
             throw new ProcedureStoreException(StoreFault.Unreachable, fault);
         }
 
-        options.EmbeddingGenerator ??= provider.GetService<IEmbeddingGenerator<string, Embedding<float>>>();
-        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>());
+        var generator = options.UseRegisteredEmbeddingGenerator ? provider.GetService<IEmbeddingGenerator<string, Embedding<float>>>() : null;
+        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>(), generator);
     }
 }

@@ -6,6 +6,9 @@ namespace ProceduralMemory.Recall;
 /// <summary>From a request to the procedures that fit it: candidates by words and vectors, ranked, filtered by what can be used, and explained.</summary>
 internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? vectors)
 {
+    /// <summary>The most that are named of those that fit and are left out.</summary>
+    public const int MaxLeftOut = 10;
+
     // A score is what the share of right first hits was at that fit, on the public requests of the evaluation: a logistic curve through them. See docs/recall.md.
     private static readonly Calibration ByWords = new(-2.4, 5.0);
     private static readonly Calibration ByWordsAndVectors = new(-2.6, 4.4);
@@ -13,9 +16,6 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
     private const double DefaultMinimum = 0.6;
     private const double SuccessShare = 0.25;
     private const int MaxNearMisses = 3;
-    /// <summary>The most procedures that are said to be left out.</summary>
-    public const int MaxLeftOut = 10;
-
 
     private static readonly Lazy<IReadOnlySet<string>> CommonStems = new(() =>
         KeywordOverlap.StopWords.SelectMany(w => TextAnalyzer.Analyze(w, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal));
@@ -39,6 +39,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
                 Scopes = scope.Read,
                 Words = [.. words.Select(w => w.Stem).Distinct(StringComparer.Ordinal)],
                 CommonWords = CommonStems.Value,
+                Tags = options.Tags,
                 Also = near?.Ids ?? [],
             },
             cancellationToken).ConfigureAwait(false);
@@ -56,7 +57,6 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             ? null
             : found.Candidates.Select(c => (c.Id, Cosine: near.CosineOf(c.Id))).Where(c => c.Cosine is not null).ToDictionary(c => c.Id, c => c.Cosine!.Value);
         var ranked = new CandidateRanker(words, found).Rank(found.Candidates, similarities);
-        var calibration = near is null ? ByWords : ByWordsAndVectors;
         var surfaces = words.DistinctBy(w => w.Stem, StringComparer.Ordinal).ToList();
 
         var fitting = new List<(RankedCandidate Ranked, double Score, double Rank)>();
@@ -64,7 +64,13 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
         var leftOut = new List<LeftOutProcedure>();
         foreach (var candidate in ranked.Where(c => c.Candidate.Tags is var tags && options.Tags.All(t => tags.Contains(t, StringComparer.OrdinalIgnoreCase))))
         {
-            var score = calibration.Of(candidate.Fit);
+            if (candidate.Candidate.State is VersionState.Active && !options.States.Contains(VersionState.Active))
+            {
+                // That it can be replayed is no fault to be told of it.
+                continue;
+            }
+
+            var score = (candidate.Similarity is null ? ByWords : ByWordsAndVectors).Of(candidate.Fit);
             if (!candidate.Matched.Any(m => !CommonStems.Value.Contains(surfaces[m].Stem)) && candidate.Similarity is null)
             {
                 continue;
@@ -152,7 +158,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             : string.Create(CultureInfo.InvariantCulture, $"{candidate.Successes} of {judged} succeeded (at least {ExecutionStatistics.WilsonBound(candidate.Successes, judged):0.00})"));
         if (before is { } better)
         {
-            parts.Add(better.Score - hit.Score > 0.02 ? $"fits less than '{better.Ranked.Candidate.Name}'" : $"fits like '{better.Ranked.Candidate.Name}', which is surer to succeed or ran later");
+            parts.Add(better.Score - hit.Score > 0.02 ? $"fits less than '{better.Ranked.Candidate.Name}'" : $"fits no better than '{better.Ranked.Candidate.Name}', which is surer to succeed, or ran later");
         }
 
         return string.Join("; ", parts);

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Numerics.Tensors;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
+using ProceduralMemory.Capture;
 using ProceduralMemory.Persist;
 
 namespace ProceduralMemory.Recall;
@@ -11,20 +12,26 @@ namespace ProceduralMemory.Recall;
 /// Makes vectors of requests and procedures with the host's generator, and keeps those of procedures in the store and in memory. A procedure gets its vector when the
 /// next search asks the generator anyway; whatever goes wrong with it costs a search its vectors, and nothing else.
 /// </summary>
-internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedureSearch store, ILogger logger)
+internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddingGenerator<string, Embedding<float>> generator, IProcedureSearch store, ILogger logger)
 {
     // So many procedures get their vector beside a request; more are ReembedAsync's to make.
     private const int PerSearch = 32;
     private const int PerBatch = 64;
+    private const int GiveUpAfter = 5;
+    private const int MaxScopes = 256;
     private const int MaxTextLength = 8_000;
     private const int Near = 100;
 
     private readonly ConcurrentDictionary<string, ScopeVectors> _scopes = new(StringComparer.Ordinal);
-    private readonly IEmbeddingGenerator<string, Embedding<float>> _generator = options.EmbeddingGenerator!;
 
-    private string Model => options.EmbeddingModel
-        ?? (_generator.GetService(typeof(EmbeddingGeneratorMetadata)) as EmbeddingGeneratorMetadata)?.DefaultModelId
-        ?? _generator.GetType().FullName!;
+    // Texts that the model refused by themselves, as they were then: they are not tried again before they change, or the process starts anew.
+    private readonly ConcurrentDictionary<Guid, long> _refused = [];
+    private int _batch = PerSearch;
+    private long _uses;
+
+    private string Model { get; } = !string.IsNullOrWhiteSpace(options.EmbeddingModel)
+        ? options.EmbeddingModel
+        : (generator.GetService(typeof(EmbeddingGeneratorMetadata)) as EmbeddingGeneratorMetadata)?.DefaultModelId ?? generator.GetType().FullName!;
 
     /// <summary>The procedures nearest to a request, and the cosine of any other.</summary>
     /// <param name="request">The request.</param>
@@ -45,14 +52,14 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
             return null;
         }
 
-        var pending = options.ReadOnly ? [] : all.SelectMany(v => v.Pending).Take(PerSearch).ToList();
-        var vector = await EmbedAsync(request, pending, notes, cancellationToken).ConfigureAwait(false);
+        var vector = await EmbedAsync(request, notes, cancellationToken).ConfigureAwait(false);
         if (vector is null)
         {
             return null;
         }
 
-        if (pending.Count > 0)
+        var pending = options.ReadOnly ? [] : all.SelectMany(v => v.Pending).Where(t => _refused.GetValueOrDefault(t.ProcedureId, -1) != t.Change).Take(Math.Max(1, _batch)).ToList();
+        if (pending.Count > 0 && await EmbedAsync(pending, cancellationToken).ConfigureAwait(false))
         {
             foreach (var scope in scopes)
             {
@@ -72,8 +79,13 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
         {
             if (vectors.Dimensions != vector.Length)
             {
-                notes.Add(string.Create(CultureInfo.InvariantCulture, $"The model now gives vectors of {vector.Length} numbers, and those stored have {vectors.Dimensions}: they were not used. Renew them with {nameof(ProcedureMemory.ReembedAsync)}."));
+                notes.Add(string.Create(CultureInfo.InvariantCulture, $"The model now gives vectors of {vector.Length} numbers, and those stored have {vectors.Dimensions}: they were not used. Renew all of them with {nameof(ProcedureMemory.ReembedAsync)}."));
                 continue;
+            }
+
+            if (vectors.Unlike > 0)
+            {
+                notes.Add(string.Create(CultureInfo.InvariantCulture, $"{vectors.Unlike} procedures have vectors of another length than the model gives now, and were searched by words alone. Renew all of them with {nameof(ProcedureMemory.ReembedAsync)}."));
             }
 
             near.AddRange(vectors.Nearest(vector, Near, out var cosineOf, cancellationToken));
@@ -86,27 +98,23 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
     /// <summary>Makes the vectors that are missing, or all of them, and drops those of other models.</summary>
     public async Task<ReembedResult> ReembedAsync(IReadOnlyList<string> scopes, bool renewAll, IProgress<ReembedProgress>? progress, CancellationToken cancellationToken)
     {
-        if (renewAll)
-        {
-            await store.DeleteVectorsExceptAsync(scopes, model: "", cancellationToken).ConfigureAwait(false);
-            foreach (var scope in scopes)
-            {
-                _scopes.TryRemove(scope, out _);
-            }
-        }
-
         var pending = new List<VectorText>();
         foreach (var scope in scopes)
         {
-            pending.AddRange((await RefreshAsync(scope, cancellationToken).ConfigureAwait(false)).Pending);
+            // No model has an empty name, so of that one all vectors are missing. Those that are there stay until the new ones take their place.
+            pending.AddRange(renewAll
+                ? (await store.ReadVectorsAsync(scope, model: "", sinceChange: 0, cancellationToken).ConfigureAwait(false)).WithoutVector
+                : (await RefreshAsync(scope, cancellationToken).ConfigureAwait(false)).Pending);
         }
 
+        _refused.Clear();
         var (made, failed, fault) = (0, 0, (string?)null);
         foreach (var batch in pending.Chunk(PerBatch))
         {
+            var madeBefore = made;
             try
             {
-                await WriteAsync(batch, await GenerateAsync([.. batch.SelectMany(Texts)], cancellationToken).ConfigureAwait(false), 0, cancellationToken).ConfigureAwait(false);
+                await WriteAsync(batch, await GenerateAsync([.. batch.SelectMany(Texts)], cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
                 made += batch.Length;
             }
             catch (Exception exception) when (IsFaultOfGenerator(exception, cancellationToken))
@@ -116,13 +124,18 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
                 {
                     try
                     {
-                        await WriteAsync([text], await GenerateAsync([.. Texts(text)], cancellationToken).ConfigureAwait(false), 0, cancellationToken).ConfigureAwait(false);
+                        await WriteAsync([text], await GenerateAsync([.. Texts(text)], cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
                         made++;
                     }
                     catch (Exception single) when (IsFaultOfGenerator(single, cancellationToken))
                     {
-                        failed++;
                         fault ??= Describe(single);
+                        failed++;
+                        if (made == madeBefore && failed >= GiveUpAfter)
+                        {
+                            // It is not the texts, then.
+                            return new ReembedResult(made, pending.Count - made, fault);
+                        }
                     }
                 }
             }
@@ -140,29 +153,26 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
 
     private async Task<ScopeVectors> RefreshAsync(string scope, CancellationToken cancellationToken)
     {
+        if (_scopes.Count >= MaxScopes && !_scopes.ContainsKey(scope))
+        {
+            // A scope for each user may be many: what was not used for longest is read again when it is.
+            _scopes.TryRemove(_scopes.MinBy(s => s.Value.LastUsed).Key, out _);
+        }
+
         var vectors = _scopes.GetOrAdd(scope, static _ => new ScopeVectors());
+        vectors.LastUsed = Interlocked.Increment(ref _uses);
 
         // Two at once read the same and take it in twice. One that read less and comes later turns the change back, so that the next one reads what lies between again.
         vectors.Apply(await store.ReadVectorsAsync(scope, Model, vectors.Change, cancellationToken).ConfigureAwait(false));
         return vectors;
     }
 
-    /// <summary>The vector of a request; those of some procedures are made in the same call.</summary>
-    private async Task<float[]?> EmbedAsync(string request, List<VectorText> pending, List<string> notes, CancellationToken cancellationToken)
+    /// <summary>The vector of a request.</summary>
+    private async Task<float[]?> EmbedAsync(string request, List<string> notes, CancellationToken cancellationToken)
     {
         try
         {
-            try
-            {
-                var vectors = await GenerateAsync([request, .. pending.SelectMany(Texts)], cancellationToken).ConfigureAwait(false);
-                await WriteAsync(pending, vectors, 1, cancellationToken).ConfigureAwait(false);
-                return vectors[0];
-            }
-            catch (Exception exception) when (pending.Count > 0 && exception is not TimeoutException && IsFaultOfGenerator(exception, cancellationToken))
-            {
-                // A text of a procedure that the model refuses is not to cost every search its vector.
-                return (await GenerateAsync([request], cancellationToken).ConfigureAwait(false))[0];
-            }
+            return (await GenerateAsync([Redacted(request)], cancellationToken).ConfigureAwait(false))[0];
         }
         catch (Exception exception) when (IsFaultOfGenerator(exception, cancellationToken))
         {
@@ -172,14 +182,58 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
         }
     }
 
+    /// <summary>Makes the vectors of some procedures beside a search. What the generator cannot do at once it gets in smaller portions the next time, down to the one text that it refuses.</summary>
+    /// <returns>Whether there are new ones.</returns>
+    private async Task<bool> EmbedAsync(List<VectorText> pending, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await WriteAsync(pending, await GenerateAsync([.. pending.SelectMany(Texts)], cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            _batch = Math.Min(PerSearch, pending.Count * 2);
+            return true;
+        }
+        catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Busy or StoreFault.ReadOnly)
+        {
+            // The next search makes them.
+            return false;
+        }
+        catch (Exception exception) when (IsFaultOfGenerator(exception, cancellationToken))
+        {
+            Log.EmbeddingFailed(logger, exception.GetType().FullName ?? "");
+            if (pending.Count == 1)
+            {
+                _refused[pending[0].ProcedureId] = pending[0].Change;
+            }
+
+            _batch = pending.Count / 2;
+            return false;
+        }
+    }
+
     /// <summary>Asks the generator. What it gives is checked, since it goes into the store.</summary>
     private async Task<List<float[]>> GenerateAsync(IReadOnlyList<string> texts, CancellationToken cancellationToken)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var generated = await _generator
-            .GenerateAsync(texts.Select(t => t.Length > MaxTextLength ? t[..MaxTextLength] : t), cancellationToken: timeout.Token)
-            .WaitAsync(options.EmbeddingTimeout, options.TimeProvider, cancellationToken)
-            .ConfigureAwait(false);
+        GeneratedEmbeddings<Embedding<float>> generated;
+        try
+        {
+            generated = await generator
+                .GenerateAsync([.. texts.Select(Cut)], cancellationToken: timeout.Token)
+                .WaitAsync(options.EmbeddingTimeout, options.TimeProvider, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // Nobody waits for it any more.
+            await timeout.CancelAsync().ConfigureAwait(false);
+            throw;
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException && cancellationToken.IsCancellationRequested)
+        {
+            // What a generator raises when it is cancelled is its own affair.
+            throw new OperationCanceledException(cancellationToken);
+        }
+
         if (generated.Count != texts.Count)
         {
             throw new EmbeddingException(string.Create(CultureInfo.InvariantCulture, $"the generator gave {generated.Count} vectors for {texts.Count} texts."));
@@ -202,8 +256,9 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
         return vectors;
     }
 
-    private Task WriteAsync(IReadOnlyList<VectorText> texts, List<float[]> vectors, int from, CancellationToken cancellationToken)
+    private Task WriteAsync(IReadOnlyList<VectorText> texts, List<float[]> vectors, CancellationToken cancellationToken)
     {
+        var from = 0;
         var written = new List<ProcedureVector>(texts.Count);
         foreach (var text in texts)
         {
@@ -226,6 +281,12 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
     }
 
     private static IEnumerable<string> Texts(VectorText text) => text.Actions.Length > 0 ? [text.Description, $"{text.Description} {text.Actions}"] : [text.Description];
+
+    /// <summary>As much of a text as models read, with no half of a surrogate pair at its end.</summary>
+    private static string Cut(string text) => text.Length <= MaxTextLength ? text : text[..(MaxTextLength - (char.IsHighSurrogate(text[MaxTextLength - 1]) ? 1 : 0))];
+
+    /// <summary>A request as it may leave the process: the generator may be a service.</summary>
+    private string Redacted(string request) => new ValueCapture(options).Text(request);
 
     private static bool IsFaultOfGenerator(Exception exception, CancellationToken cancellationToken) => !cancellationToken.IsCancellationRequested && exception is not ProcedureStoreException;
 

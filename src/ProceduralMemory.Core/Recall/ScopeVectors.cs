@@ -6,6 +6,7 @@ namespace ProceduralMemory.Recall;
 /// <summary>The vectors of one scope, in memory: 4 bytes for each number, and about 100 for each procedure. They are brought up to date before each search.</summary>
 internal sealed class ScopeVectors
 {
+    private const int FirstRows = 16;
     private const int RowsPerBlock = 1024;
 
     // The mean of a few vectors is those vectors: it is drawn towards 0 as if there were this many more without a direction.
@@ -16,8 +17,12 @@ internal sealed class ScopeVectors
     private readonly List<float[]> _blocks = [];
     private readonly Dictionary<Guid, int> _rows = [];
     private readonly Dictionary<Guid, VectorText> _pending = [];
+    private readonly HashSet<Guid> _unlike = [];
     private double[] _sum = [];
     private int _dimensions;
+
+    /// <summary>When it was last used, as a number that rises.</summary>
+    public long LastUsed { get; set; }
 
     /// <summary>The last change that is in.</summary>
     public long Change { get; private set; }
@@ -29,6 +34,16 @@ internal sealed class ScopeVectors
         {
             using var held = _gate.EnterScope();
             return _ids.Count;
+        }
+    }
+
+    /// <summary>How many procedures have a vector of another length than the latest, which cannot be compared with it.</summary>
+    public int Unlike
+    {
+        get
+        {
+            using var held = _gate.EnterScope();
+            return _unlike.Count;
         }
     }
 
@@ -52,6 +67,7 @@ internal sealed class ScopeVectors
         foreach (var text in changes.WithoutVector)
         {
             Remove(text.ProcedureId);
+            _unlike.Remove(text.ProcedureId);
             _pending[text.ProcedureId] = text;
         }
 
@@ -119,24 +135,30 @@ internal sealed class ScopeVectors
 
     private void Set(Guid id, ReadOnlySpan<float> vector)
     {
-        if (_ids.Count == 0 && _dimensions != vector.Length)
+        if (_dimensions != vector.Length)
         {
+            // The model under this name gives other vectors than before. They come in the order in which they were made, so this is what it gives now.
+            _unlike.UnionWith(_ids);
+            _ids.Clear();
+            _rows.Clear();
+            _blocks.Clear();
             _dimensions = vector.Length;
             _sum = new double[_dimensions];
-            _blocks.Clear();
         }
 
-        if (vector.Length != _dimensions)
-        {
-            // The model under this name gives other vectors than before. Those of the fewer go unused until they are made anew.
-            return;
-        }
-
+        _unlike.Remove(id);
         Remove(id);
         var row = _ids.Count;
         if (row / RowsPerBlock == _blocks.Count)
         {
-            _blocks.Add(new float[RowsPerBlock * _dimensions]);
+            _blocks.Add(new float[(row == 0 ? FirstRows : RowsPerBlock) * _dimensions]);
+        }
+        else if (row < RowsPerBlock && row * _dimensions == _blocks[0].Length)
+        {
+            // A scope of its own for each user has few: the first block grows with them.
+            var grown = _blocks[0];
+            Array.Resize(ref grown, grown.Length * 2);
+            _blocks[0] = grown;
         }
 
         _ids.Add(id);

@@ -55,9 +55,12 @@ public sealed partial record SearchDocument
             InputWords = Words(string.Join(' ', procedure.Version.Inputs.Select(i => i.Name)), isName: true),
             Actions = actions,
             Functions = [.. steps.Where(s => s.Kind is StepKind.Function).Select(s => s.Action).Distinct(StringComparer.Ordinal)],
-            RequiredInputs = [.. procedure.Version.Inputs.Where(i => i.Required).Select(i => i.Name)],
+            RequiredInputs = [.. procedure.Version.Inputs.Where(MustBeGiven).Select(i => i.Name)],
         };
     }
+
+    /// <summary>Whether a replay is refused where an input is not given.</summary>
+    internal static bool MustBeGiven(ProcedureInput input) => input.Unconfirmed || (input.Required && input.Default is null);
 
     /// <summary>What of a request makes it another wording: its words without the values of the task.</summary>
     /// <param name="request">The request, redacted.</param>

@@ -97,7 +97,8 @@ internal static partial class TextAnalyzer
             return text;
         }
 
-        var whole = Json.IsWellFormed(text) ? text : string.Concat(text.EnumerateRunes());
+        // What no text may hold, halves of surrogate pairs and U+FFFE, cannot be normalised either.
+        var whole = string.Concat(text.EnumerateRunes()).Replace('\ufffe', '\ufffd');
         var apart = whole.Normalize(NormalizationForm.FormKD);
         return string.Concat(apart.Where(c => c is < '\u0300' or > '\u036f')).Normalize(NormalizationForm.FormKC);
     }
@@ -109,9 +110,10 @@ internal static partial class TextAnalyzer
     [GeneratedRegex(@"\S+", RegexOptions.CultureInvariant)]
     private static partial Regex Chunk();
 
-    // Runs of one kind: HTTPServer is HTTP and Server, getOrder is get and Order, and a Chinese word beside a Latin one is two.
+    // Runs of one kind: HTTPServer is HTTP and Server, getOrder is get and Order, and a Chinese word beside a Latin one is two. Vowel signs and tone marks of
+    // Thai and its like stand inside the run, since they tell its words apart.
     [GeneratedRegex(
-        @"\p{Lu}+(?=\p{Lu}[\p{Ll}\p{M}])|\p{Lu}?[\p{Ll}\p{M}]+|\p{Lu}+|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff-[\P{L}]]+|[\p{Lo}\p{Lt}\p{Lm}\p{M}]+",
+        @"\p{Lu}+(?=\p{Lu}[\p{Ll}\p{M}])|\p{Lu}?[\p{Ll}\p{M}]+|\p{Lu}+|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff-[^\p{L}\p{M}]]+|[\p{Lo}\p{Lt}\p{Lm}\p{M}]+",
         RegexOptions.CultureInvariant)]
     private static partial Regex Word();
 

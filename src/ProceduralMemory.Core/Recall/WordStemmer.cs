@@ -11,6 +11,7 @@ internal static class WordStemmer
 {
     // A vocabulary has some ten thousand words; more are names and misspellings, which are cheap to stem again.
     private const int MaxKnown = 50_000;
+    private const int MaxKnownLength = 40;
 
     private static readonly ConcurrentDictionary<string, string> Known = new(StringComparer.Ordinal);
     private static readonly Lock Gate = new();
@@ -47,7 +48,7 @@ internal static class WordStemmer
                     reader.Read();
                     var stem = reader.GetString(0);
                     stems[word] = stem;
-                    if (Known.Count < MaxKnown)
+                    if (word.Length <= MaxKnownLength && Known.Count < MaxKnown)
                     {
                         Known[word] = stem;
                     }

@@ -69,6 +69,26 @@ internal static class SearchIndex
         return ids.Count;
     }
 
+    /// <summary>
+    /// The same inside a transaction that changes something else. A damaged index is not to keep procedures from being stored: what is queued stays there, and the
+    /// next search makes the index anew.
+    /// </summary>
+    public static void TryDrain(SqliteConnection connection)
+    {
+        const int Corrupt = 11;
+        connection.Execute("savepoint drain");
+        try
+        {
+            Drain(connection);
+        }
+        catch (SqliteException exception) when (exception.SqliteErrorCode == Corrupt)
+        {
+            connection.Execute("rollback to drain");
+        }
+
+        connection.Execute("release drain");
+    }
+
     /// <summary>Whether the index holds each procedure once, and nothing else. It looks at counts, not at words.</summary>
     public static bool IsComplete(SqliteConnection connection) => connection.QuerySingle<long>(
         """

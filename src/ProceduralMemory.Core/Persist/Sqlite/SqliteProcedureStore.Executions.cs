@@ -176,8 +176,10 @@ public sealed partial class SqliteProcedureStore
     /// <summary>Keeps the request of a replay that succeeded as another wording of what the procedure does, so that it is found by it.</summary>
     private static void RememberWording(SqliteConnection connection, EndedExecution execution)
     {
-        // Of a replay inside another one the request is the outer one's.
-        var request = connection.ExecuteScalar<string?>("select request from executions where id = @Id and parent_id is null", new { Id = Text(execution.ExecutionId) });
+        // Of a replay inside another one the request is the outer one's. What was asked in another scope than the procedure's own stays there: whoever shares the
+        // procedure is not to find what others said.
+        var request = connection.ExecuteScalar<string?>(
+            "select request from executions where id = @Id and parent_id is null and scope = (select scope from procedures where id = procedure_id)", new { Id = Text(execution.ExecutionId) });
         var words = request is null ? "" : SearchDocument.WordingOf(request);
         if (words.Length == 0)
         {
@@ -187,7 +189,7 @@ public sealed partial class SqliteProcedureStore
         var parameters = new { ProcedureId = Text(execution.ProcedureId), Words = words, Request = request, At = Text(execution.EndedAt), Most = SearchDocument.MaxWordings };
         connection.Execute(UpsertWording, parameters);
         connection.Execute(DeleteSurplusWordings, parameters);
-        SearchIndex.Drain(connection);
+        SearchIndex.TryDrain(connection);
     }
 
     /// <inheritdoc/>

@@ -291,7 +291,7 @@ public sealed partial class SqliteProcedureStore
         connection =>
         {
             var result = change(connection);
-            SearchIndex.Drain(connection);
+            SearchIndex.TryDrain(connection);
             return result;
         },
         cancellationToken);

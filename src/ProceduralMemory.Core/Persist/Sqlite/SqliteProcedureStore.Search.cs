@@ -29,21 +29,35 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
 
     private volatile bool _indexIsChecked;
 
+    // Whether it was made anew and no search has said so yet: it may be the vectors that come upon it.
+    private volatile bool _indexWasRebuilt;
+
     /// <inheritdoc/>
     public async Task<SearchCandidates> SearchAsync(SearchQuery query, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(query);
         var rebuilt = await BringIndexUpAsync(cancellationToken).ConfigureAwait(false);
+        SearchCandidates? found = null;
         try
         {
-            return await _database.ReadAsync(connection => Search(connection, query, rebuilt), cancellationToken).ConfigureAwait(false);
+            found = await _database.ReadAsync(connection => Search(connection, query), cancellationToken).ConfigureAwait(false);
         }
         catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Corrupt && !rebuilt && !_database.IsReadOnly)
         {
             // What is damaged may be the index alone, and that can be made anew. Where it is more than that, this fails as well.
-            await RebuildIndexAsync(cancellationToken).ConfigureAwait(false);
-            return await _database.ReadAsync(connection => Search(connection, query, rebuilt: true), cancellationToken).ConfigureAwait(false);
         }
+
+        if (found is null)
+        {
+            await RebuildIndexAsync(cancellationToken).ConfigureAwait(false);
+            _indexWasRebuilt = true;
+            found = await _database.ReadAsync(connection => Search(connection, query), cancellationToken).ConfigureAwait(false)
+                ?? throw new ProcedureStoreException(StoreFault.Corrupt, "The index of words does not agree with the procedures, though it was made anew. Restore a backup; 'pragma integrity_check' tells what is wrong.");
+        }
+
+        var said = _indexWasRebuilt;
+        _indexWasRebuilt = false;
+        return found with { IndexWasRebuilt = said };
     }
 
     /// <inheritdoc/>
@@ -86,6 +100,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
                     """
                     select procedure_id, text_change, vector from procedure_vectors
                     where scope_id = (select id from search_scopes where scope = @Scope) and model = @Model and change > @Since
+                    order by change
                     """,
                     parameters,
                     buffered: false);
@@ -128,7 +143,14 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     /// <inheritdoc/>
     public Task DeleteVectorsExceptAsync(IReadOnlyList<string> scopes, string model, CancellationToken cancellationToken = default) => _database.WriteAsync(
         connection => connection.Execute(
-            "delete from procedure_vectors where model <> @Model and scope_id in (select id from search_scopes where scope in @Scopes)", new { Model = model, Scopes = scopes }),
+            """
+            delete from procedure_vectors where model <> @Model and scope_id in (select id from search_scopes where scope in @Scopes);
+
+            -- Whoever keeps vectors in memory sees by this that these procedures have none any more.
+            update search_documents set change = @Change
+            where scope_id in (select id from search_scopes where scope in @Scopes) and not exists (select 1 from procedure_vectors v where v.procedure_id = search_documents.procedure_id)
+            """,
+            new { Model = model, Scopes = scopes, Change = SearchIndex.NextChange(connection) }),
         cancellationToken);
 
     /// <summary>Takes what is queued into the index; once for each store, sees whether it is whole, and makes it anew where it is not.</summary>
@@ -143,13 +165,22 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         var isChecked = _indexIsChecked;
         var (isQueued, isComplete) = await _database.ReadAsync(
             connection => (connection.ExecuteScalar<long>("select exists (select 1 from search_queue)") != 0, isChecked || SearchIndex.IsComplete(connection)), cancellationToken).ConfigureAwait(false);
+        if (isComplete && isQueued)
+        {
+            try
+            {
+                await DrainAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Corrupt)
+            {
+                isComplete = false;
+            }
+        }
+
         if (!isComplete)
         {
             await RebuildIndexAsync(cancellationToken).ConfigureAwait(false);
-        }
-        else if (isQueued)
-        {
-            await DrainAsync(cancellationToken).ConfigureAwait(false);
+            _indexWasRebuilt = true;
         }
 
         _indexIsChecked = true;
@@ -171,7 +202,8 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         return total;
     }
 
-    private static SearchCandidates Search(SqliteConnection connection, SearchQuery query, bool rebuilt)
+    /// <returns><see langword="null"/> where the index names rows that are not there.</returns>
+    private SearchCandidates? Search(SqliteConnection connection, SearchQuery query)
     {
         var scopes = connection.Query<(long Id, long Documents)>("select id, documents from search_scopes where scope in @Scopes", new { query.Scopes }).AsList();
         var counts = query.Words.ToDictionary(w => w, _ => 0L, StringComparer.Ordinal);
@@ -195,11 +227,16 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
             }
         }
 
-        var rows = SelectRows(connection, query, terms);
+        var rows = SelectRows(connection, query, terms, OfTags(query.Tags, [.. scopes.Select(s => s.Id)]));
         var candidates = connection
             .Query<CandidateRow>($"{SelectCandidates} where d.id in @Rows or (d.procedure_id in @Also and d.scope_id in @ScopeIds)", new { Rows = rows, Also = query.Also.Select(Text), ScopeIds = scopes.Select(s => s.Id) })
             .Select(r => r.ToCandidate())
             .ToList();
+        if (candidates.Count < rows.Count && !_database.IsReadOnly)
+        {
+            return null;
+        }
+
         IEnumerable<Namesake> namesakes = query.Scopes.Count < 2
             ? []
             : connection
@@ -208,11 +245,11 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
                     new { query.Scopes, Names = candidates.Select(c => c.Name).Distinct(StringComparer.Ordinal) })
                 .Select(n => new Namesake(ToId(n.Id), n.Scope, n.Name, n.Replayable != 0));
         var notIndexed = connection.ExecuteScalar<long>("select count(*) from (select 1 from search_queue q join procedures p on p.id = q.procedure_id where p.scope in @Scopes limit 1000)", new { query.Scopes });
-        return new SearchCandidates(candidates, scopes.Sum(s => s.Documents), counts, [.. namesakes], rebuilt, (int)notIndexed);
+        return new SearchCandidates(candidates, scopes.Sum(s => s.Documents), counts, [.. namesakes], IndexWasRebuilt: false, (int)notIndexed);
     }
 
     /// <summary>The rows that have words of the request. Reading an entry of the index takes about a microsecond, so common words are looked up only while they fit the budget.</summary>
-    private static List<long> SelectRows(SqliteConnection connection, SearchQuery query, List<(string Term, long Count, bool IsCommon)> terms)
+    private static List<long> SelectRows(SqliteConnection connection, SearchQuery query, List<(string Term, long Count, bool IsCommon)> terms, string ofTags)
     {
         terms.RemoveAll(t => t.IsCommon);
         terms.Sort((a, b) => a.Count != b.Count ? a.Count.CompareTo(b.Count) : string.CompareOrdinal(a.Term, b.Term));
@@ -232,9 +269,18 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         var together = Rows(SelectNewestRows, string.Join(" AND ", terms.Take(2).Select(t => Quoted(t.Term))));
         return together.Count > 0 ? together : Rows(SelectNewestRows, Quoted(terms[0].Term));
 
-        List<long> Rows(string sql, string match) => connection.Query<long>(sql, new { Match = match, query.Limit }).AsList();
+        List<long> Rows(string sql, string match) => connection.Query<long>(sql, new { Match = $"({match}){ofTags}", query.Limit }).AsList();
+    }
 
-        static string Quoted(string term) => $"\"{term.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+    private static string Quoted(string term) => $"\"{term.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+
+    /// <summary>What narrows a search to procedures whose labels have all words of some labels; empty where these have none.</summary>
+    private static string OfTags(IReadOnlyList<string> tags, IReadOnlyList<long> scopes)
+    {
+        var words = tags.SelectMany(t => TextAnalyzer.Analyze(t, isName: true)).Select(w => w.Stem).Distinct(StringComparer.Ordinal).Take(MaxTerms).ToList();
+        return words.Count == 0 || scopes.Count == 0
+            ? ""
+            : $" AND tags : ({string.Join(" OR ", scopes.Select(s => $"({string.Join(" AND ", words.Select(w => Quoted(SearchIndex.Term(s, w))))})"))})";
     }
 
     private sealed class CandidateRow

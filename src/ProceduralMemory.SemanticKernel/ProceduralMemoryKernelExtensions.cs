@@ -132,7 +132,7 @@ public static class ProceduralMemoryKernelExtensions
         return memory.ReplayAsync(new KernelStepExecutor(kernel, options), name, request, cancellationToken);
     }
 
-    private static ProcedureMemory CreateMemory(ProceduralMemoryOptions options, IServiceProvider provider)
+    private static ProcedureMemory CreateMemory(ProceduralMemoryKernelOptions options, IServiceProvider provider)
     {
         var store = provider.GetService<IProcedureStore>();
 

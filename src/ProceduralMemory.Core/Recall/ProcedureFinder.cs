@@ -104,7 +104,8 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             .ThenBy(f => f.Ranked.Candidate.Name, StringComparer.Ordinal)
             .ToList();
         var page = ordered.Skip(options.Skip).Take(options.Top).ToList();
-        var procedures = (await store.ReadProceduresAsync(scope.Read, [.. page.Concat(nearMisses).Select(p => p.Ranked.Candidate.Id)], cancellationToken).ConfigureAwait(false)).ToDictionary(p => p.Id);
+        List<Guid> ids = [.. page.Concat(nearMisses).Select(p => p.Ranked.Candidate.Id)];
+        var procedures = ids.Count == 0 ? [] : (await store.ReadProceduresAsync(scope.Read, ids, cancellationToken).ConfigureAwait(false)).ToDictionary(p => p.Id);
         return new FindResult([.. page.SelectMany((p, i) => Match(p, options.Skip + i == 0 ? null : ordered[options.Skip + i - 1]))], [.. nearMisses.SelectMany(m => Match(m, null))], minimum)
         {
             LeftOut = leftOut,

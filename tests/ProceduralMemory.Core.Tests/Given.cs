@@ -65,10 +65,13 @@ internal sealed class TestMemory : IDisposable
         return string.Join('\n', Query(connection, "pragma integrity_check").Concat(Query(connection, "pragma foreign_key_check")));
     }
 
-    public void Execute(string sql)
+    public void Execute(string sql) => Rows(sql);
+
+    /// <summary>The rows that a statement gives, as text.</summary>
+    public IReadOnlyList<string> Rows(string sql)
     {
         using var connection = Connect();
-        Query(connection, sql);
+        return Query(connection, sql);
     }
 
     /// <summary>The act is refused with an error of that type, and nothing at all has happened to the store.</summary>

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.SemanticKernel;
@@ -133,6 +134,37 @@ public sealed class BuilderTests
 
         Assert.Equal("one", (await memory.GetAsync("of_one")).ConfirmedArguments().Single().GetProperty("orderId").GetString());
         Assert.Equal(ReplyStatus.Completed, (await one.AskMemoryAsync("replay_procedure", ("name", "of_two"), ("inputs", """{"orderId":"two"}"""))).Status);
+    }
+
+    [Fact]
+    public async Task A_registered_generator_of_embeddings_makes_the_vectors_of_the_memory()
+    {
+        using var generator = new OneVectorGenerator();
+        var builder = Kernel.CreateBuilder().AddProceduralMemory(":memory:");
+        builder.Services.AddSingleton<IEmbeddingGenerator<string, Embedding<float>>>(generator);
+        var memory = builder.Build().GetRequiredService<ProcedureMemory>();
+        await memory.StoreAsync(new ProcedureDefinition { Name = "refund order", Steps = [new ProcedureStep { Action = "shop.refund" }] });
+
+        var found = await memory.FindAsync("refund the order");
+
+        Assert.True(found.UsedVectors);
+        Assert.Equal(["refund the order", "refund order", "refund order shop.refund"], generator.Asked);
+    }
+
+    [Fact]
+    public async Task A_generator_of_the_options_goes_before_a_registered_one()
+    {
+        using var registered = new OneVectorGenerator();
+        using var given = new OneVectorGenerator();
+        var builder = Kernel.CreateBuilder().AddProceduralMemory(o => (o.DatabasePath, o.EmbeddingGenerator) = (":memory:", given));
+        builder.Services.AddSingleton<IEmbeddingGenerator<string, Embedding<float>>>(registered);
+        var memory = builder.Build().GetRequiredService<ProcedureMemory>();
+        await memory.StoreAsync(new ProcedureDefinition { Name = "refund order", Steps = [new ProcedureStep { Action = "shop.refund" }] });
+
+        await memory.FindAsync("refund the order");
+
+        Assert.Empty(registered.Asked);
+        Assert.NotEmpty(given.Asked);
     }
 
     [Fact]
@@ -285,5 +317,22 @@ public sealed class BuilderTests
         var ours = log.Entries.Where(e => e.Category.StartsWith("ProceduralMemory", StringComparison.Ordinal)).ToList();
         Assert.Equal(3, ours.Count);
         Assert.All(ours, e => Assert.DoesNotMatch("W-1234|C-7788", e.Message));
+    }
+
+    /// <summary>Gives every text the same vector: what is shown is that it is asked.</summary>
+    private sealed class OneVectorGenerator : IEmbeddingGenerator<string, Embedding<float>>
+    {
+        public List<string> Asked { get; } = [];
+
+        public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
+        {
+            var texts = values.ToList();
+            Asked.AddRange(texts);
+            return Task.FromResult<GeneratedEmbeddings<Embedding<float>>>([.. texts.Select(_ => new Embedding<float>(new float[] { 1, 2, 3 }))]);
+        }
+
+        public object? GetService(Type serviceType, object? serviceKey = null) => null;
+
+        public void Dispose() => Asked.Clear();
     }
 }

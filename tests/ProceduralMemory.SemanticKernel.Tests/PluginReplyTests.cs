@@ -75,6 +75,25 @@ public sealed class PluginReplyTests
     }
 
     [Fact]
+    public async Task Find_leaves_out_what_calls_a_function_that_the_kernel_lacks_and_says_so()
+    {
+        await using var agent = await ShopAgentAsync();
+        await agent.Memory.StoreAsync(new ProcedureDefinition
+        {
+            Name = "cancel_subscription",
+            Description = "Cancel the subscription",
+            Steps = [new ProcedureStep { Action = "billing.cancel", Arguments = JsonElement.Parse("{}") }],
+        });
+
+        var reply = await agent.ModelCallsAsync(Find, """{"request":"cancel the subscription"}""");
+
+        Assert.Equal(ReplyStatus.NothingFits, reply.Status);
+        Assert.Equal("No stored procedure can be used. 'cancel_subscription' calls billing.cancel, which is not there.", reply.Message);
+        Assert.Contains("start_recording", reply.Next, StringComparison.Ordinal);
+        Assert.False(reply.Has("procedures"));
+    }
+
+    [Fact]
     public async Task Find_in_an_empty_memory_finds_nothing()
     {
         await using var agent = await ShopAgentAsync();

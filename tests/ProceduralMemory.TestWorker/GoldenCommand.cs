@@ -46,6 +46,12 @@ internal static partial class GoldenCommand
             await WriteSchema2Async(memory);
         }
 
+        using (var generator = new GoldenGenerator())
+        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Scope = () => new MemoryScope("hooli"), EmbeddingGenerator = generator, EmbeddingModel = EmbeddingModel }))
+        {
+            await WriteSchema3Async(memory);
+        }
+
         PackIntoOneFile(file);
     }
 

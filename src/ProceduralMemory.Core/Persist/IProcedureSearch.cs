@@ -44,7 +44,7 @@ public sealed record SearchQuery
     /// <summary>Stems that are so common in any text that they bring no candidate.</summary>
     public IReadOnlySet<string> CommonWords { get; init; } = new HashSet<string>();
 
-    /// <summary>Labels that a procedure that words bring must have. It may have other ones that have the same words in them: seeing to that is the caller's.</summary>
+    /// <summary>Labels that a procedure must all have, regardless of case, to be brought by its words.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
 
     /// <summary>Procedures that are candidates whatever their words.</summary>

@@ -16,6 +16,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
     private const double DefaultMinimum = 0.6;
     private const double SuccessShare = 0.25;
     private const int MaxNearMisses = 3;
+    private const int ShortRequest = 3;
 
     private static readonly Lazy<IReadOnlySet<string>> CommonStems = new(() =>
         KeywordOverlap.StopWords.SelectMany(w => TextAnalyzer.Analyze(w, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal));
@@ -70,7 +71,8 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
                 continue;
             }
 
-            var score = (candidate.Similarity is null ? ByWords : ByWordsAndVectors).Of(candidate.Fit);
+            var fit = (candidate.Similarity is null ? ByWords : ByWordsAndVectors).Of(candidate.Fit);
+            var score = fit * Covered(candidate, words, surfaces);
             if (!candidate.Matched.Any(m => !CommonStems.Value.Contains(surfaces[m].Stem)) && candidate.Similarity is null)
             {
                 continue;
@@ -86,7 +88,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             else if (score >= minimum)
             {
                 var bound = ExecutionStatistics.WilsonBound(candidate.Candidate.Successes, candidate.Candidate.Successes + candidate.Candidate.Failures);
-                fitting.Add((candidate, score, score * (1 - SuccessShare + (SuccessShare * bound))));
+                fitting.Add((candidate, score, fit * (1 - SuccessShare + (SuccessShare * bound))));
             }
             else if (nearMisses.Count < MaxNearMisses)
             {
@@ -101,7 +103,8 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             .ThenBy(f => f.Ranked.Candidate.Name, StringComparer.Ordinal)
             .ToList();
         var page = ordered.Skip(options.Skip).Take(options.Top).ToList();
-        var procedures = (await store.ReadProceduresAsync(scope.Read, [.. page.Concat(nearMisses).Select(p => p.Ranked.Candidate.Id)], cancellationToken).ConfigureAwait(false)).ToDictionary(p => p.Id);
+        List<Guid> ids = [.. page.Concat(nearMisses).Select(p => p.Ranked.Candidate.Id)];
+        var procedures = ids.Count == 0 ? [] : (await store.ReadProceduresAsync(scope.Read, ids, cancellationToken).ConfigureAwait(false)).ToDictionary(p => p.Id);
         return new FindResult([.. page.SelectMany((p, i) => Match(p, options.Skip + i == 0 ? null : ordered[options.Skip + i - 1]))], [.. nearMisses.SelectMany(m => Match(m, null))], minimum)
         {
             LeftOut = leftOut,
@@ -118,6 +121,23 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
                 yield return new ProcedureMatch(procedure, hit.Score, matched) { Similarity = hit.Ranked.Similarity, Reason = Explain(hit, before, matched) };
             }
         }
+    }
+
+    /// <summary>
+    /// What a short request asks for is in each of its words: "delete the backup" is not what "delete the user" does, however rare the one word is that they share.
+    /// In a long one, words that a procedure lacks are mostly circumstances. Vectors may tell that it is said in other words.
+    /// </summary>
+    private static double Covered(RankedCandidate candidate, List<AnalyzedWord> words, List<AnalyzedWord> surfaces)
+    {
+        var telling = words.Where(w => w.Weight >= 1 && !CommonStems.Value.Contains(w.Stem)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal);
+        if (telling.Count is 0 or > ShortRequest)
+        {
+            return 1;
+        }
+
+        var share = (double)candidate.Matched.Count(m => telling.Contains(surfaces[m].Stem)) / telling.Count;
+        var covered = Math.Max(share, candidate.Similarity ?? 0);
+        return covered * covered;
     }
 
     private static LeftOutProcedure? WhyNot(SearchCandidate candidate, MemoryScope scope, SearchCandidates found, FindOptions options)

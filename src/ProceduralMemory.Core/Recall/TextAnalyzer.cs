@@ -113,7 +113,7 @@ internal static partial class TextAnalyzer
     // Runs of one kind: HTTPServer is HTTP and Server, getOrder is get and Order, and a Chinese word beside a Latin one is two. Vowel signs and tone marks of
     // Thai and its like stand inside the run, since they tell its words apart.
     [GeneratedRegex(
-        @"\p{Lu}+(?=\p{Lu}[\p{Ll}\p{M}])|\p{Lu}?[\p{Ll}\p{M}]+|\p{Lu}+|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff-[^\p{L}\p{M}]]+|[\p{Lo}\p{Lt}\p{Lm}\p{M}]+",
+        @"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff-[^\p{L}\p{M}]]+|\p{Lu}+(?=\p{Lu}[\p{Ll}\p{M}])|\p{Lu}?[\p{Ll}\p{M}]+|\p{Lu}+|[\p{Lo}\p{Lt}\p{Lm}\p{M}]+",
         RegexOptions.CultureInvariant)]
     private static partial Regex Word();
 

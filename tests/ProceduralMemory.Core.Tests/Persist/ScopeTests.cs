@@ -101,7 +101,7 @@ public sealed class ScopeTests : IDisposable
         await ann.StoreAsync(Given.Definition("outer", Given.Nested("deploy")));
         var executor = new ScriptedExecutor();
 
-        var found = Assert.Single((await ann.FindAsync("deploy")).Matches).Procedure;
+        var found = (await ann.FindAsync("deploy")).Matches.Single(m => m.Procedure.Name == "deploy").Procedure;
         var replayed = await ann.ReplayAsync(executor, found.Name, Given.With());
         var inside = await ann.ReplayAsync(executor, "outer", Given.With());
 

@@ -12,9 +12,9 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
 
     // The order of the columns of the index. It only chooses candidates, which are then ranked with more care.
     private const string SelectBestRows =
-        "select rowid from search_index where search_index match @Match order by bm25(search_index, 2.0, 1.0, 1.0, 1.0, 1.0, 0.5) limit @Limit";
+        "select rowid from search_index where search_index match @Match and (@Among is null or rowid in (select value from json_each(@Among))) order by bm25(search_index, 2.0, 1.0, 1.0, 1.0, 1.0, 0.5) limit @Limit";
 
-    private const string SelectNewestRows = "select rowid from search_index where search_index match @Match order by rowid desc limit @Limit";
+    private const string SelectNewestRows = "select rowid from search_index where search_index match @Match and (@Among is null or rowid in (select value from json_each(@Among))) order by rowid desc limit @Limit";
 
     private const string SelectCandidates =
         """
@@ -227,7 +227,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
             }
         }
 
-        var rows = SelectRows(connection, query, terms, OfTags(query.Tags, [.. scopes.Select(s => s.Id)]));
+        var rows = SelectRows(connection, query, terms, RowsWithTags(connection, query, scopes.Select(s => s.Id)));
         var candidates = connection
             .Query<CandidateRow>($"{SelectCandidates} where d.id in @Rows or (d.procedure_id in @Also and d.scope_id in @ScopeIds)", new { Rows = rows, Also = query.Also.Select(Text), ScopeIds = scopes.Select(s => s.Id) })
             .Select(r => r.ToCandidate())
@@ -249,7 +249,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     }
 
     /// <summary>The rows that have words of the request. Reading an entry of the index takes about a microsecond, so common words are looked up only while they fit the budget.</summary>
-    private static List<long> SelectRows(SqliteConnection connection, SearchQuery query, List<(string Term, long Count, bool IsCommon)> terms, string ofTags)
+    private static List<long> SelectRows(SqliteConnection connection, SearchQuery query, List<(string Term, long Count, bool IsCommon)> terms, string? among)
     {
         terms.RemoveAll(t => t.IsCommon);
         terms.Sort((a, b) => a.Count != b.Count ? a.Count.CompareTo(b.Count) : string.CompareOrdinal(a.Term, b.Term));
@@ -269,19 +269,19 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         var together = Rows(SelectNewestRows, string.Join(" AND ", terms.Take(2).Select(t => Quoted(t.Term))));
         return together.Count > 0 ? together : Rows(SelectNewestRows, Quoted(terms[0].Term));
 
-        List<long> Rows(string sql, string match) => connection.Query<long>(sql, new { Match = $"({match}){ofTags}", query.Limit }).AsList();
+        List<long> Rows(string sql, string match) => connection.Query<long>(sql, new { Match = match, query.Limit, Among = among }).AsList();
     }
 
     private static string Quoted(string term) => $"\"{term.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
-    /// <summary>What narrows a search to procedures whose labels have all words of some labels; empty where these have none.</summary>
-    private static string OfTags(IReadOnlyList<string> tags, IReadOnlyList<long> scopes)
-    {
-        var words = tags.SelectMany(t => TextAnalyzer.Analyze(t, isName: true)).Select(w => w.Stem).Distinct(StringComparer.Ordinal).Take(MaxTerms).ToList();
-        return words.Count == 0 || scopes.Count == 0
-            ? ""
-            : $" AND tags : ({string.Join(" OR ", scopes.Select(s => $"({string.Join(" AND ", words.Select(w => Quoted(SearchIndex.Term(s, w))))})"))})";
-    }
+    /// <summary>The rows of procedures that have all of some labels, as a JSON list; <see langword="null"/> where none are asked for. Case is compared as everywhere else, which SQLite cannot.</summary>
+    private static string? RowsWithTags(SqliteConnection connection, SearchQuery query, IEnumerable<long> scopes) => query.Tags.Count == 0
+        ? null
+        : JsonSerializer.Serialize(connection
+            .Query<(long Row, string Tags)>(
+                "select d.id, p.tags from search_documents d join procedures p on p.id = d.procedure_id where d.scope_id in @Scopes and p.tags <> '[]'", new { Scopes = scopes }, buffered: false)
+            .Where(p => ToTags(p.Tags) is var tags && query.Tags.All(t => tags.Contains(t, StringComparer.OrdinalIgnoreCase)))
+            .Select(p => p.Row));
 
     private sealed class CandidateRow
     {

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.AI;
 using ProceduralMemory.Recall;
-using ProceduralMemory.TestWorker;
 
 namespace ProceduralMemory.ProcessTests;
 
@@ -64,7 +63,7 @@ public sealed partial class GoldenFileTests
             DatabasePath = database,
             Scope = () => new MemoryScope("hooli"),
             EmbeddingGenerator = generator,
-            EmbeddingModel = GoldenCommand.EmbeddingModel,
+            EmbeddingModel = "golden-4",
         }))
         {
             var wording = await memory.FindAsync("settle what we owe the printers", new FindOptions { Strategy = FindStrategy.Words });
@@ -83,6 +82,7 @@ public sealed partial class GoldenFileTests
         AssertIntact(database);
     }
 
+    /// <summary>Gives the vector that the file has for invoices.</summary>
     private sealed class CountingGenerator : IEmbeddingGenerator<string, Embedding<float>>
     {
         public List<string> Asked { get; } = [];
@@ -91,7 +91,7 @@ public sealed partial class GoldenFileTests
         {
             var texts = values.ToList();
             Asked.AddRange(texts);
-            return Task.FromResult<GeneratedEmbeddings<Embedding<float>>>([.. texts.Select(t => new Embedding<float>(GoldenCommand.VectorOf(t)))]);
+            return Task.FromResult<GeneratedEmbeddings<Embedding<float>>>([.. texts.Select(_ => new Embedding<float>(new[] { 0.6f, 0, 0, 0.8f }))]);
         }
 
         public object? GetService(Type serviceType, object? serviceKey = null) => null;

@@ -97,7 +97,8 @@ public sealed partial class GoldenFileTests
             Assert.Equal(
                 [
                     "calendar.check {}",
-                    .. ReleaseCalls,
+                    // Since schema 3 the last one is asked for, which nobody does here.
+                    .. string.CompareOrdinal(file, "schema-003.db") < 0 ? ReleaseCalls : ReleaseCalls[..^1],
                     """mail.send {"link":"https://example.test/90210","subject":"Release 2.0.0 of payroll","to":["all@example.test"]}""",
                 ],
                 host.Calls.Select(Describe));
@@ -155,6 +156,9 @@ public sealed partial class GoldenFileTests
             ["repository"] = JsonElement.Parse("\"payroll\""),
             ["version"] = JsonElement.Parse("\"2.0.0\""),
             ["api_key"] = JsonElement.Parse("\"k-of-today\""),
+
+            // A step that one of two recordings has is asked for since schema 3.
+            ["post"] = JsonElement.Parse("true"),
         },
     };
 

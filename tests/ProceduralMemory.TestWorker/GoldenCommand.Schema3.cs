@@ -8,10 +8,10 @@ namespace ProceduralMemory.TestWorker;
 internal static partial class GoldenCommand
 {
     /// <summary>The name under which the vectors are kept.</summary>
-    public const string EmbeddingModel = "golden-4";
+    private const string EmbeddingModel = "golden-4";
 
     /// <summary>The vector of any text: there are no others in the file.</summary>
-    public static float[] VectorOf(string text) => text.Contains("invoice", StringComparison.OrdinalIgnoreCase) ? [0.6f, 0, 0, 0.8f] : [0, 1, 0, 0];
+    private static float[] VectorOf(string text) => text.Contains("invoice", StringComparison.OrdinalIgnoreCase) ? [0.6f, 0, 0, 0.8f] : [0, 1, 0, 0];
 
     private static async Task WriteSchema3Async(ProcedureMemory memory)
     {

@@ -16,7 +16,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
     private const double DefaultMinimum = 0.6;
     private const double SuccessShare = 0.25;
     private const int MaxNearMisses = 3;
-    private const int ShortRequest = 3;
+    private const int ShortRequest = 2;
 
     private static readonly Lazy<IReadOnlySet<string>> CommonStems = new(() =>
         KeywordOverlap.StopWords.SelectMany(w => TextAnalyzer.Analyze(w, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal));

@@ -7,10 +7,14 @@ namespace ProceduralMemory.Recall;
 internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? vectors)
 {
     // A score is what the share of right first hits was at that fit, on the public requests of the evaluation: a logistic curve through them. See docs/recall.md.
-    private static readonly Calibration ByWords = new(-2.4, 5.0);
-    private static readonly Calibration ByWordsAndVectors = new(-2.6, 4.4);
+    private static readonly Calibration ByWords = new(-2.1, 4.6);
+    private static readonly Calibration ByWordsAndVectors = new(-2.2, 4.1);
 
     private const double DefaultMinimum = 0.6;
+
+    // A procedure in which one word that says what it does was replaced is not to come out as a match, however much the rest agrees.
+    private const double ReplacedShare = 0.5;
+
     private const double SuccessShare = 0.25;
     private const int MaxNearMisses = 3;
     private const int MaxLeftOut = 10;
@@ -55,6 +59,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             : found.Candidates.Select(c => (c.Id, Cosine: near.CosineOf(c.Id))).Where(c => c.Cosine is not null).ToDictionary(c => c.Id, c => c.Cosine!.Value);
         var ranked = new CandidateRanker(words, found).Rank(found.Candidates, similarities);
         var calibration = near is null ? ByWords : ByWordsAndVectors;
+        var replaced = new ReplacedWords(words, CommonStems.Value);
         var surfaces = words.DistinctBy(w => w.Stem, StringComparer.Ordinal).ToList();
 
         var fitting = new List<(RankedCandidate Ranked, double Score, double Rank)>();
@@ -62,7 +67,9 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
         var leftOut = new List<LeftOutProcedure>();
         foreach (var candidate in ranked.Where(c => c.Candidate.Tags is var tags && options.Tags.All(t => tags.Contains(t, StringComparer.OrdinalIgnoreCase))))
         {
-            var score = calibration.Of(candidate.Fit);
+            candidate.Replaced = replaced.In(candidate.Candidate.Document);
+            var fit = calibration.Of(candidate.Fit);
+            var score = fit * Math.Pow(ReplacedShare, candidate.Replaced);
             if (!candidate.Matched.Any(m => !CommonStems.Value.Contains(surfaces[m].Stem)) && candidate.Similarity is null)
             {
                 continue;
@@ -78,9 +85,9 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             else if (score >= minimum)
             {
                 var bound = ExecutionStatistics.WilsonBound(candidate.Candidate.Successes, candidate.Candidate.Successes + candidate.Candidate.Failures);
-                fitting.Add((candidate, score, score * (1 - SuccessShare + (SuccessShare * bound))));
+                fitting.Add((candidate, score, fit * (1 - SuccessShare + (SuccessShare * bound))));
             }
-            else if (nearMisses.Count < MaxNearMisses)
+            else
             {
                 nearMisses.Add((candidate, score, score));
             }
@@ -92,6 +99,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             .ThenByDescending(f => f.Ranked.Candidate.LastExecutedAt)
             .ThenBy(f => f.Ranked.Candidate.Name, StringComparer.Ordinal)
             .ToList();
+        nearMisses = [.. nearMisses.OrderByDescending(m => m.Score).Take(MaxNearMisses)];
         var page = ordered.Skip(options.Skip).Take(options.Top).ToList();
         var procedures = (await store.ReadProceduresAsync(scope.Read, [.. page.Concat(nearMisses).Select(p => p.Ranked.Candidate.Id)], cancellationToken).ConfigureAwait(false)).ToDictionary(p => p.Id);
         return new FindResult([.. page.SelectMany((p, i) => Match(p, options.Skip + i == 0 ? null : ordered[options.Skip + i - 1]))], [.. nearMisses.SelectMany(m => Match(m, null))], minimum)
@@ -151,6 +159,11 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
     {
         var candidate = hit.Ranked.Candidate;
         var parts = new List<string> { matched.Count == 0 ? "no word in common" : $"has {string.Join(", ", matched.Take(8))}" };
+        if (hit.Ranked.Replaced > 0)
+        {
+            parts.Add("the request has another word where it says what it does");
+        }
+
         if (hit.Ranked.Similarity is { } similarity)
         {
             parts.Add(string.Create(CultureInfo.InvariantCulture, $"similarity {similarity:0.00}"));

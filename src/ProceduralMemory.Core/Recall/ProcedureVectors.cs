@@ -46,7 +46,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
         }
 
         var pending = options.ReadOnly ? [] : all.SelectMany(v => v.Pending).Take(PerSearch).ToList();
-        var vector = await EmbedAsync(request, pending, notes, cancellationToken).ConfigureAwait(false);
+        var vector = await EmbedAsync(options.Redactor.Redact(request), pending, notes, cancellationToken).ConfigureAwait(false);
         if (vector is null)
         {
             return null;

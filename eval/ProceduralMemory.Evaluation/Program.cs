@@ -11,8 +11,8 @@ if (Console.IsOutputRedirected)
     AnsiConsole.Profile.Width = 200;
 }
 
-var what = new Argument<string>("what") { Description = "What to measure: retrieval, dataflow, replay or all." };
-what.AcceptOnlyFromAmong("retrieval", "dataflow", "replay", "all");
+var what = new Argument<string>("what") { Description = "What to measure: retrieval, wrong-replay, dataflow, replay or all." };
+what.AcceptOnlyFromAmong("retrieval", "wrong-replay", "dataflow", "replay", "all");
 var data = new Option<DirectoryInfo?>("--data") { Description = "The folder of the evaluation data. The default is ../shared/data, seen from the current directory or from the repository.", HelpName = "DIR" };
 var json = new Option<bool>("--json") { Description = "Print nothing but one JSON object on standard output." };
 var errors = new Option<int>("--errors") { Description = "Then print the first N failures of ours for each source, with what was predicted and the truth. With --json they go to standard error.", HelpName = "N" };
@@ -28,11 +28,12 @@ command.SetAction(async (parsed, cancellationToken) =>
     var asides = asJson ? AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) }) : AnsiConsole.Console;
     try
     {
-        var folder = DataFolder.Find(parsed.GetValue(data));
         var failures = parsed.GetValue(errors);
         var checks = new ReadmeCheck();
         var floors = new CollapseGuard();
         var report = new JsonObject();
+        // What is asked with a stored task that is another comes with this program, and needs no data.
+        var folder = asked is "wrong-replay" ? null! : DataFolder.Find(parsed.GetValue(data));
         if (asked is "retrieval" or "all")
         {
             var result = await new RetrievalEvaluation(folder.LoadRetrieval()).RunAsync(cancellationToken);
@@ -44,6 +45,19 @@ command.SetAction(async (parsed, cancellationToken) =>
 
             FailureReport.Print(asides, "retrieval", result.Failures, failures);
             checks.Add(result);
+            floors.Add(result);
+        }
+
+        if (asked is "wrong-replay" or "all")
+        {
+            var result = await WrongReplayEvaluation.RunAsync(cancellationToken);
+            report["wrong-replay"] = WrongReplayReport.ToJson(result);
+            if (!asJson)
+            {
+                WrongReplayReport.Print(AnsiConsole.Console, result);
+            }
+
+            FailureReport.Print(asides, "wrong-replay", [.. result.Failures], failures);
             floors.Add(result);
         }
 

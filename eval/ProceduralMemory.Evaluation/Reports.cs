@@ -151,5 +151,11 @@ internal sealed class CollapseGuard
 
     public void Add(RetrievalResult result) => _figures.Add(("retrieval, macro recall@1", result.Macro(Library.Name).RecallAt1, .5));
 
+    public void Add(WrongReplayResult result)
+    {
+        _figures.Add(("wrong-replay, share of the pairs that are not replayed", 1 - ((double)result.Wrong(Library.Name) / result.Pairs()), .4));
+        _figures.Add(("wrong-replay, controls found", result.Found(Library.Name), .5));
+    }
+
     public void Add(ReplayEvaluationResult result) => _figures.Add(("replay, named 1-shot over all, rate", result.All(Library.Name, ReplayEvaluation.Named, 1)?.Rate ?? 0, .9));
 }

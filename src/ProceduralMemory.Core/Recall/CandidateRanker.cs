@@ -233,6 +233,9 @@ internal sealed class RankedCandidate(SearchCandidate candidate)
     /// <summary>All together: larger is better, and it has no other meaning.</summary>
     public double Fit { get; set; }
 
+    /// <summary>How many words that say what kind of task it is are others in the request: see <see cref="ReplacedWords"/>. It lowers the score and not the fit.</summary>
+    public int Replaced { get; set; }
+
     /// <summary>The numbers of the request's words that it has, in the order in which they first stand there.</summary>
     public required IReadOnlySet<int> Matched { get; init; }
 }

@@ -10,13 +10,16 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
     public const int MaxLeftOut = 10;
 
     // A score is what the share of right first hits was at that fit, on the public requests of the evaluation: a logistic curve through them. See docs/recall.md.
-    private static readonly Calibration ByWords = new(-2.4, 5.0);
-    private static readonly Calibration ByWordsAndVectors = new(-2.6, 4.4);
+    private static readonly Calibration ByWords = new(-2.1, 4.6);
+    private static readonly Calibration ByWordsAndVectors = new(-2.2, 4.1);
 
     private const double DefaultMinimum = 0.6;
+
+    // A procedure in which one word that says what it does was replaced is not to come out as a match, however much the rest agrees.
+    private const double ReplacedShare = 0.5;
+
     private const double SuccessShare = 0.25;
     private const int MaxNearMisses = 3;
-    private const int ShortRequest = 2;
 
     private static readonly Lazy<IReadOnlySet<string>> CommonStems = new(() =>
         KeywordOverlap.StopWords.SelectMany(w => TextAnalyzer.Analyze(w, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal));
@@ -58,6 +61,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             ? null
             : found.Candidates.Select(c => (c.Id, Cosine: near.CosineOf(c.Id))).Where(c => c.Cosine is not null).ToDictionary(c => c.Id, c => c.Cosine!.Value);
         var ranked = new CandidateRanker(words, found).Rank(found.Candidates, similarities);
+        var replaced = new ReplacedWords(words, CommonStems.Value);
         var surfaces = words.DistinctBy(w => w.Stem, StringComparer.Ordinal).ToList();
 
         var fitting = new List<(RankedCandidate Ranked, double Score, double Rank)>();
@@ -71,8 +75,9 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
                 continue;
             }
 
+            candidate.Replaced = replaced.In(candidate.Candidate.Document);
             var fit = (candidate.Similarity is null ? ByWords : ByWordsAndVectors).Of(candidate.Fit);
-            var score = fit * Covered(candidate, words, surfaces);
+            var score = fit * Math.Pow(ReplacedShare, candidate.Replaced);
             if (!candidate.Matched.Any(m => !CommonStems.Value.Contains(surfaces[m].Stem)) && candidate.Similarity is null)
             {
                 continue;
@@ -90,7 +95,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
                 var bound = ExecutionStatistics.WilsonBound(candidate.Candidate.Successes, candidate.Candidate.Successes + candidate.Candidate.Failures);
                 fitting.Add((candidate, score, fit * (1 - SuccessShare + (SuccessShare * bound))));
             }
-            else if (nearMisses.Count < MaxNearMisses)
+            else
             {
                 nearMisses.Add((candidate, score, score));
             }
@@ -102,6 +107,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             .ThenByDescending(f => f.Ranked.Candidate.LastExecutedAt)
             .ThenBy(f => f.Ranked.Candidate.Name, StringComparer.Ordinal)
             .ToList();
+        nearMisses = [.. nearMisses.OrderByDescending(m => m.Score).Take(MaxNearMisses)];
         var page = ordered.Skip(options.Skip).Take(options.Top).ToList();
         List<Guid> ids = [.. page.Concat(nearMisses).Select(p => p.Ranked.Candidate.Id)];
         var procedures = ids.Count == 0 ? [] : (await store.ReadProceduresAsync(scope.Read, ids, cancellationToken).ConfigureAwait(false)).ToDictionary(p => p.Id);
@@ -121,23 +127,6 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
                 yield return new ProcedureMatch(procedure, hit.Score, matched) { Similarity = hit.Ranked.Similarity, Reason = Explain(hit, before, matched) };
             }
         }
-    }
-
-    /// <summary>
-    /// What a short request asks for is in each of its words: "delete the backup" is not what "delete the user" does, however rare the one word is that they share.
-    /// In a long one, words that a procedure lacks are mostly circumstances. Vectors may tell that it is said in other words.
-    /// </summary>
-    private static double Covered(RankedCandidate candidate, List<AnalyzedWord> words, List<AnalyzedWord> surfaces)
-    {
-        var telling = words.Where(w => w.Weight >= 1 && !CommonStems.Value.Contains(w.Stem)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal);
-        if (telling.Count is 0 or > ShortRequest)
-        {
-            return 1;
-        }
-
-        var share = (double)candidate.Matched.Count(m => telling.Contains(surfaces[m].Stem)) / telling.Count;
-        var covered = Math.Max(share, candidate.Similarity ?? 0);
-        return covered * covered;
     }
 
     private static LeftOutProcedure? WhyNot(SearchCandidate candidate, MemoryScope scope, SearchCandidates found, FindOptions options)
@@ -167,6 +156,11 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
     {
         var candidate = hit.Ranked.Candidate;
         var parts = new List<string> { matched.Count == 0 ? "no word in common" : $"has {string.Join(", ", matched.Take(8))}" };
+        if (hit.Ranked.Replaced > 0)
+        {
+            parts.Add("the request has another word where it says what it does");
+        }
+
         if (hit.Ranked.Similarity is { } similarity)
         {
             parts.Add(string.Create(CultureInfo.InvariantCulture, $"similarity {similarity:0.00}"));

@@ -15,7 +15,7 @@ internal static class WordStemmer
 
     private static readonly ConcurrentDictionary<string, string> Known = new(StringComparer.Ordinal);
     private static readonly Lock Gate = new();
-    private static SqliteCommand? s_stem;
+    private static SqliteCommand? StemCommand;
 
     /// <summary>The stem of each word, in the same order.</summary>
     /// <param name="words">Words of ASCII letters in lower case.</param>
@@ -40,9 +40,9 @@ internal static class WordStemmer
             lock (Gate)
             {
                 // One token comes back for each word, since words of letters only are not taken apart further.
-                s_stem ??= Open();
-                s_stem.Parameters[0].Value = string.Join(' ', unknown);
-                using var reader = s_stem.ExecuteReader();
+                StemCommand ??= Open();
+                StemCommand.Parameters[0].Value = string.Join(' ', unknown);
+                using var reader = StemCommand.ExecuteReader();
                 foreach (var word in unknown)
                 {
                     reader.Read();

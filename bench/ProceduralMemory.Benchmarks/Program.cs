@@ -3,6 +3,12 @@ using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using ProceduralMemory.Benchmarks;
+
+if (args is ["recall", ..])
+{
+    return await RecallScale.Command().Parse(args[1..]).InvokeAsync();
+}
 
 // In this process: what is measured are ratios within one run, and a benchmark needs no restore of its own then.
 var config = DefaultConfig.Instance
@@ -10,3 +16,4 @@ var config = DefaultConfig.Instance
     .HideColumns(Column.Error)
     .WithOptions(ConfigOptions.JoinSummary | ConfigOptions.DisableLogFile);
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args.Length == 0 ? ["--filter", "*"] : args, config);
+return 0;

@@ -40,12 +40,12 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
             all.Add(await RefreshAsync(scope, cancellationToken).ConfigureAwait(false));
         }
 
-        if (all.TrueForAll(v => v.Count == 0 && v.Pending.Count == 0))
+        if (all.TrueForAll(v => v.Count == 0 && v.PendingCount == 0))
         {
             return null;
         }
 
-        var pending = options.ReadOnly ? [] : all.SelectMany(v => v.Pending).Take(PerSearch).ToList();
+        var pending = options.ReadOnly ? [] : all.SelectMany(v => v.Pending(PerSearch)).Take(PerSearch).ToList();
         var vector = await EmbedAsync(request, pending, notes, cancellationToken).ConfigureAwait(false);
         if (vector is null)
         {
@@ -60,7 +60,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
             }
         }
 
-        var left = all.Sum(v => v.Pending.Count);
+        var left = all.Sum(v => v.PendingCount);
         if (left > 0)
         {
             notes.Add(string.Create(CultureInfo.InvariantCulture, $"{left} procedures have no vector yet and were searched by words alone. {nameof(ProcedureMemory.ReembedAsync)} makes them all."));
@@ -98,7 +98,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
         var pending = new List<VectorText>();
         foreach (var scope in scopes)
         {
-            pending.AddRange((await RefreshAsync(scope, cancellationToken).ConfigureAwait(false)).Pending);
+            pending.AddRange((await RefreshAsync(scope, cancellationToken).ConfigureAwait(false)).Pending());
         }
 
         var (made, failed, fault) = (0, 0, (string?)null);
@@ -141,9 +141,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IProcedu
     private async Task<ScopeVectors> RefreshAsync(string scope, CancellationToken cancellationToken)
     {
         var vectors = _scopes.GetOrAdd(scope, static _ => new ScopeVectors());
-
-        // Two at once read the same and take it in twice. One that read less and comes later turns the change back, so that the next one reads what lies between again.
-        vectors.Apply(await store.ReadVectorsAsync(scope, Model, vectors.Change, cancellationToken).ConfigureAwait(false));
+        await vectors.RefreshAsync(store, scope, Model, cancellationToken).ConfigureAwait(false);
         return vectors;
     }
 

@@ -5,6 +5,11 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using ProceduralMemory.Benchmarks;
 
+if (args is ["recall", ..])
+{
+    return await RecallScale.Command().Parse(args[1..]).InvokeAsync();
+}
+
 // In this process: what is measured are ratios within one run, and a benchmark needs no restore of its own then.
 var config = DefaultConfig.Instance
     .AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(3).WithIterationCount(12))

@@ -18,7 +18,7 @@ public interface IProcedureSearch
     /// <returns>The number of procedures in the index.</returns>
     Task<int> RebuildIndexAsync(CancellationToken cancellationToken = default);
 
-    /// <summary>Reads what changed of a scope's vectors since the last time, on one state of the store.</summary>
+    /// <summary>Reads what changed of a scope's vectors since the last time, oldest first and a part at a time: see <see cref="VectorChanges.HasMore"/>.</summary>
     /// <param name="scope">The scope.</param>
     /// <param name="model">The model that made the vectors; those of others are not read.</param>
     /// <param name="sinceChange">The <see cref="VectorChanges.Change"/> of the last time; 0 for everything.</param>
@@ -117,10 +117,14 @@ public sealed record Namesake(Guid Id, string Scope, string Name, bool CanBeRepl
 public sealed record ProcedureVector(Guid ProcedureId, long Change, ReadOnlyMemory<float> Vector);
 
 /// <summary>What changed of the vectors of a scope.</summary>
-/// <param name="Change">The number of the latest change, to ask with the next time.</param>
+/// <param name="Change">The number of the latest change that is in it, to ask with the next time.</param>
 /// <param name="Vectors">Vectors that are new. An older one of the same procedure is void.</param>
 /// <param name="WithoutVector">Procedures whose text is new and has no vector yet. An older vector of theirs is void.</param>
-public sealed record VectorChanges(long Change, IReadOnlyList<ProcedureVector> Vectors, IReadOnlyList<VectorText> WithoutVector);
+public sealed record VectorChanges(long Change, IReadOnlyList<ProcedureVector> Vectors, IReadOnlyList<VectorText> WithoutVector)
+{
+    /// <summary>Whether there are later changes, to be asked for now.</summary>
+    public bool HasMore { get; init; }
+}
 
 /// <summary>What a vector is made from.</summary>
 /// <param name="ProcedureId">The procedure.</param>

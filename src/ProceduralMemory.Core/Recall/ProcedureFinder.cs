@@ -54,7 +54,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
 
         if (found.NotIndexed > 0)
         {
-            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{found.NotIndexed} procedures were not searched: they are not in the index, and the database is read-only. Open it for writing once."));
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{found.NotIndexed} procedures were not searched: they are not in the index yet. The database is read-only, or another process was writing to it all the time."));
         }
 
         var similarities = near is null

@@ -47,7 +47,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
             all.Add(await RefreshAsync(scope, cancellationToken).ConfigureAwait(false));
         }
 
-        if (all.TrueForAll(v => v.Count == 0 && v.Pending.Count == 0))
+        if (all.TrueForAll(v => v.Count == 0 && v.PendingCount == 0))
         {
             return null;
         }
@@ -58,7 +58,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
             return null;
         }
 
-        var pending = options.ReadOnly ? [] : all.SelectMany(v => v.Pending).Where(t => _refused.GetValueOrDefault(t.ProcedureId, -1) != t.Change).Take(Math.Max(1, _batch)).ToList();
+        var pending = options.ReadOnly ? [] : all.SelectMany(v => v.Pending()).Where(t => _refused.GetValueOrDefault(t.ProcedureId, -1) != t.Change).Take(Math.Max(1, _batch)).ToList();
         if (pending.Count > 0 && await EmbedAsync(pending, cancellationToken).ConfigureAwait(false))
         {
             foreach (var scope in scopes)
@@ -67,7 +67,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
             }
         }
 
-        var left = all.Sum(v => v.Pending.Count);
+        var left = all.Sum(v => v.PendingCount);
         if (left > 0)
         {
             notes.Add(string.Create(CultureInfo.InvariantCulture, $"{left} procedures have no vector yet and were searched by words alone. {nameof(ProcedureMemory.ReembedAsync)} makes them all."));
@@ -101,10 +101,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
         var pending = new List<VectorText>();
         foreach (var scope in scopes)
         {
-            // No model has an empty name, so of that one all vectors are missing. Those that are there stay until the new ones take their place.
-            pending.AddRange(renewAll
-                ? (await store.ReadVectorsAsync(scope, model: "", sinceChange: 0, cancellationToken).ConfigureAwait(false)).WithoutVector
-                : (await RefreshAsync(scope, cancellationToken).ConfigureAwait(false)).Pending);
+            pending.AddRange(renewAll ? await ReadTextsAsync(scope, cancellationToken).ConfigureAwait(false) : (await RefreshAsync(scope, cancellationToken).ConfigureAwait(false)).Pending());
         }
 
         _refused.Clear();
@@ -151,6 +148,22 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
         return new ReembedResult(made, failed, fault);
     }
 
+    /// <summary>The texts of all procedures of a scope. No model has an empty name, so of that one all vectors are missing; those that are there stay until new ones take their place.</summary>
+    private async Task<List<VectorText>> ReadTextsAsync(string scope, CancellationToken cancellationToken)
+    {
+        var texts = new List<VectorText>();
+        VectorChanges changes;
+        long since = 0;
+        do
+        {
+            changes = await store.ReadVectorsAsync(scope, model: "", since, cancellationToken).ConfigureAwait(false);
+            texts.AddRange(changes.WithoutVector);
+            since = changes.Change;
+        }
+        while (changes.HasMore);
+        return texts;
+    }
+
     private async Task<ScopeVectors> RefreshAsync(string scope, CancellationToken cancellationToken)
     {
         if (_scopes.Count >= MaxScopes && !_scopes.ContainsKey(scope))
@@ -161,9 +174,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
 
         var vectors = _scopes.GetOrAdd(scope, static _ => new ScopeVectors());
         vectors.LastUsed = Interlocked.Increment(ref _uses);
-
-        // Two at once read the same and take it in twice. One that read less and comes later turns the change back, so that the next one reads what lies between again.
-        vectors.Apply(await store.ReadVectorsAsync(scope, Model, vectors.Change, cancellationToken).ConfigureAwait(false));
+        await vectors.RefreshAsync(store, scope, Model, cancellationToken).ConfigureAwait(false);
         return vectors;
     }
 

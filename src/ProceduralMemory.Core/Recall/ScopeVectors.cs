@@ -24,6 +24,11 @@ internal sealed class ScopeVectors
     /// <summary>When it was last used, as a number that rises.</summary>
     public long LastUsed { get; set; }
 
+    // The mean, and of each vector how long it is without it: a scan then reads each vector once, for one product. Made anew by the first scan after a change.
+    private float[] _mean = [];
+    private float[] _lengths = [];
+    private bool _lengthsAreOld = true;
+
     /// <summary>The last change that is in.</summary>
     public long Change { get; private set; }
 
@@ -50,18 +55,37 @@ internal sealed class ScopeVectors
     /// <summary>How many numbers a vector has; 0 while there is none.</summary>
     public int Dimensions => _dimensions;
 
-    /// <summary>What has no vector yet.</summary>
-    public IReadOnlyCollection<VectorText> Pending
+    /// <summary>How many procedures have no vector yet.</summary>
+    public int PendingCount
     {
         get
         {
             using var held = _gate.EnterScope();
-            return [.. _pending.Values];
+            return _pending.Count;
         }
     }
 
-    /// <summary>Takes in what changed.</summary>
-    public void Apply(VectorChanges changes)
+    /// <summary>What has no vector yet, at most so many.</summary>
+    public IReadOnlyList<VectorText> Pending(int most = int.MaxValue)
+    {
+        using var held = _gate.EnterScope();
+        return [.. _pending.Values.Take(most)];
+    }
+
+    /// <summary>Takes in what changed in the store since the last time.</summary>
+    public async Task RefreshAsync(IProcedureSearch store, string scope, string model, CancellationToken cancellationToken)
+    {
+        // Two at once read the same and take it in twice. One that read less and comes later turns the change back, so that the next one reads what lies between again.
+        VectorChanges changes;
+        do
+        {
+            changes = await store.ReadVectorsAsync(scope, model, Change, cancellationToken).ConfigureAwait(false);
+            Apply(changes);
+        }
+        while (changes.HasMore);
+    }
+
+    private void Apply(VectorChanges changes)
     {
         using var held = _gate.EnterScope();
         foreach (var text in changes.WithoutVector)
@@ -91,20 +115,72 @@ internal sealed class ScopeVectors
     public List<Guid> Nearest(ReadOnlySpan<float> request, int top, out Func<Guid, float?> cosineOf, CancellationToken cancellationToken)
     {
         using var held = _gate.EnterScope();
-        var mean = _sum.Select(s => (float)(s / (_ids.Count + MeanShrinkage))).ToArray();
-        var meanSquare = TensorPrimitives.SumOfSquares(mean);
+        if (_lengthsAreOld)
+        {
+            MeasureLengths(cancellationToken);
+        }
+
+        var mean = _mean;
         var query = new float[_dimensions];
         TensorPrimitives.Subtract(request, mean, query);
         var queryMean = TensorPrimitives.Dot(query, mean);
         var queryLength = MathF.Sqrt(TensorPrimitives.SumOfSquares(query));
-        float Cosine(int row)
+        var best = new PriorityQueue<int, float>(top + 1);
+        var least = float.NegativeInfinity;
+        for (var first = 0; first < _ids.Count; first += RowsPerBlock)
         {
-            var vector = Row(row);
-            var length = queryLength * MathF.Sqrt(Math.Max(0, 1 - (2 * TensorPrimitives.Dot(vector, mean)) + meanSquare));
-            return length < 1e-6f ? 0 : (TensorPrimitives.Dot(vector, query) - queryMean) / length;
+            cancellationToken.ThrowIfCancellationRequested();
+            var block = _blocks[first / RowsPerBlock].AsSpan();
+            var lengths = _lengths.AsSpan(first, Math.Min(RowsPerBlock, _ids.Count - first));
+            for (var i = 0; i < lengths.Length; i++)
+            {
+                var cosine = Cosine(TensorPrimitives.Dot(block.Slice(i * query.Length, query.Length), query), lengths[i]);
+                if (best.Count < top)
+                {
+                    best.Enqueue(first + i, cosine);
+                }
+                else if (cosine > least)
+                {
+                    best.EnqueueDequeue(first + i, cosine);
+                }
+                else
+                {
+                    continue;
+                }
+
+                best.TryPeek(out _, out least);
+            }
         }
 
-        var best = new PriorityQueue<int, float>(top + 1);
+        cosineOf = id =>
+        {
+            // The vectors may have changed by now: those that are asked for are few, so their lengths are measured with the mean of then.
+            using var heldLater = _gate.EnterScope();
+            return _dimensions == query.Length && _rows.TryGetValue(id, out var row) ? Cosine(TensorPrimitives.Dot(Row(row), query), Length(Row(row), mean, TensorPrimitives.SumOfSquares(mean))) : null;
+        };
+        return [.. best.UnorderedItems.Select(i => _ids[i.Element])];
+
+        float Cosine(float product, float length)
+        {
+            var both = queryLength * length;
+            return both < 1e-6f ? 0 : (product - queryMean) / both;
+        }
+    }
+
+    private void MeasureLengths(CancellationToken cancellationToken)
+    {
+        var mean = new float[_dimensions];
+        for (var i = 0; i < mean.Length; i++)
+        {
+            mean[i] = (float)(_sum[i] / (_ids.Count + MeanShrinkage));
+        }
+
+        var meanSquare = TensorPrimitives.SumOfSquares(mean);
+        if (_lengths.Length < _ids.Count)
+        {
+            _lengths = new float[_blocks.Count * RowsPerBlock];
+        }
+
         for (var row = 0; row < _ids.Count; row++)
         {
             if (row % RowsPerBlock == 0)
@@ -112,24 +188,16 @@ internal sealed class ScopeVectors
                 cancellationToken.ThrowIfCancellationRequested();
             }
 
-            var cosine = Cosine(row);
-            if (best.Count < top)
-            {
-                best.Enqueue(row, cosine);
-            }
-            else if (best.TryPeek(out _, out var least) && cosine > least)
-            {
-                best.EnqueueDequeue(row, cosine);
-            }
+            _lengths[row] = Length(Row(row), mean, meanSquare);
         }
 
-        cosineOf = id =>
-        {
-            using var heldLater = _gate.EnterScope();
-            return _dimensions == query.Length && _rows.TryGetValue(id, out var row) ? Cosine(row) : null;
-        };
-        return [.. best.UnorderedItems.Select(i => _ids[i.Element])];
+        _mean = mean;
+        _lengthsAreOld = false;
     }
+
+    /// <summary>The length of a vector of length 1 without the mean.</summary>
+    private static float Length(ReadOnlySpan<float> vector, ReadOnlySpan<float> mean, float meanSquare) =>
+        MathF.Sqrt(Math.Max(0, 1 - (2 * TensorPrimitives.Dot(vector, mean)) + meanSquare));
 
     private ReadOnlySpan<float> Row(int row) => _blocks[row / RowsPerBlock].AsSpan(row % RowsPerBlock * _dimensions, _dimensions);
 
@@ -188,6 +256,7 @@ internal sealed class ScopeVectors
 
     private void Sum(ReadOnlySpan<float> vector, int sign)
     {
+        _lengthsAreOld = true;
         for (var i = 0; i < vector.Length; i++)
         {
             _sum[i] += sign * vector[i];

@@ -15,7 +15,7 @@ internal static class SearchIndex
     private const string Columns = "name, description, tags, requests, actions, inputs";
 
     private const string DeleteWords =
-        $"insert into search_index (search_index, rowid, {Columns}) select 'delete', id, {Columns} from search_documents where procedure_id = @ProcedureId";
+        $"insert into search_index (search_index, rowid, {Columns}) select 'delete', id, {Columns} from search_documents where procedure_id in @Ids";
 
     private const string UpsertDocument =
         """
@@ -30,40 +30,44 @@ internal static class SearchIndex
             vector_text = excluded.vector_text, vector_actions = excluded.vector_actions
         """;
 
-    private const string InsertWords = $"insert into search_index (rowid, {Columns}) select id, {Columns} from search_documents where procedure_id = @ProcedureId";
+    private const string InsertWords = $"insert into search_index (rowid, {Columns}) select id, {Columns} from search_documents where procedure_id in @Ids";
 
     // A vector belongs to a text: where the text is another now, the vector goes.
     private const string DeleteStaleVectors =
         """
         delete from procedure_vectors
-        where procedure_id = @ProcedureId and text_change <> (select change from search_documents where procedure_id = @ProcedureId)
+        where procedure_id in @Ids and text_change <> (select d.change from search_documents d where d.procedure_id = procedure_vectors.procedure_id)
         """;
 
-    /// <summary>The requests that led to a procedure, latest first: those of replays, then those that its versions were recorded for.</summary>
+    /// <summary>The requests that led to each of some procedures, latest first: those of replays, then those that its versions were recorded for.</summary>
     private const string SelectRequests =
         """
-        select request from (
-            select request, last_used_at as at, 1 as kind from procedure_wordings where procedure_id = @ProcedureId
+        with shown (id, version) as (
+            select p.id, coalesce(p.active_version, (select max(v.version) from procedure_versions v where v.procedure_id = p.id)) from procedures p where p.id in @Ids)
+        select id, request from (
+            select procedure_id as id, request, last_used_at as at, 1 as kind from procedure_wordings where procedure_id in @Ids
             union all
-            select t.request, t.started_at, 0 from version_traces v join traces t on t.id = v.trace_id
-            where v.procedure_id = @ProcedureId and t.request is not null
-              and v.version = coalesce((select active_version from procedures where id = @ProcedureId), (select max(version) from procedure_versions where procedure_id = @ProcedureId))
+            select s.id, t.request, t.started_at, 0
+            from shown s join version_traces v on v.procedure_id = s.id and v.version = s.version join traces t on t.id = v.trace_id
+            where t.request is not null
             union all
-            select request, created_at, 0 from procedure_versions
-            where procedure_id = @ProcedureId and request is not null and trace_id is null
-              and version = coalesce((select active_version from procedures where id = @ProcedureId), (select max(version) from procedure_versions where procedure_id = @ProcedureId)))
-        order by kind desc, at desc
-        limit 60
+            select s.id, v.request, v.created_at, 0
+            from shown s join procedure_versions v on v.procedure_id = s.id and v.version = s.version
+            where v.request is not null and v.trace_id is null)
+        order by id, kind desc, at desc
         """;
+
+    private const int MaxRequests = 60;
 
     /// <summary>Takes what is queued into the index, at most so many procedures.</summary>
     /// <returns>How many were taken.</returns>
     public static int Drain(SqliteConnection connection, int limit = 1000)
     {
         var ids = connection.Query<string>("select procedure_id from search_queue limit @Limit", new { Limit = limit }).AsList();
-        foreach (var id in ids)
+        if (ids.Count > 0)
         {
-            Write(connection, id);
+            Write(connection, ids);
+            connection.Execute("delete from search_queue where procedure_id in @Ids", new { Ids = ids });
         }
 
         return ids.Count;
@@ -75,13 +79,12 @@ internal static class SearchIndex
     /// </summary>
     public static void TryDrain(SqliteConnection connection)
     {
-        const int Corrupt = 11;
         connection.Execute("savepoint drain");
         try
         {
             Drain(connection);
         }
-        catch (SqliteException exception) when (exception.SqliteErrorCode == Corrupt)
+        catch (SqliteException)
         {
             connection.Execute("rollback to drain");
         }
@@ -103,8 +106,8 @@ internal static class SearchIndex
     {
         connection.Execute(
             """
-            delete from search_documents;
-            update search_scopes set documents = 0;
+            update search_documents set name = '', description = '', tags = '', requests = '', actions = '', inputs = '';
+            update search_scopes set documents = (select count(*) from search_documents d where d.scope_id = search_scopes.id);
             update search_state set analysis = @Analysis;
             insert into search_index (search_index) values ('rebuild');
             insert or ignore into search_queue (procedure_id) select id from procedures;
@@ -115,44 +118,61 @@ internal static class SearchIndex
     /// <summary>A word as it stands in the index.</summary>
     public static string Term(long scopeId, string word) => string.Create(CultureInfo.InvariantCulture, $"{scopeId}_{word}");
 
-    public static long NextChange(SqliteConnection connection) => connection.ExecuteScalar<long>("update search_state set change = change + 1 returning change");
+    /// <summary>Takes numbers for so many changes.</summary>
+    /// <returns>The first of them.</returns>
+    public static long NextChanges(SqliteConnection connection, int count) =>
+        connection.ExecuteScalar<long>("update search_state set change = change + @Count returning change", new { Count = count }) - count + 1;
 
-    private static void Write(SqliteConnection connection, string procedureId)
+    /// <summary>Writes what is searched of some procedures, in statements for all of them: of one alone, a statement's preparation costs more than its work.</summary>
+    private static void Write(SqliteConnection connection, List<string> ids)
     {
-        var parameters = new { ProcedureId = procedureId };
-        var procedure = SqliteProcedureStore.Read(connection, procedureId);
-        if (procedure is not null)
+        var procedures = SqliteProcedureStore.Read(connection, ids);
+        var requests = connection.Query<(string Id, string Request)>(SelectRequests, new { Ids = ids }).ToLookup(r => r.Id, r => r.Request, StringComparer.Ordinal);
+        var known = connection.Query<string>("select procedure_id from search_documents where procedure_id in @Ids", new { Ids = ids }).ToHashSet(StringComparer.Ordinal);
+        if (known.Count > 0)
         {
-            var document = SearchDocument.Of(procedure, connection.Query<string>(SelectRequests, parameters));
-            var scopeId = connection.QuerySingleOrDefault<long?>("select id from search_scopes where scope = @Scope", new { procedure.Scope })
-                ?? connection.ExecuteScalar<long>("insert into search_scopes (scope) values (@Scope) returning id", new { procedure.Scope });
-            if (connection.Execute(DeleteWords, parameters) == 0)
-            {
-                connection.Execute("update search_scopes set documents = documents + 1 where id = @ScopeId", new { ScopeId = scopeId });
-            }
-
-            connection.Execute(UpsertDocument, new
-            {
-                ProcedureId = procedureId,
-                ScopeId = scopeId,
-                Name = Terms(scopeId, document.Name),
-                Description = Terms(scopeId, document.Description),
-                Tags = Terms(scopeId, document.Tags),
-                Requests = Terms(scopeId, document.Requests),
-                Actions = Terms(scopeId, document.ActionWords),
-                Inputs = Terms(scopeId, document.InputWords),
-                ActionNames = JsonSerializer.Serialize(document.Actions, Json.Stored),
-                Functions = JsonSerializer.Serialize(document.Functions, Json.Stored),
-                RequiredInputs = JsonSerializer.Serialize(document.RequiredInputs, Json.Stored),
-                VectorText = procedure.Description.Trim().Length > 0 ? procedure.Description.Trim() : procedure.Name,
-                VectorActions = SearchDocument.SplitActions(document.Actions),
-                Change = NextChange(connection),
-            });
-            connection.Execute(InsertWords, parameters);
-            connection.Execute(DeleteStaleVectors, parameters);
+            connection.Execute(DeleteWords, new { Ids = known });
         }
 
-        connection.Execute("delete from search_queue where procedure_id = @ProcedureId", parameters);
+        var change = NextChanges(connection, procedures.Count);
+        var scopes = new Dictionary<string, long>(StringComparer.Ordinal);
+        var documents = new List<object>(procedures.Count);
+        foreach (var ofScope in procedures.GroupBy(p => p.Scope, StringComparer.Ordinal))
+        {
+            var added = ofScope.Count(p => !known.Contains(SqliteProcedureStore.Text(p.Id)));
+            var scopeId = connection.ExecuteScalar<long>(
+                "insert into search_scopes (scope, documents) values (@Scope, @Added) on conflict (scope) do update set documents = documents + excluded.documents returning id",
+                new { Scope = ofScope.Key, Added = added });
+            foreach (var procedure in ofScope)
+            {
+                var id = SqliteProcedureStore.Text(procedure.Id);
+                var document = SearchDocument.Of(procedure, requests[id].Take(MaxRequests));
+                documents.Add(new
+                {
+                    ProcedureId = id,
+                    ScopeId = scopeId,
+                    Name = Terms(scopeId, document.Name),
+                    Description = Terms(scopeId, document.Description),
+                    Tags = Terms(scopeId, document.Tags),
+                    Requests = Terms(scopeId, document.Requests),
+                    Actions = Terms(scopeId, document.ActionWords),
+                    Inputs = Terms(scopeId, document.InputWords),
+                    ActionNames = JsonSerializer.Serialize(document.Actions, Json.Stored),
+                    Functions = JsonSerializer.Serialize(document.Functions, Json.Stored),
+                    RequiredInputs = JsonSerializer.Serialize(document.RequiredInputs, Json.Stored),
+                    VectorText = procedure.Description.Trim().Length > 0 ? procedure.Description.Trim() : procedure.Name,
+                    VectorActions = SearchDocument.SplitActions(document.Actions),
+                    Change = change++,
+                });
+            }
+        }
+
+        connection.Execute(UpsertDocument, documents);
+        connection.Execute(InsertWords, new { Ids = procedures.Select(p => SqliteProcedureStore.Text(p.Id)) });
+        if (known.Count > 0)
+        {
+            connection.Execute(DeleteStaleVectors, new { Ids = known });
+        }
     }
 
     /// <summary>Stored words with the number of their scope before each; lines stay lines.</summary>

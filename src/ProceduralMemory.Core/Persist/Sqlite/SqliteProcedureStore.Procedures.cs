@@ -282,9 +282,9 @@ public sealed partial class SqliteProcedureStore
         return Assemble(connection, [row], number).Single();
     }
 
-    /// <summary>Reads one procedure, at its active version or else the newest.</summary>
-    internal static Procedure? Read(SqliteConnection connection, string procedureId) =>
-        connection.QuerySingleOrDefault<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = procedureId }) is { } row ? Assemble(connection, [row], version: null).SingleOrDefault() : null;
+    /// <summary>Reads procedures of any scope, at their active version or else the newest.</summary>
+    internal static List<Procedure> Read(SqliteConnection connection, IReadOnlyList<string> ids) =>
+        Assemble(connection, connection.Query<ProcedureRow>($"{SelectProcedures} where id in @Ids", new { Ids = ids }).AsList(), version: null);
 
     /// <summary>Changes something that is searched: the index follows in the same transaction.</summary>
     private Task<T> ChangeAsync<T>(Func<SqliteConnection, T> change, CancellationToken cancellationToken) => _database.WriteAsync(

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
@@ -27,6 +28,20 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         left join procedure_versions v on v.procedure_id = p.id and v.version = p.active_version
         """;
 
+    private const int VectorsInPart = 4096;
+
+    private const string SelectEndOfPart =
+        """
+        select min(
+            coalesce((select change from procedure_vectors where scope_id = @ScopeId and model = @Model and change > @Since order by change limit 1 offset @VectorsInPart), @Latest),
+            coalesce((select change from search_documents where scope_id = @ScopeId and change > @Since order by change limit 1 offset @VectorsInPart), @Latest))
+        """;
+
+    // SQLite counts a word by going through all that have it: 45 ns each. The counts of common words are remembered while no more than a hundredth of them can have changed,
+    // which moves the logarithm that is taken of them by a hundredth at most.
+    private const long LeastToRemember = 5_000;
+
+    private readonly ConcurrentDictionary<string, (long Count, long Change)> _commonTerms = new(StringComparer.Ordinal);
     private volatile bool _indexIsChecked;
 
     // Whether it was made anew and no search has said so yet: it may be the vectors that come upon it.
@@ -42,7 +57,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         {
             found = await _database.ReadAsync(connection => Search(connection, query), cancellationToken).ConfigureAwait(false);
         }
-        catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Corrupt && !rebuilt && !_database.IsReadOnly)
+        catch (ProcedureStoreException exception) when (exception.Fault is (StoreFault.Corrupt or StoreFault.Failed) && !rebuilt && !_database.IsReadOnly)
         {
             // What is damaged may be the index alone, and that can be made anew. Where it is more than that, this fails as well.
         }
@@ -64,7 +79,8 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     public Task<IReadOnlyList<Procedure>> ReadProceduresAsync(IReadOnlyList<string> scopes, IReadOnlyList<Guid> ids, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Procedure>>(
         connection =>
         {
-            var rows = connection.Query<ProcedureRow>($"{SelectProcedures} where id in @Ids and scope in @Scopes", new { Ids = ids.Select(Text), Scopes = scopes }).ToDictionary(r => r.Id, StringComparer.Ordinal);
+            // The plus keeps SQLite from going through whole scopes in order to find a few procedures by their ids.
+            var rows = connection.Query<ProcedureRow>($"{SelectProcedures} where id in @Ids and +scope in @Scopes", new { Ids = ids.Select(Text), Scopes = scopes }).ToDictionary(r => r.Id, StringComparer.Ordinal);
             return Assemble(connection, [.. ids.Select(Text).Where(rows.ContainsKey).Select(id => rows[id])], version: null);
         },
         cancellationToken);
@@ -89,55 +105,60 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         return await _database.ReadAsync(
             connection =>
             {
-                var parameters = new { Scope = scope, Model = model, Since = sinceChange };
-                var change = connection.ExecuteScalar<long>("select change from search_state");
-                if (change == sinceChange)
+                var latest = connection.ExecuteScalar<long>("select change from search_state");
+                if (latest == sinceChange || connection.QuerySingleOrDefault<long?>("select id from search_scopes where scope = @Scope", new { Scope = scope }) is not { } scopeId)
                 {
-                    return new VectorChanges(change, [], []);
+                    return new VectorChanges(latest, [], []);
                 }
 
+                // No more is held at once than a part, beside what the caller keeps of the parts before.
+                var change = connection.ExecuteScalar<long>(SelectEndOfPart, new { ScopeId = scopeId, Model = model, Since = sinceChange, Latest = latest, VectorsInPart });
+                var parameters = new { ScopeId = scopeId, Model = model, Since = sinceChange, Change = change };
                 var vectors = connection.Query<(string Id, long TextChange, byte[] Vector)>(
-                    """
-                    select procedure_id, text_change, vector from procedure_vectors
-                    where scope_id = (select id from search_scopes where scope = @Scope) and model = @Model and change > @Since
-                    order by change
-                    """,
+                    "select procedure_id, text_change, vector from procedure_vectors where scope_id = @ScopeId and model = @Model and change > @Since and change <= @Change order by change",
                     parameters,
                     buffered: false);
                 var texts = connection.Query<(string Id, long Change, string Text, string Actions)>(
                     """
                     select d.procedure_id, d.change, d.vector_text, d.vector_actions
                     from search_documents d
-                    where d.scope_id = (select id from search_scopes where scope = @Scope) and d.change > @Since
+                    where d.scope_id = @ScopeId and d.change > @Since and d.change <= @Change
                       and not exists (select 1 from procedure_vectors v where v.procedure_id = d.procedure_id and v.model = @Model)
                     """,
                     parameters);
                 return new VectorChanges(
                     change,
                     [.. vectors.Select(v => new ProcedureVector(ToId(v.Id), v.TextChange, SearchIndex.FromBlob(v.Vector)))],
-                    [.. texts.Select(t => new VectorText(ToId(t.Id), t.Change, t.Text, t.Actions))]);
+                    [.. texts.Select(t => new VectorText(ToId(t.Id), t.Change, t.Text, t.Actions))])
+                {
+                    HasMore = change < latest,
+                };
             },
             cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public Task WriteVectorsAsync(string model, IReadOnlyList<ProcedureVector> vectors, CancellationToken cancellationToken = default) => _database.WriteAsync(
-        connection => connection.Execute(
-            """
-            insert into procedure_vectors (procedure_id, model, scope_id, dimensions, vector, text_change, change)
-            select procedure_id, @Model, scope_id, @Dimensions, @Vector, change, @Change from search_documents where procedure_id = @ProcedureId and change = @TextChange
-            on conflict (procedure_id, model) do update
-            set dimensions = excluded.dimensions, vector = excluded.vector, text_change = excluded.text_change, change = excluded.change
-            """,
-            vectors.Select(v => new
-            {
-                ProcedureId = Text(v.ProcedureId),
-                Model = model,
-                Dimensions = v.Vector.Length,
-                Vector = SearchIndex.ToBlob(v.Vector.Span),
-                TextChange = v.Change,
-                Change = SearchIndex.NextChange(connection),
-            }).ToList()),
+        connection =>
+        {
+            var change = SearchIndex.NextChanges(connection, vectors.Count);
+            return connection.Execute(
+                """
+                insert into procedure_vectors (procedure_id, model, scope_id, dimensions, vector, text_change, change)
+                select procedure_id, @Model, scope_id, @Dimensions, @Vector, change, @Change from search_documents where procedure_id = @ProcedureId and change = @TextChange
+                on conflict (procedure_id, model) do update
+                set dimensions = excluded.dimensions, vector = excluded.vector, text_change = excluded.text_change, change = excluded.change
+                """,
+                vectors.Select(v => new
+                {
+                    ProcedureId = Text(v.ProcedureId),
+                    Model = model,
+                    Dimensions = v.Vector.Length,
+                    Vector = SearchIndex.ToBlob(v.Vector.Span),
+                    TextChange = v.Change,
+                    Change = change++,
+                }));
+        },
         cancellationToken);
 
     /// <inheritdoc/>
@@ -150,7 +171,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
             update search_documents set change = @Change
             where scope_id in (select id from search_scopes where scope in @Scopes) and not exists (select 1 from procedure_vectors v where v.procedure_id = search_documents.procedure_id)
             """,
-            new { Model = model, Scopes = scopes, Change = SearchIndex.NextChange(connection) }),
+            new { Model = model, Scopes = scopes, Change = SearchIndex.NextChanges(connection, 1) }),
         cancellationToken);
 
     /// <summary>Takes what is queued into the index; once for each store, sees whether it is whole, and makes it anew where it is not.</summary>
@@ -171,9 +192,13 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
             {
                 await DrainAsync(cancellationToken).ConfigureAwait(false);
             }
-            catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Corrupt)
+            catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Corrupt or StoreFault.Failed)
             {
                 isComplete = false;
+            }
+            catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Busy or StoreFault.ReadOnly)
+            {
+                // What is in the index can be searched; what is not is counted and said.
             }
         }
 
@@ -190,7 +215,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     private async Task<int> DrainAsync(CancellationToken cancellationToken)
     {
         // A batch at a time, so that other writers are not kept waiting.
-        const int Batch = 200;
+        const int Batch = 500;
         var total = 0;
         int taken;
         do
@@ -208,28 +233,17 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         var scopes = connection.Query<(long Id, long Documents)>("select id, documents from search_scopes where scope in @Scopes", new { query.Scopes }).AsList();
         var counts = query.Words.ToDictionary(w => w, _ => 0L, StringComparer.Ordinal);
         var terms = new List<(string Term, long Count, bool IsCommon)>();
-        using (var command = connection.CreateCommand())
+        foreach (var (term, word, count) in CountTerms(connection, query, scopes.Select(s => s.Id)))
         {
-            command.CommandText = "select doc from search_words where term = @Term";
-            var parameter = command.Parameters.Add("@Term", SqliteType.Text);
-            foreach (var word in query.Words)
-            {
-                foreach (var (scopeId, _) in scopes)
-                {
-                    var term = SearchIndex.Term(scopeId, word);
-                    parameter.Value = term;
-                    if (command.ExecuteScalar() is long count)
-                    {
-                        counts[word] += count;
-                        terms.Add((term, count, query.CommonWords.Contains(word)));
-                    }
-                }
-            }
+            counts[word] += count;
+            terms.Add((term, count, query.CommonWords.Contains(word)));
         }
 
         var rows = SelectRows(connection, query, terms, RowsWithTags(connection, query, scopes.Select(s => s.Id)));
+
+        // The plus keeps SQLite from going through whole scopes here too.
         var candidates = connection
-            .Query<CandidateRow>($"{SelectCandidates} where d.id in @Rows or (d.procedure_id in @Also and d.scope_id in @ScopeIds)", new { Rows = rows, Also = query.Also.Select(Text), ScopeIds = scopes.Select(s => s.Id) })
+            .Query<CandidateRow>($"{SelectCandidates} where d.id in @Rows or (d.procedure_id in @Also and +d.scope_id in @ScopeIds)", new { Rows = rows, Also = query.Also.Select(Text), ScopeIds = scopes.Select(s => s.Id) })
             .Select(r => r.ToCandidate())
             .ToList();
         if (candidates.Count < rows.Count && !_database.IsReadOnly)
@@ -244,8 +258,42 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
                     "select id, scope, name, retired = 0 and active_version is not null from procedures where scope in @Scopes and name in @Names",
                     new { query.Scopes, Names = candidates.Select(c => c.Name).Distinct(StringComparer.Ordinal) })
                 .Select(n => new Namesake(ToId(n.Id), n.Scope, n.Name, n.Replayable != 0));
-        var notIndexed = connection.ExecuteScalar<long>("select count(*) from (select 1 from search_queue q join procedures p on p.id = q.procedure_id where p.scope in @Scopes limit 1000)", new { query.Scopes });
+
+        // From the queue, which is short or empty, to the procedures: left to choose, SQLite goes through all procedures.
+        var notIndexed = connection.ExecuteScalar<long>("select count(*) from (select 1 from search_queue q cross join procedures p on p.id = q.procedure_id where p.scope in @Scopes limit 1000)", new { query.Scopes });
         return new SearchCandidates(candidates, scopes.Sum(s => s.Documents), counts, [.. namesakes], IndexWasRebuilt: false, (int)notIndexed);
+    }
+
+    /// <summary>How many procedures have each word of the request, of those words that any has.</summary>
+    private IEnumerable<(string Term, string Word, long Count)> CountTerms(SqliteConnection connection, SearchQuery query, IEnumerable<long> scopeIds)
+    {
+        var change = connection.ExecuteScalar<long>("select change from search_state");
+        using var command = connection.CreateCommand();
+        command.CommandText = "select doc from search_words where term = @Term";
+        var parameter = command.Parameters.Add("@Term", SqliteType.Text);
+        foreach (var scopeId in scopeIds)
+        {
+            foreach (var word in query.Words)
+            {
+                var term = SearchIndex.Term(scopeId, word);
+                if (_commonTerms.TryGetValue(term, out var known) && change >= known.Change && change - known.Change <= known.Count / 100)
+                {
+                    yield return (term, word, known.Count);
+                    continue;
+                }
+
+                parameter.Value = term;
+                if (command.ExecuteScalar() is long count)
+                {
+                    if (count >= LeastToRemember)
+                    {
+                        _commonTerms[term] = (count, change);
+                    }
+
+                    yield return (term, word, count);
+                }
+            }
+        }
     }
 
     /// <summary>The rows that have words of the request. Reading an entry of the index takes about a microsecond, so common words are looked up only while they fit the budget.</summary>

@@ -23,7 +23,7 @@ public sealed partial class SqliteProcedureStore : IProcedureStore, IDisposable
     public void Dispose() => _database.Dispose();
 
     // Dapper maps what SQLite itself knows (integers as long, text as string), so rows are made of these and converted here, in one place.
-    private static string Text(Guid id) => id.ToString("D", CultureInfo.InvariantCulture);
+    internal static string Text(Guid id) => id.ToString("D", CultureInfo.InvariantCulture);
 
     private static string? Text(Guid? id) => id is { } value ? Text(value) : null;
 

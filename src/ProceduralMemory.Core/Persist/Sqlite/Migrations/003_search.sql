@@ -72,7 +72,9 @@ end;
 insert into search_queue (procedure_id) select id from procedures;
 
 -- Vectors of length 1, little-endian floats. Those of one model are never compared with those of another. text_change is the change of the text it was made from.
+-- A table with rowids: rows without would put all but the first of these numbers on a page of its own.
 create table procedure_vectors (
+    id           integer primary key,
     procedure_id text not null references procedures (id),
     model        text not null,
     scope_id     integer not null,
@@ -80,8 +82,8 @@ create table procedure_vectors (
     vector       blob not null,
     text_change  integer not null,
     change       integer not null,
-    primary key (procedure_id, model)
-) strict, without rowid;
+    unique (procedure_id, model)
+) strict;
 
 create index procedure_vectors_by_change on procedure_vectors (scope_id, model, change);
 

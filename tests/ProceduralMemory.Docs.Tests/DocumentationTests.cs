@@ -101,11 +101,13 @@ public sealed partial class DocumentationTests
         // With the implicit usings of a console project, which is where a reader pastes it.
         const string usings = "global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Threading; global using System.Threading.Tasks;";
         var references = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator).Select(p => MetadataReference.CreateFromFile(p));
+        // As the SDK does: a newer assembly in place of the one that a package was built with is told of as CS1701 and CS1702.
+        var quiet = new[] { "CS1701", "CS1702" }.ToDictionary(id => id, _ => ReportDiagnostic.Suppress);
         var compilation = CSharpCompilation.Create(
             name,
             [CSharpSyntaxTree.ParseText(usings), CSharpSyntaxTree.ParseText(code)],
             references,
-            new CSharpCompilationOptions(kind, nullableContextOptions: NullableContextOptions.Enable));
+            new CSharpCompilationOptions(kind, nullableContextOptions: NullableContextOptions.Enable, specificDiagnosticOptions: quiet));
         var path = Path.Combine(AppContext.BaseDirectory, name + ".dll");
         var result = compilation.Emit(path);
         var faults = result.Diagnostics.Where(d => d.Severity >= DiagnosticSeverity.Warning).ToList();

@@ -45,7 +45,8 @@ public sealed partial class GoldenFileTests
             Assert.Equal([StepStatus.Success, StepStatus.Success, StepStatus.Failed], failed!.Steps.Select(s => s.Status));
             Assert.Equal("Production is frozen.", failed.Steps[2].Failure!.Message);
 
-            Assert.Equal("publish release", (await memory.FindAsync("publish a release of billing")).Matches[0].Procedure.Name);
+            // Since schema 3 "release day" remembers that it was replayed for such a request, too.
+            Assert.Contains((await memory.FindAsync("publish a release of billing")).Matches, m => m.Procedure.Name == "publish release");
             Assert.Single(await memory.ListTracesAsync(TraceStatus.Abandoned));
         }
 

@@ -4,6 +4,7 @@ namespace ProceduralMemory.Recall;
 /// Tells a task from one that sounds like it: "delete the user" from "delete the backup", "disable" from "enable". Words of an earlier request that also stand in the
 /// name, the description or the actions of the procedure say what kind of task it is; its other words were values of that one task. Where a request lacks words of
 /// the first sort and has words instead that are nowhere in the procedure, and that do not stand where the values stood, these were replaced: it asks for something else.
+/// It knows words, so it says nothing of scripts whose words are pairs of letters to the analysis.
 /// </summary>
 internal sealed class ReplacedWords
 {
@@ -36,7 +37,7 @@ internal sealed class ReplacedWords
     /// <param name="common">Words that stand in any text.</param>
     public ReplacedWords(IReadOnlyList<AnalyzedWord> request, IReadOnlySet<string> common)
     {
-        _request = [.. request.Select(w => w.Stem).Where(w => !common.Contains(w)).Distinct(StringComparer.Ordinal)];
+        _request = [.. request.Select(w => w.Stem).Where(w => !common.Contains(w) && !TextAnalyzer.IsUnspaced(w[0])).Distinct(StringComparer.Ordinal)];
         _said = _request.ToHashSet(StringComparer.Ordinal);
         _common = common;
     }
@@ -57,7 +58,9 @@ internal sealed class ReplacedWords
 
         var known = kind.Concat(WordsOf(procedure.Description)).Concat(WordsOf(procedure.Tags)).Concat(wordings.SelectMany(WordsOf)).ToHashSet(StringComparer.Ordinal);
         var unknown = _request.Where(w => !known.Contains(w)).ToList();
-        return unknown.Count == 0 ? 0 : wordings.Min(w => In(WordsOf(w).Distinct(StringComparer.Ordinal).ToList(), kind, [.. unknown]));
+
+        // Where nothing is shared nothing stands in the place of anything: that is another way of saying it, or another thing, and vectors may tell which.
+        return unknown.Count == 0 || unknown.Count == _request.Count ? 0 : wordings.Min(w => In(WordsOf(w).Distinct(StringComparer.Ordinal).ToList(), kind, [.. unknown]));
     }
 
     private int In(List<string> wording, HashSet<string> kind, List<string> unknown)
@@ -135,5 +138,5 @@ internal sealed class ReplacedWords
     }
 
     private IEnumerable<string> WordsOf(string stored) =>
-        stored.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries).Select(w => w.TrimStart('~')).Where(w => !_common.Contains(w));
+        stored.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries).Select(w => w.TrimStart('~')).Where(w => !_common.Contains(w) && !TextAnalyzer.IsUnspaced(w[0]));
 }

@@ -103,7 +103,8 @@ internal static partial class TextAnalyzer
         return string.Concat(apart.Where(c => c is < '\u0300' or > '\u036f')).Normalize(NormalizationForm.FormKC);
     }
 
-    private static bool IsUnspaced(char letter) => letter is
+    /// <summary>Whether a letter belongs to a script that writes no blanks between words: words with it are pairs of letters.</summary>
+    public static bool IsUnspaced(char letter) => letter is
         (>= '\u0e00' and <= '\u0eff') or (>= '\u1000' and <= '\u109f') or (>= '\u1780' and <= '\u17ff')
         or (>= '\u3040' and <= '\u30ff') or (>= '\u3400' and <= '\u9fff') or (>= '\uac00' and <= '\ud7a3') or (>= '\uf900' and <= '\ufaff');
 

@@ -316,9 +316,9 @@ public sealed class FindTests : IDisposable
         Assert.Equal(
             [
                 "has deploy, service; 95 of 100 succeeded (at least 0.89)",
-                "has deploy, service; 1 of 1 succeeded (at least 0.21); fits like 'deploy service b', which is surer to succeed or ran later",
-                "has deploy, service; 1 of 1 succeeded (at least 0.21); fits like 'deploy service c', which is surer to succeed or ran later",
-                "has deploy, service; never executed; fits like 'deploy service a', which is surer to succeed or ran later",
+                "has deploy, service; 1 of 1 succeeded (at least 0.21); fits no better than 'deploy service b', which is surer to succeed, or ran later",
+                "has deploy, service; 1 of 1 succeeded (at least 0.21); fits no better than 'deploy service c', which is surer to succeed, or ran later",
+                "has deploy, service; never executed; fits no better than 'deploy service a', which is surer to succeed, or ran later",
             ],
             result.Matches.Select(m => m.Reason));
         Assert.Equal(["deploy", "service"], result.Matches[0].MatchedWords);
@@ -337,11 +337,11 @@ public sealed class FindTests : IDisposable
 
         Assert.Equal("refund order", Assert.Single(result.Matches).Procedure.Name);
         var miss = Assert.Single(result.NearMisses);
-        Assert.Equal(("refund voucher", "has refund; never executed"), (miss.Procedure.Name, miss.Reason));
+        Assert.Equal(("refund voucher", "has refund; the request has another word where it says what it does; never executed"), (miss.Procedure.Name, miss.Reason));
         Assert.InRange(miss.Score, 0.01, result.MinimumScore);
 
         var all = await Memory.FindAsync("refund the order and mail the customer", new FindOptions { MinimumScore = 0 });
-        Assert.Equal("has refund; never executed; fits less than 'refund order'", all.Matches[1].Reason);
+        Assert.Equal("has refund; the request has another word where it says what it does; never executed; fits less than 'refund order'", all.Matches[1].Reason);
         Assert.Equal(0, all.MinimumScore);
     }
 

@@ -259,7 +259,7 @@ public sealed class VectorTests : IDisposable
     }
 
     [Fact]
-    public async Task Memories_on_one_file_see_each_others_vectors_changes_and_removals()
+    public async Task Memories_on_one_file_see_each_others_vectors_and_changes()
     {
         using var others = new MadeUpGenerator();
         var other = _test.Open(o => (o.EmbeddingGenerator, o.EmbeddingModel) = (others, typeof(MadeUpGenerator).FullName));
@@ -275,13 +275,13 @@ public sealed class VectorTests : IDisposable
         Assert.Equal(["plants", "refund"], changed.Matches.Take(2).Select(m => m.Procedure.Name).Order(StringComparer.Ordinal));
         Assert.Equal(2, others.Asked.Count);
 
-        // The other one sees that all are gone, though only some are made again.
+        // One that cannot be made anew stays as it was.
         _generator.Instead = texts => texts.Any(t => t.Contains("purchase", StringComparison.Ordinal)) ? throw new ArgumentException("no") : null;
         Assert.Equal(new ReembedResult(2, 1, "the generator of vectors failed with ArgumentException."), await Memory.ReembedAsync(renewAll: true));
         others.Instead = texts => texts.Count > 1 ? throw new ArgumentException("no") : null;
         var left = await other.FindAsync("reimburse that purchase", Low);
-        Assert.StartsWith("1 procedures have no vector yet", Assert.Single(left.Notes), StringComparison.Ordinal);
-        Assert.DoesNotContain(left.Matches.Concat(left.NearMisses), m => m.Procedure.Name == "plants" && m.Similarity is not null);
+        Assert.Empty(left.Notes);
+        Assert.Contains(left.Matches.Concat(left.NearMisses), m => m.Procedure.Name == "plants" && m.Similarity is not null);
     }
 
     [Fact]
@@ -354,7 +354,7 @@ public sealed class VectorTests : IDisposable
         await Memory.FindAsync("x" + string.Concat(Enumerable.Repeat("\ud83d\ude00", 10_000)));
 
         Assert.Equal("refund with password=[redacted] the order", _generator.Asked[0][0]);
-        Assert.Equal(7_999, _generator.Asked[1][0].Length);
+        Assert.Equal(7_999, _generator.Asked[^1][0].Length);
     }
 
     [Fact]

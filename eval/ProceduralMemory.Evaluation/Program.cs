@@ -19,7 +19,8 @@ var errors = new Option<int>("--errors") { Description = "Then print the first N
 var check = new Option<bool>("--check") { Description = "Then compare the baselines with the figures that the README of the public data prints." };
 var redact = new Option<bool>("--redact") { Description = "Record with the library's default redactor. Without it nothing is redacted: the data hold no real secrets, and the flow of values is what is measured." };
 var guard = new Option<bool>("--guard") { Description = "Then exit with 3 where ours has collapsed: far below what it is known to reach." };
-var command = new RootCommand("Measures the library and simple baselines on real traces.") { what, data, json, errors, check, guard, redact };
+var prune = new Option<bool>("--prune") { Description = "Then show what bounds on the candidates cost in quality (retrieval)." };
+var command = new RootCommand("Measures the library and simple baselines on real traces.") { what, data, json, errors, check, guard, redact, prune };
 
 command.SetAction(async (parsed, cancellationToken) =>
 {
@@ -36,11 +37,17 @@ command.SetAction(async (parsed, cancellationToken) =>
         var folder = asked is "wrong-replay" ? null! : DataFolder.Find(parsed.GetValue(data));
         if (asked is "retrieval" or "all")
         {
-            var result = await new RetrievalEvaluation(folder.LoadRetrieval()).RunAsync(cancellationToken);
+            var retrieval = new RetrievalEvaluation(folder.LoadRetrieval());
+            var result = await retrieval.RunAsync(cancellationToken);
             report["retrieval"] = RetrievalReport.ToJson(result);
             if (!asJson)
             {
                 RetrievalReport.Print(AnsiConsole.Console, result);
+            }
+
+            if (parsed.GetValue(prune))
+            {
+                RetrievalReport.Print(asides, await retrieval.PruneAsync(cancellationToken));
             }
 
             FailureReport.Print(asides, "retrieval", result.Failures, failures);

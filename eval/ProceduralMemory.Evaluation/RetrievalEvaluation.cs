@@ -1,5 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.AI;
+using ProceduralMemory.Persist;
+using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Recall;
 
 namespace ProceduralMemory.Evaluation;
@@ -99,10 +103,31 @@ internal sealed class RetrievalEvaluation(RetrievalData data)
         return new RetrievalResult(data.Queries, answers) { Failures = [.. Failures(answers[Library.Name])] };
     }
 
-    /// <summary>All documents in one memory, as procedures: what a document calls a tool is a step.</summary>
-    private async Task<ProcedureMemory> StoreAsync(RecordedVectors? generator, CancellationToken cancellationToken)
+    /// <summary>The library by words alone, with other bounds on the candidates than it sets itself.</summary>
+    public async Task<IReadOnlyList<(int Budget, int Limit, RetrievalScore Score, double Answered)>> PruneAsync(CancellationToken cancellationToken)
     {
-        var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = ":memory:", EmbeddingGenerator = generator, Redactor = new Library.NothingIsSecret() });
+        var scores = new List<(int, int, RetrievalScore, double)>();
+        var all = data.Docs.Count;
+        foreach (var (budget, limit) in new[] { (int.MaxValue, all), (int.MaxValue, 100), (20_000, 100), (2_000, 100), (500, 100), (200, 100), (50, 100), (10, 100), (20_000, 30), (20_000, 10) })
+        {
+            var options = Options(generator: null);
+            using var store = new SqliteProcedureStore(options);
+            using var memory = await StoreAsync(new ProcedureMemory(options, OtherBounds.Over(store, budget, limit)), cancellationToken);
+            var answers = await AnswerAsync(memory, new FindOptions { Strategy = FindStrategy.Words }, cancellationToken);
+            var result = new RetrievalResult(data.Queries, new Dictionary<string, IReadOnlyList<Ranking>>(StringComparer.Ordinal) { [Library.Name] = answers });
+            scores.Add((budget, limit, result.Macro(Library.Name), result.PrecisionAt(Library.Name, 0.5)));
+        }
+
+        return scores;
+    }
+
+    private static ProceduralMemoryOptions Options(RecordedVectors? generator) => new() { DatabasePath = ":memory:", EmbeddingGenerator = generator, Redactor = new Library.NothingIsSecret() };
+
+    private Task<ProcedureMemory> StoreAsync(RecordedVectors? generator, CancellationToken cancellationToken) => StoreAsync(new ProcedureMemory(Options(generator)), cancellationToken);
+
+    /// <summary>All documents in one memory, as procedures: what a document calls a tool is a step.</summary>
+    private async Task<ProcedureMemory> StoreAsync(ProcedureMemory memory, CancellationToken cancellationToken)
+    {
         foreach (var doc in data.Docs)
         {
             // A procedure has a step at least; where the data know of none, it is one that says nothing.
@@ -148,6 +173,29 @@ internal sealed class RetrievalEvaluation(RetrievalData data)
     }
 
     private static string Shortened(string text) => text.Length > 160 ? $"{text[..160]}…" : text;
+
+    /// <summary>A store that passes everything on, and searches with other bounds than it is asked to.</summary>
+    [SuppressMessage("Performance", "CA1852", Justification = "The proxy is a subclass, made at run time.")]
+    public class OtherBounds : DispatchProxy
+    {
+        private SqliteProcedureStore _store = null!;
+        private int _budget;
+        private int _limit;
+
+        internal static IProcedureStore Over(SqliteProcedureStore store, int budget, int limit)
+        {
+            var proxy = Create<ISearchedStore, OtherBounds>();
+            ((OtherBounds)(object)proxy)._store = store;
+            ((OtherBounds)(object)proxy)._budget = budget;
+            ((OtherBounds)(object)proxy)._limit = limit;
+            return proxy;
+        }
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
+            targetMethod!.Invoke(_store, [.. (args ?? []).Select(a => a is SearchQuery query ? query with { Budget = _budget, Limit = _limit } : a)]);
+
+        public interface ISearchedStore : IProcedureStore, IProcedureSearch;
+    }
 
     /// <summary>Gives each text the vector that a real model once made of it.</summary>
     private sealed class RecordedVectors(IReadOnlyDictionary<string, float[]> vectors) : IEmbeddingGenerator<string, Embedding<float>>

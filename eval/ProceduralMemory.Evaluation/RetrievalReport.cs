@@ -80,6 +80,22 @@ internal static class RetrievalReport
         static string Text(RetrievalScore score) => score.Requests == 0 ? "-" : $"{Figure.Rate(score.RecallAt1)} {Figure.Rate(score.RecallAt5)} {Figure.Rate(score.MrrAt10)}";
     }
 
+    public static void Print(IAnsiConsole console, IReadOnlyList<(int Budget, int Limit, RetrievalScore Score, double Answered)> pruned)
+    {
+        var table = new Table().Title("retrieval, ours: what bounds on the candidates cost").AddColumns("entries of the index", "candidates", "macro recall@1", "macro recall@5", "precision at 50 %");
+        foreach (var (budget, limit, score, answered) in pruned)
+        {
+            table.AddRow(
+                budget == int.MaxValue ? "all" : budget.ToString("n0", CultureInfo.InvariantCulture),
+                limit.ToString("n0", CultureInfo.InvariantCulture),
+                Figure.Rate(score.RecallAt1),
+                Figure.Rate(score.RecallAt5),
+                Figure.Rate(answered));
+        }
+
+        console.Write(table);
+    }
+
     /// <summary>Logistic regression of whether a first hit is right on the logit of its score, by Newton's method.</summary>
     private static (double Offset, double Slope) Calibration(IEnumerable<(double Confidence, bool IsRight)> hits)
     {

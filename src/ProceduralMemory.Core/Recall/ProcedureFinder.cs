@@ -20,6 +20,8 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
 
     private const double SuccessShare = 0.25;
     private const int MaxNearMisses = 3;
+    private const int LeastCandidates = 100;
+    private const int MostCandidates = 1000;
 
     private static readonly Lazy<IReadOnlySet<string>> CommonStems = new(() =>
         KeywordOverlap.StopWords.SelectMany(w => TextAnalyzer.Analyze(w, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal));
@@ -37,16 +39,23 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
         var near = vectors is not null && options.Strategy is FindStrategy.Ranked
             ? await vectors.NearestAsync(request, scope.Read, notes, cancellationToken).ConfigureAwait(false)
             : null;
-        var found = await store.SearchAsync(
-            new SearchQuery
-            {
-                Scopes = scope.Read,
-                Words = [.. words.Select(w => w.Stem).Distinct(StringComparer.Ordinal)],
-                CommonWords = CommonStems.Value,
-                Tags = options.Tags,
-                Also = near?.Ids ?? [],
-            },
-            cancellationToken).ConfigureAwait(false);
+        var wanted = options.Skip + options.Top;
+        var query = new SearchQuery
+        {
+            Scopes = scope.Read,
+            Words = [.. words.Select(w => w.Stem).Distinct(StringComparer.Ordinal)],
+            CommonWords = CommonStems.Value,
+            Tags = options.Tags,
+            Also = near?.Ids ?? [],
+            Limit = Math.Clamp(wanted * 2, LeastCandidates, MostCandidates),
+        };
+        var found = await store.SearchAsync(query, cancellationToken).ConfigureAwait(false);
+        if (found.Candidates.Count >= query.Limit && query.Limit < MostCandidates && found.Candidates.Count(c => options.States.Contains(c.State)) < wanted)
+        {
+            // Those that are out of use have taken the places of those that are not.
+            found = await store.SearchAsync(query with { Limit = MostCandidates }, cancellationToken).ConfigureAwait(false);
+        }
+
         if (found.IndexWasRebuilt)
         {
             notes.Add("The index of words did not agree with the procedures, and was made anew.");

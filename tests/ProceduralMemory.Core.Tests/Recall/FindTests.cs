@@ -327,6 +327,19 @@ public sealed class FindTests : IDisposable
     }
 
     [Fact]
+    public async Task Those_out_of_use_take_no_place_of_those_in_use_however_many_they_are()
+    {
+        for (var i = 0; i < 120; i++)
+        {
+            await Memory.ImportAsync($$"""{"format":1,"name":"deploy web service {{(char)('a' + (i % 26))}}{{(char)('a' + (i / 26))}}","steps":[{"action":"t.a"}]}""");
+        }
+
+        await StoreAsync("deploy service", "Deploys a web service to the cluster and tells the team");
+
+        Assert.Equal("deploy service", Assert.Single((await Memory.FindAsync("deploy the web service", new FindOptions { MinimumScore = 0.1 })).Matches).Procedure.Name);
+    }
+
+    [Fact]
     public async Task What_fits_less_says_so_and_what_comes_close_is_a_near_miss()
     {
         await StoreAsync("refund order", "Refund the order of a customer and send a mail");

@@ -303,19 +303,21 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         terms.Sort((a, b) => a.Count != b.Count ? a.Count.CompareTo(b.Count) : string.CompareOrdinal(a.Term, b.Term));
         long spent = 0;
         var rare = terms.TakeWhile(t => (spent += t.Count) <= query.Budget).Take(MaxTerms).Select(t => t.Term).ToList();
-        if (rare.Count > 0)
+        var rows = rare.Count == 0 ? [] : Rows(SelectBestRows, string.Join(" OR ", rare.Select(Quoted)));
+        var left = terms.Skip(rare.Count).Select(t => Quoted(t.Term)).ToList();
+        if (rows.Count == query.Limit || left.Count == 0)
         {
-            return Rows(SelectBestRows, string.Join(" OR ", rare.Select(Quoted)));
+            return rows;
         }
 
-        if (terms.Count == 0)
+        // What is rare may be a value, such as a name, and what is asked for may stand in words that are common here: those that have the two rarest of these together
+        // are candidates too, and if there are no others at all, the newest that have the rarest.
+        if (left.Count > 1)
         {
-            return [];
+            rows = [.. rows.Union(Rows(SelectNewestRows, string.Join(" AND ", left.Take(2)))).Take(query.Limit)];
         }
 
-        // Even the rarest word is common here: those that have the two rarest together, and if there are none, the newest that have the rarest.
-        var together = Rows(SelectNewestRows, string.Join(" AND ", terms.Take(2).Select(t => Quoted(t.Term))));
-        return together.Count > 0 ? together : Rows(SelectNewestRows, Quoted(terms[0].Term));
+        return rows.Count > 0 ? rows : Rows(SelectNewestRows, left[0]);
 
         List<long> Rows(string sql, string match) => connection.Query<long>(sql, new { Match = match, query.Limit, Among = among }).AsList();
     }

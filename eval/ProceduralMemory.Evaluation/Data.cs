@@ -35,7 +35,7 @@ internal sealed partial class DataFolder(string path)
         Load<RetrievalDoc>("retrieval/docs.jsonl"),
         Load<RetrievalQuery>("retrieval/queries.jsonl"),
         Exists("retrieval/embeddings.jsonl")
-            ? Load<TextVector>("retrieval/embeddings.jsonl").GroupBy(e => e.Text, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.First().ToFloats(), StringComparer.Ordinal)
+            ? Load<TextVector>("retrieval/embeddings.jsonl").GroupBy(e => TextVector.Key(e.Text), StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.First().ToFloats(), StringComparer.Ordinal)
             : null);
 
     private bool Exists(string file) => File.Exists(Path.Combine(path, file));
@@ -132,6 +132,9 @@ internal sealed record RetrievalQuery(string Id, string Corpus, string Class, st
 /// <summary>What a real model made of a text: base64 of little-endian half-precision floats.</summary>
 internal sealed record TextVector(string Text, string Vector)
 {
+    /// <summary>A text without the blanks at its ends and the doubled ones inside, which the library does not keep.</summary>
+    public static string Key(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+
     public float[] ToFloats()
     {
         var bytes = Convert.FromBase64String(Vector);

@@ -17,7 +17,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
     // So many procedures get their vector beside a request; more are ReembedAsync's to make.
     private const int PerSearch = 32;
     private const int PerBatch = 64;
-    private const int GiveUpAfter = 5;
+    private const int GiveUpAfter = 10;
     private const int MaxScopes = 256;
     private const int MaxTextLength = 8_000;
     private const int Near = 100;
@@ -108,7 +108,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
         var (made, failed, fault) = (0, 0, (string?)null);
         foreach (var batch in pending.Chunk(PerBatch))
         {
-            var madeBefore = made;
+            var (madeBefore, failedBefore) = (made, failed);
             try
             {
                 await WriteAsync(batch, await GenerateAsync([.. batch.SelectMany(Texts)], cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
@@ -128,7 +128,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
                     {
                         fault ??= Describe(single);
                         failed++;
-                        if (made == madeBefore && failed >= GiveUpAfter)
+                        if (made == madeBefore && failed - failedBefore >= GiveUpAfter)
                         {
                             // It is not the texts, then.
                             return new ReembedResult(made, pending.Count - made, fault);

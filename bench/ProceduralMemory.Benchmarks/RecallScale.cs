@@ -20,6 +20,7 @@ internal sealed class RecallScale(int dimensions, int queries, string folder) : 
 {
     private const string Scope = "default";
     private const int Warmup = 40;
+    private const double WarmupSeconds = 10;
     private const int Inserts = 100;
 
     private readonly RecallCorpus _corpus = new();
@@ -213,20 +214,24 @@ internal sealed class RecallScale(int dimensions, int queries, string folder) : 
         var times = new List<double>(queries);
         var processor = new List<double>(queries);
         var found = 0;
-        for (var i = -Warmup; i < queries; i++)
+        var warmedUp = Stopwatch.GetTimestamp() + (long)(WarmupSeconds * Stopwatch.Frequency);
+        for (var i = -1; Stopwatch.GetTimestamp() < warmedUp; i--)
         {
-            var request = _corpus.Request(i < 0 ? queries - i : i, size);
+            // Code is compiled better once it has run often; that takes some thousand requests.
+            await memory.FindAsync(_corpus.Request(queries - i, size), options);
+        }
+
+        for (var i = 0; i < queries; i++)
+        {
+            var request = _corpus.Request(i, size);
             var made = _vectors.Ticks;
             var used = Environment.CpuUsage.TotalTime;
             var started = Stopwatch.GetTimestamp();
             var result = await memory.FindAsync(request, options);
             var elapsed = Stopwatch.GetTimestamp() - started - (_vectors.Ticks - made);
             found += result.Matches.Count;
-            if (i >= 0)
-            {
-                times.Add(elapsed * 1000.0 / Stopwatch.Frequency);
-                processor.Add((Environment.CpuUsage.TotalTime - used).TotalMilliseconds);
-            }
+            times.Add(elapsed * 1000.0 / Stopwatch.Frequency);
+            processor.Add((Environment.CpuUsage.TotalTime - used).TotalMilliseconds);
 
             if (result.Notes.Count > 0 || result.UsedVectors != (options.Strategy is FindStrategy.Ranked))
             {
@@ -247,32 +252,31 @@ internal sealed class RecallScale(int dimensions, int queries, string folder) : 
         row.ReadingVectors = Stopwatch.GetElapsedTime(started);
         row.BytesPerProcedure = (double)(Collect() - before) / vectors.Count;
         var bytes = (double)vectors.Count * dimensions * sizeof(float);
-        var repeats = (int)Math.Clamp(4e9 / bytes, 15, 400);
-        row.Scan = Repeat(repeats, i => vectors.Nearest(_vectors.Of(_corpus.Request(i, row.Procedures)), 100, out _, CancellationToken.None).Count);
-        row.ScanBandwidth = bytes / row.Scan.Median / 1e6;
-        GC.KeepAlive(vectors);
+        var repeats = (int)Math.Clamp(8e9 / bytes, 30, 400);
 
-        // The baseline reads blocks of the same size.
+        // The baseline reads blocks of the same size, in turn with the scan: what else runs on the machine then slows both alike.
         var blocks = Enumerable.Range(0, (vectors.Count + 1023) / 1024).Select(_ => new float[1024 * dimensions]).ToList();
         blocks.ForEach(b => b.AsSpan().Fill(0.5f));
-        var sum = Repeat(repeats, _ => (int)blocks.Sum(b => TensorPrimitives.Sum<float>(b)));
-        row.SumBandwidth = (double)blocks.Count * 1024 * dimensions * sizeof(float) / sum.Median / 1e6;
-    }
-
-    private static Times Repeat(int repeats, Func<int, int> run)
-    {
-        var times = new List<double>(repeats);
-        for (var i = -3; i < repeats; i++)
+        var requests = Enumerable.Range(0, repeats + Warmup).Select(i => _vectors.Of(_corpus.Request(i, row.Procedures))).ToList();
+        var (scans, sums) = (new List<double>(repeats), new List<double>(repeats));
+        for (var i = -Warmup; i < repeats; i++)
         {
-            var started = Stopwatch.GetTimestamp();
-            GC.KeepAlive(run(i + 3));
+            started = Stopwatch.GetTimestamp();
+            GC.KeepAlive(vectors.Nearest(requests[i + Warmup], 100, out _, CancellationToken.None));
+            var scanned = Stopwatch.GetTimestamp();
+            GC.KeepAlive(blocks.Sum(b => TensorPrimitives.Sum<float>(b)));
+            var summed = Stopwatch.GetTimestamp();
             if (i >= 0)
             {
-                times.Add(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+                scans.Add(Stopwatch.GetElapsedTime(started, scanned).TotalMilliseconds);
+                sums.Add(Stopwatch.GetElapsedTime(scanned, summed).TotalMilliseconds);
             }
         }
 
-        return new Times(times);
+        GC.KeepAlive(vectors);
+        row.Scan = new Times(scans);
+        row.ScanBandwidth = bytes / row.Scan.Median / 1e6;
+        row.SumBandwidth = (double)blocks.Count * 1024 * dimensions * sizeof(float) / new Times(sums).Median / 1e6;
     }
 
     private async Task<Times> StoreAsync(ProcedureMemory memory)

@@ -10,4 +10,10 @@ public sealed class FunctionEffectAttribute(StepEffect effect) : Attribute
 {
     /// <summary>What the function does.</summary>
     public StepEffect Effect { get; } = effect;
+
+    /// <summary>Whether the function takes <see cref="Replay.ReplayCall.Current"/>'s idempotency key and sees to it that a repeated call has no second effect.</summary>
+    public bool UsesIdempotencyKey { get; init; }
+
+    /// <summary>The parameter that takes the idempotency key of a replayed call, to the same end; a replay fills it, whatever was recorded for it.</summary>
+    public string? IdempotencyKeyParameter { get; init; }
 }

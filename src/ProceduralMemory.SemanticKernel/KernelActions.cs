@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel;
 
@@ -49,6 +50,29 @@ internal static class KernelActions
 
             memory.RecordedParameters.TryAdd(action, parameters);
         }
+    }
+
+    /// <summary>What a function declares.</summary>
+    public static FunctionDescription Describe(KernelFunction function)
+    {
+        JsonElement? parameters = null;
+        try
+        {
+            parameters = ParametersOf(function);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // Types and defaults are the host's, and may throw anything: its parameters are not known then.
+        }
+
+        var declared = function.UnderlyingMethod?.GetCustomAttribute<FunctionEffectAttribute>();
+        return new FunctionDescription
+        {
+            Effect = declared?.Effect ?? StepEffect.Unknown,
+            UsesAmbientIdempotencyKey = declared?.UsesIdempotencyKey ?? false,
+            IdempotencyKeyParameter = declared?.IdempotencyKeyParameter,
+            Parameters = parameters,
+        };
     }
 
     private static JsonElement ParametersOf(KernelFunction function)

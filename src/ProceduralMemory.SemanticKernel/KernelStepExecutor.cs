@@ -65,6 +65,9 @@ public sealed class KernelStepExecutor : IStepExecutor
     }
 
     /// <inheritdoc/>
+    public FunctionDescription? Describe(string action) => KernelActions.TryFind(_kernel, action, out var function) ? KernelActions.Describe(function) : null;
+
+    /// <inheritdoc/>
     public async Task<StepCallResult> ExecuteAsync(StepCall call, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(call);

@@ -11,6 +11,11 @@ public interface IStepExecutor
     /// <returns>What stands in the way; empty when nothing does.</returns>
     Task<IReadOnlyList<ReplayProblem>> CheckAsync(IReadOnlyList<PlannedCall> calls, CancellationToken cancellationToken = default);
 
+    /// <summary>What the host says of one of its functions today: it is asked before every replay, and nothing of it is learned.</summary>
+    /// <param name="action">The function, as <c>plugin.function</c>.</param>
+    /// <returns>What it declares; <see langword="null"/> where the host has no such function, or says nothing of any: the effect that the step itself declares counts then.</returns>
+    FunctionDescription? Describe(string action) => null;
+
     /// <summary>Makes one call. An exception counts as a failure of the step, except for cancellation by the token.</summary>
     /// <param name="call">The call.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
@@ -25,6 +30,42 @@ public interface IStepExecutor
     {
         ArgumentNullException.ThrowIfNull(replay);
         return replay(cancellationToken);
+    }
+}
+
+/// <summary>What a host declares of a function.</summary>
+public sealed record FunctionDescription
+{
+    /// <summary>What it does to the world; one that declares nothing is <see cref="StepEffect.Unknown"/>, and counts as writing.</summary>
+    public StepEffect Effect { get; init; }
+
+    /// <summary>The parameter that takes the idempotency key of a call, so that the function itself sees to it that a repeated call has no second effect; <see langword="null"/> when there is none.</summary>
+    public string? IdempotencyKeyParameter { get; init; }
+
+    /// <summary>Whether it takes the key of the call that it is in from <see cref="ReplayCall.Current"/>, to the same end.</summary>
+    public bool UsesAmbientIdempotencyKey { get; init; }
+
+    /// <summary>Whether a person must approve every call of it, whatever the policy of the memory says.</summary>
+    public bool RequiresApproval { get; init; }
+
+    /// <summary>Its parameters: a JSON Schema object with <c>properties</c> and <c>required</c>; <see langword="null"/> when they are not known.</summary>
+    public JsonElement? Parameters { get; init; }
+}
+
+/// <summary>The call of a replay in whose course code runs: what a function asks for its idempotency key.</summary>
+/// <param name="ExecutionId">The execution.</param>
+/// <param name="StepId">The step.</param>
+/// <param name="IdempotencyKey">The same for every attempt of this call, after a crash too, and for no other call: at most 128 characters.</param>
+/// <param name="Attempt">1 for the first attempt.</param>
+public sealed record ReplayCall(Guid ExecutionId, string StepId, string IdempotencyKey, int Attempt)
+{
+    private static readonly AsyncLocal<ReplayCall?> Ambient = new();
+
+    /// <summary>The call; <see langword="null"/> outside of a replay.</summary>
+    public static ReplayCall? Current
+    {
+        get => Ambient.Value;
+        internal set => Ambient.Value = value;
     }
 }
 

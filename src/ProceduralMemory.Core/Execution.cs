@@ -26,6 +26,24 @@ public sealed record Execution
     /// <summary>The step of the parent that this one is.</summary>
     public string? ParentStep { get; init; }
 
+    /// <summary>Of an execution in a loop, the place of its element in the list, from 0.</summary>
+    public int ParentIndex { get; init; }
+
+    /// <summary>The outermost execution that this one is part of: its own id where it is part of none.</summary>
+    public Guid RootId { get; init; }
+
+    /// <summary>How often it was begun: 1, and one more each time it was resumed. It is counted of the outermost execution, and tells who may write to it.</summary>
+    public int Attempt { get; init; } = 1;
+
+    /// <summary>The process that runs it, or ran it last; <see langword="null"/> for one that an earlier version of this library wrote.</summary>
+    public string? Owner { get; init; }
+
+    /// <summary>Until when its process has said that it runs it (UTC); it says so again in time for as long as it lives.</summary>
+    public DateTimeOffset? LeaseUntil { get; init; }
+
+    /// <summary>What was asked of the replay beside the inputs, redacted: a JSON object, needed to resume it. <see langword="null"/> for one that an earlier version of this library wrote, and which cannot be resumed.</summary>
+    public JsonElement? Settings { get; init; }
+
     /// <summary>How it ended.</summary>
     public required ReplayOutcome Outcome { get; init; }
 
@@ -41,7 +59,7 @@ public sealed record Execution
     /// <summary>When it began (UTC).</summary>
     public required DateTimeOffset StartedAt { get; init; }
 
-    /// <summary>How long it took; <see langword="null"/> while it runs, or where its process ended first.</summary>
+    /// <summary>How long it took, over all its attempts; <see langword="null"/> while it runs, or where its process ended first.</summary>
     public TimeSpan? Duration { get; init; }
 
     /// <summary>The steps as they were written down; a step that was never reached has no entry.</summary>
@@ -62,6 +80,21 @@ public sealed record ExecutionStep
 
     /// <summary>How far it got. <see cref="StepStatus.Running"/> in the log of a dead process means: outcome unknown.</summary>
     public required StepStatus Status { get; init; }
+
+    /// <summary>What it does to the world, as the host declared it then.</summary>
+    public StepEffect Effect { get; init; }
+
+    /// <summary>How often it was called: each call is written down before it is made. 0 when it was not called.</summary>
+    public int Attempts { get; init; }
+
+    /// <summary>The key that its calls carried; <see langword="null"/> when it was not called.</summary>
+    public string? IdempotencyKey { get; init; }
+
+    /// <summary>Whether it was done by other means than its own call, and its result told when the execution was resumed.</summary>
+    public bool Repaired { get; init; }
+
+    /// <summary>The trace of the calls by which it was repaired, where they were recorded.</summary>
+    public Guid? RepairTraceId { get; init; }
 
     /// <summary>The arguments it was called with, redacted.</summary>
     public JsonElement? Arguments { get; init; }
@@ -102,4 +135,7 @@ public enum ReplayOutcome
 
     /// <summary>It was cancelled. Not counted.</summary>
     Cancelled,
+
+    /// <summary>It stopped to ask: whether a call had its effect is not known, a call needs approval, or a value is needed that is not kept. Not counted; it can be resumed.</summary>
+    Waiting,
 }

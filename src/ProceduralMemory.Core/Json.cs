@@ -164,7 +164,8 @@ internal static class Json
     };
 
     /// <summary>The word for a type as JSON Schema spells it.</summary>
-    public static string Word(JsonType type) => JsonNamingPolicy.CamelCase.ConvertName(type.ToString());
+    public static string Word<T>(T value)
+        where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
 
     /// <summary>A JSON number without exponent, leading or trailing zeros, or <see langword="null"/> where that would be long. Done on the digits: any numeric type would round.</summary>
     private static string? Plain(string number)

@@ -22,4 +22,7 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Warning, "The generator of vectors failed with {ExceptionType}; the search goes on by words alone.")]
     public static partial void EmbeddingFailed(ILogger logger, string exceptionType);
+
+    [LoggerMessage(7, LogLevel.Information, "Replay of '{Name}' version {Version} was resumed and ended: {Outcome}, execution {ExecutionId}.")]
+    public static partial void ReplayResumed(ILogger logger, string name, int version, ReplayOutcome outcome, Guid? executionId);
 }

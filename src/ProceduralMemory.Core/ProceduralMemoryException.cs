@@ -53,6 +53,16 @@ public sealed class ProcedureNotFoundException : ProceduralMemoryException
     }
 }
 
+/// <summary>No execution of that id is in the scope that is written to.</summary>
+public sealed class ExecutionNotFoundException : ProceduralMemoryException
+{
+    internal ExecutionNotFoundException(Guid executionId)
+        : base($"There is no execution {executionId:D} in this scope. List those that there are with {nameof(ProcedureMemory.ListExecutionsAsync)}; only who began a replay can resume it.") => ExecutionId = executionId;
+
+    /// <summary>The id that was asked for.</summary>
+    public Guid ExecutionId { get; }
+}
+
 /// <summary>What was asked for collides with what is stored: a name in use, a version that has moved on, a procedure without an active version.</summary>
 public sealed class ProcedureConflictException : ProceduralMemoryException
 {
@@ -92,6 +102,17 @@ public sealed class RecordingStateException : ProceduralMemoryException
         : base(message, inner)
     {
     }
+}
+
+/// <summary>An execution was resumed by another process, or has ended: who ran it until then writes nothing more to it, and calls nothing more.</summary>
+public sealed class ExecutionLostException : ProceduralMemoryException
+{
+    /// <summary>Creates the exception; for stores.</summary>
+    public ExecutionLostException(Guid executionId)
+        : base($"Execution {executionId:D} was resumed elsewhere or has ended: nothing more is called for it here. Read how it stands with {nameof(ProcedureMemory.GetExecutionAsync)}.") => ExecutionId = executionId;
+
+    /// <summary>The outermost execution.</summary>
+    public Guid ExecutionId { get; }
 }
 
 /// <summary>A replay was refused, failed or was cancelled, and its caller asked for an exception with <see cref="ReplayResult.ThrowIfNotCompleted"/>.</summary>

@@ -96,6 +96,36 @@ public class ProceduralMemoryOptions
     [Range(1, 1_000_000)]
     public int MaxReplayCalls { get; set; } = 10_000;
 
+    /// <summary>How long one replay may take, those of the procedures inside included and each attempt counted by itself. One that takes longer is cancelled, and can be resumed.</summary>
+    /// <value>The default value is 1 hour.</value>
+    [Range(typeof(TimeSpan), "00:00:00.001", "30.00:00:00")]
+    public TimeSpan MaxReplayDuration { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>The largest result of a call that a replay goes on with, in bytes of UTF-8 JSON. The step of a larger one fails.</summary>
+    /// <value>The default value is 16 MiB (16,777,216). What is larger than <see cref="MaxValueBytes"/> is used, but not kept.</value>
+    [Range(1024, 256 * 1024 * 1024)]
+    public int MaxReplayResultBytes { get; set; } = 16 * 1024 * 1024;
+
+    /// <summary>
+    /// How many steps of a replay that need nothing of each other may run at once. Reads run beside reads; what writes waits for all that comes before it, and all that
+    /// comes after it waits for it, unless <see cref="AllowParallelWrites"/> is set.
+    /// </summary>
+    /// <value>The default value is 1: one step after the other.</value>
+    [Range(1, 256)]
+    public int MaxParallelSteps { get; set; } = 1;
+
+    /// <summary>Whether steps that write may run beside others too, so that only what they need of each other decides their order.</summary>
+    /// <value>The default value is <see langword="false"/>.</value>
+    public bool AllowParallelWrites { get; set; }
+
+    /// <summary>
+    /// How long a process that has written nothing about its replay is taken to be running it still; it speaks up in time for as long as it lives. After that another may
+    /// resume the replay. A process of the same machine that has ended is recognised at once.
+    /// </summary>
+    /// <value>The default value is 1 minute; at least 1 second.</value>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan ReplayLease { get; set; } = TimeSpan.FromMinutes(1);
+
     /// <summary>
     /// The score from 0 to 1 below which a found procedure does not fit; <see langword="null"/> for <see cref="Recall.FindStrategy.Ranked"/>'s own, which was chosen on
     /// real requests (see docs/recall.md), and for <see cref="Recall.FindStrategy.KeywordOverlap"/> about a third of the request's words.

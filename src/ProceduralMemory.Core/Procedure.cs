@@ -95,6 +95,9 @@ public sealed record ProcedureVersion
     /// <summary>What is done, in order.</summary>
     public required IReadOnlyList<ProcedureStep> Steps { get; init; }
 
+    /// <summary>The procedure that undoes what this one does, by name; <see langword="null"/> when none is known. It is offered where a replay stops halfway, and never replayed by itself.</summary>
+    public string? Undo { get; init; }
+
     /// <summary>For each argument of a distilled version, where its value comes from and why; empty where a person wrote the version.</summary>
     public IReadOnlyList<ArgumentSource> Sources { get; init; } = [];
 
@@ -157,6 +160,9 @@ public sealed record ProcedureDefinition
 
     /// <summary>The parameters that a replay takes; every <c>$inputs.name</c> used in a step must be declared here.</summary>
     public IReadOnlyList<ProcedureInput> Inputs { get; init; } = [];
+
+    /// <summary>The procedure that undoes what this one does, by name, if there is one.</summary>
+    public string? Undo { get; init; }
 
     /// <summary>What is done, in order; at least one.</summary>
     public required IReadOnlyList<ProcedureStep> Steps { get; init; }

@@ -75,7 +75,7 @@ public sealed partial class ProcedureMemory
         SourceEditor.RequireKnown(procedure.Version, stepId, argument, ParametersOf);
         var (inputs, steps, sources) = SourceEditor.Set(procedure.Version, stepId, argument, source);
         var definition = ProcedureValidator.Check(
-            new ProcedureDefinition { Name = procedure.Name, Description = procedure.Description, Notes = procedure.Notes, Inputs = inputs, Steps = steps }, Options);
+            new ProcedureDefinition { Name = procedure.Name, Description = procedure.Description, Notes = procedure.Notes, Inputs = inputs, Steps = steps, Undo = procedure.Version.Undo }, Options);
         var traces = await Store.ListVersionTracesAsync(procedure.Id, procedure.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
         return await Store.SaveVersionAsync(
             new NewVersion
@@ -150,7 +150,7 @@ public sealed partial class ProcedureMemory
                     new NewVersion
                     {
                         Scope = trace.Scope,
-                        Definition = ProcedureValidator.Check(distilled.Definition, Options),
+                        Definition = ProcedureValidator.Check(distilled.Definition with { Undo = standing?.Version.Undo }, Options),
                         Reason = VersionReason.Recorded,
                         Origin = ProcedureOrigin.Agent,
                         Activate = true,

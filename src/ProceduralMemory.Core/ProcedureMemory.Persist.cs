@@ -103,6 +103,7 @@ public sealed partial class ProcedureMemory
             Version = procedure.Version.Number,
             Inputs = procedure.Version.Inputs,
             Steps = procedure.Version.Steps,
+            Undo = procedure.Version.Undo,
         };
         return JsonSerializer.Serialize(document, Json.Exchanged);
     }
@@ -135,6 +136,7 @@ public sealed partial class ProcedureMemory
                 Notes = document.Notes,
                 Inputs = document.Inputs ?? [],
                 Steps = document.Steps,
+                Undo = document.Undo,
             },
             Options);
         return Store.SaveVersionAsync(

@@ -35,6 +35,48 @@ public sealed partial class ProcedureMemory
         return result;
     }
 
+    /// <summary>
+    /// Goes on with a replay that failed, was refused or cancelled halfway, that waits, or whose process died. What is done stays done: steps that succeeded are not called
+    /// again, steps that failed are, and so are reads of which it is not known how they ended. A write of which that is not known is called again only where its function
+    /// declares that this does no harm, or the request says that it had no effect; otherwise the replay waits, and says so. Of several that resume an execution at once
+    /// exactly one does.
+    /// </summary>
+    /// <param name="executor">Makes the calls.</param>
+    /// <param name="executionId">The execution, or one that is part of it: see <see cref="ReplayResult.ExecutionId"/> and <see cref="ListInterruptedAsync"/>.</param>
+    /// <param name="request">What is added; <see langword="null"/> for nothing.</param>
+    /// <param name="cancellationToken">Cancels the replay, as for <see cref="ReplayAsync"/>.</param>
+    /// <returns>How it went. It is refused, with <see cref="ReplayProblemCodes.NotResumable"/>, where the execution has completed or is being run.</returns>
+    /// <exception cref="ExecutionNotFoundException">The scope has no execution of that id.</exception>
+    /// <exception cref="ProcedureStoreException">What happens cannot be written down; nothing more is called then.</exception>
+    /// <exception cref="ExecutionLostException">Another process took it over in the meantime, since this one did not speak up in time.</exception>
+    public async Task<ReplayResult> ResumeAsync(IStepExecutor executor, Guid executionId, ResumeRequest? request = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(executor);
+        var scope = CurrentScope();
+        var tree = await Store.GetExecutionTreeAsync([scope.Write], executionId, cancellationToken).ConfigureAwait(false);
+        if (tree.Count == 0)
+        {
+            throw new ExecutionNotFoundException(executionId);
+        }
+
+        var procedure = await GetInAsync(scope, tree[0].ProcedureName, tree[0].Version, cancellationToken).ConfigureAwait(false);
+        var result = await new ProcedureReplayer(Store, Options, scope, executor, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
+        Log.ReplayResumed(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
+        return result;
+    }
+
+    /// <summary>Lists the replays that their process left unfinished: it ended, or has not spoken up in time. A host looks for them when it starts, and resumes them or tells of them.</summary>
+    /// <param name="limit">The most to return.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>The outermost executions of the scope that is written to, without their steps, latest first.</returns>
+    public async Task<IReadOnlyList<Execution>> ListInterruptedAsync(int limit = 100, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        var now = Time.GetUtcNow();
+        var running = await Store.ListExecutionsAsync([CurrentScope().Write], new ExecutionQuery { Outcome = ReplayOutcome.Running, OutermostOnly = true, Limit = int.MaxValue }, cancellationToken).ConfigureAwait(false);
+        return [.. running.Where(e => ReplayOwner.HasLeft(e, now)).Take(limit)];
+    }
+
     /// <summary>Reads an execution with its steps; <see langword="null"/> when the scope has none of that id.</summary>
     /// <param name="executionId">The execution.</param>
     /// <param name="cancellationToken">Cancels the call.</param>

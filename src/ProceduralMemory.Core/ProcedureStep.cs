@@ -39,6 +39,15 @@ public sealed record ProcedureStep
     /// <summary>What a replay does when this step fails.</summary>
     public FailurePolicy OnFailure { get; init; } = FailurePolicy.Stop;
 
+    /// <summary>How often and how the call is made again after an error that may pass; <see langword="null"/> for never.</summary>
+    public StepRetry? Retry { get; init; }
+
+    /// <summary>How long one call may take; <see langword="null"/> for as long as it takes.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>For a <see cref="StepKind.Procedure"/>, the version that is replayed; <see langword="null"/> for the active one.</summary>
+    public int? Version { get; init; }
+
     /// <summary>What the step does to the world.</summary>
     public StepEffect Effect { get; init; } = StepEffect.Unknown;
 
@@ -110,8 +119,24 @@ public enum FailurePolicy
     /// <summary>It stops, and hands back what is left.</summary>
     Stop,
 
-    /// <summary>It goes on with the steps that do not need this one's result.</summary>
+    /// <summary>It goes on with the steps that do not need this one's result. The replay has failed all the same.</summary>
     Continue,
+
+    /// <summary>The step counts as skipped, and so do those that need its result: it may well fail. The replay goes on and can complete.</summary>
+    Skip,
+}
+
+/// <summary>How a call is made again after an error that may pass: a broken connection, a service that is busy. A write is called again only where that does no harm.</summary>
+public sealed record StepRetry
+{
+    /// <summary>How many more calls are made at most, from 1 to 100.</summary>
+    public int MaxRetries { get; init; } = 3;
+
+    /// <summary>How long it waits before the first of them; before each further one twice as long, with some chance added.</summary>
+    public TimeSpan Delay { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>The longest that it waits before any of them.</summary>
+    public TimeSpan MaxDelay { get; init; } = TimeSpan.FromSeconds(30);
 }
 
 /// <summary>What a step does to the world. It is declared by the host, never learned.</summary>

@@ -268,6 +268,7 @@ internal sealed class ProcedureValidator
             }
 
             ExpectationOf(path, step.Expectation);
+            CallingOf(path, step);
             if (!ids.Add(step.Id))
             {
                 Add($"{path}.id", $"There is more than one step '{step.Id}'. Ids tell steps apart in expressions.");
@@ -280,6 +281,24 @@ internal sealed class ProcedureValidator
         }
 
         return result;
+    }
+
+    private void CallingOf(string path, ProcedureStep step)
+    {
+        foreach (var (member, fault) in Replay.ReplayPolicies.Faults(step.Retry, step.Timeout))
+        {
+            Add($"{path}.{member}", fault);
+        }
+
+        if (step.Kind is not StepKind.Function && (step.Retry is not null || step.Timeout is not null))
+        {
+            Add(path, "Only the call of a function has retry and timeout. Set them for the steps inside.");
+        }
+
+        if (step.Version is { } version && (step.Kind is not StepKind.Procedure || version < 1))
+        {
+            Add($"{path}.version", step.Kind is StepKind.Procedure ? $"{Invariant($"{version}")} is no version: they begin with 1." : "Only a step that replays a procedure names its version.");
+        }
     }
 
     private ProcedureStep Loop(string path, ProcedureStep step, HashSet<string> inputNames, HashSet<string> given, HashSet<string> ids, HashSet<string> visible, bool isLoop)

@@ -17,6 +17,9 @@ public enum StepStatus
 
     /// <summary>Left out: by request, or because it needs a result that is not there.</summary>
     Skipped,
+
+    /// <summary>Called, and whether it had its effect is not known: its call broke off, or its process died. A write is not called again unless that does no harm, or the host says that it was not done.</summary>
+    Unknown,
 }
 
 /// <summary>Why a step failed, in a form that can be stored.</summary>
@@ -41,6 +44,18 @@ public static class FailureTypes
 
     /// <summary>A filter of the host did not let the call through.</summary>
     public const string Refused = "refused";
+
+    /// <summary>The call broke off, and whether it had its effect is not known.</summary>
+    public const string OutcomeUnknown = "outcome_unknown";
+
+    /// <summary>The call took longer than its step allows.</summary>
+    public const string Timeout = "timeout";
+
+    /// <summary>The arguments or the result are larger than the limits allow.</summary>
+    public const string TooLarge = "too_large";
+
+    /// <summary>The replay took longer than <see cref="ProceduralMemoryOptions.MaxReplayDuration"/> allows.</summary>
+    public const string ReplayTimeout = "replay_timeout";
 
     /// <summary>A replayed procedure inside this one did not complete.</summary>
     public const string NestedProcedure = "nested_procedure";

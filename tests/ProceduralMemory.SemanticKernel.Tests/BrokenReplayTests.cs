@@ -293,7 +293,7 @@ public sealed class BrokenReplayTests
             b.Services.AddSingleton<ILoggerFactory>(log);
             b.Services.AddSingleton(FaultyStore.Around(
                 new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" }),
-                operation => operation == nameof(IProcedureStore.WriteExecutionStepAsync) && ++writes == 2 ? new ProcedureStoreException(StoreFault.Busy, "Busy.") : null));
+                operation => operation == nameof(IProcedureStore.WriteExecutionAsync) && ++writes == 2 ? new ProcedureStoreException(StoreFault.Busy, "Busy.") : null));
         });
         await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""));
 

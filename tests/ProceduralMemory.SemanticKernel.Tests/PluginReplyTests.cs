@@ -858,7 +858,7 @@ public sealed class PluginReplyTests
         var (fault, folder) = await FaultyStore.FaultWithPathAsync();
         using var log = new LogBook();
         var writes = 0;
-        await using var agent = await BrokenAgentAsync(log, operation => operation == nameof(IProcedureStore.WriteExecutionStepAsync) && ++writes == 3 ? fault : null, shop);
+        await using var agent = await BrokenAgentAsync(log, operation => operation == nameof(IProcedureStore.WriteExecutionAsync) && ++writes == 2 ? fault : null, shop);
         await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""), Given.Step("shop.get_order", """{"orderId":"W-2"}"""));
 
         AssertUnavailable(await agent.ModelCallsAsync(Replay, """{"name":"p"}"""), folder);

@@ -249,7 +249,7 @@ public sealed class TurnGateTests
                 }
             }
         };
-        var store = FaultyStore.Around(new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" }), o => o == nameof(IProcedureStore.WriteExecutionStepAsync) && ++writes == 3 ? fault : null);
+        var store = FaultyStore.Around(new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" }), o => o == nameof(IProcedureStore.WriteExecutionAsync) && ++writes == 3 ? fault : null);
         using var memory = new ProcedureMemory(new ProceduralMemoryOptions(), store);
         var kernel = Given.Kernel(memory, shop.Plugin());
         kernel.FunctionInvocationFilters.Add(gate);

@@ -149,6 +149,9 @@ internal static class StandingVersion
             ? step with
             {
                 OnFailure = earlier.OnFailure,
+                Retry = earlier.Retry,
+                Timeout = earlier.Timeout,
+                Version = earlier.Version,
                 Flags = earlier.Flags,
                 Notes = step.Notes ?? earlier.Notes,
                 Effect = step.Effect is StepEffect.Unknown ? earlier.Effect : step.Effect,

@@ -73,14 +73,23 @@ public interface IProcedureStore
     /// <exception cref="ProcedureConflictException">One of them is retired or has no active version, or together they have too many tags.</exception>
     Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, DateTimeOffset at, CancellationToken cancellationToken = default);
 
-    /// <summary>Writes down that an execution begins.</summary>
-    Task BeginExecutionAsync(Execution execution, CancellationToken cancellationToken = default);
+    /// <summary>
+    /// Writes a part of the journal of an execution: that it begins, steps before and after their calls, how it ended; and where that counts, adds it to the
+    /// statistics of its version and steps. All of the entry is written or nothing.
+    /// </summary>
+    /// <exception cref="ExecutionLostException">The claim is not in force any more: the execution was resumed elsewhere, or has ended.</exception>
+    Task WriteExecutionAsync(JournalEntry entry, CancellationToken cancellationToken = default);
 
-    /// <summary>Writes down a step of an execution: before its call, and again after it.</summary>
-    Task WriteExecutionStepAsync(Guid executionId, ExecutionStep step, CancellationToken cancellationToken = default);
+    /// <summary>Takes an execution over for a further attempt, in one compare-and-set: of several that try it with the same execution as they read it, one gets it.</summary>
+    /// <param name="execution">The outermost execution as it was read.</param>
+    /// <param name="owner">The process that takes it.</param>
+    /// <param name="leaseUntil">Up to when it says so (UTC).</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <returns>The claim; <see langword="null"/> when the execution has moved on since it was read, or has completed.</returns>
+    Task<ExecutionClaim?> ClaimExecutionAsync(Execution execution, string owner, DateTimeOffset leaseUntil, CancellationToken cancellationToken = default);
 
-    /// <summary>Writes down how an execution ended and, where it counts, adds it to the statistics of its version and steps in the same transaction.</summary>
-    Task EndExecutionAsync(EndedExecution execution, CancellationToken cancellationToken = default);
+    /// <summary>Reads an execution with the ones that it is part of and that are part of it, all with their steps, the outermost first; empty when the scopes hold none of that id.</summary>
+    Task<IReadOnlyList<Execution>> GetExecutionTreeAsync(IReadOnlyList<string> scopes, Guid executionId, CancellationToken cancellationToken = default);
 
     /// <summary>Reads an execution with its steps; <see langword="null"/> when the scopes hold none of that id.</summary>
     Task<Execution?> GetExecutionAsync(IReadOnlyList<string> scopes, Guid executionId, CancellationToken cancellationToken = default);
@@ -138,6 +147,36 @@ public sealed record NewVersion
     public required DateTimeOffset At { get; init; }
 }
 
+/// <summary>The right to write to an execution and to those that are part of it.</summary>
+/// <param name="RootId">The outermost execution.</param>
+/// <param name="Attempt">Its attempt. Whoever resumes it raises the number, and what was claimed with an earlier one is in force no more.</param>
+public sealed record ExecutionClaim(Guid RootId, int Attempt);
+
+/// <summary>What is written to the journal of an execution at once.</summary>
+public sealed record JournalEntry
+{
+    /// <summary>The right to write it.</summary>
+    public required ExecutionClaim Claim { get; init; }
+
+    /// <summary>The execution.</summary>
+    public required Guid ExecutionId { get; init; }
+
+    /// <summary>The execution itself, where this is its first entry.</summary>
+    public Execution? Begun { get; init; }
+
+    /// <summary>Whether an execution that had ended, and is part of one that was resumed, goes on.</summary>
+    public bool Reopened { get; init; }
+
+    /// <summary>Steps before their call or after it, or left out.</summary>
+    public IReadOnlyList<ExecutionStep> Steps { get; init; } = [];
+
+    /// <summary>How it ended, where this is its last entry.</summary>
+    public EndedExecution? Ended { get; init; }
+
+    /// <summary>Up to when its process says that it runs the outermost execution (UTC); <see langword="null"/> leaves what was said.</summary>
+    public DateTimeOffset? LeaseUntil { get; init; }
+}
+
 /// <summary>How an execution ended.</summary>
 /// <param name="ExecutionId">The execution.</param>
 /// <param name="ProcedureId">The procedure that ran.</param>
@@ -145,7 +184,7 @@ public sealed record NewVersion
 /// <param name="Outcome">How it ended.</param>
 /// <param name="Message">Why, in a sentence.</param>
 /// <param name="EndedAt">When (UTC).</param>
-/// <param name="Duration">How long it took.</param>
+/// <param name="Duration">How long this attempt took.</param>
 /// <param name="Verdict">What it says of the procedure; <see langword="null"/> when it does not count.</param>
 /// <param name="Steps">The steps that ran, for the statistics; empty when it does not count.</param>
 public sealed record EndedExecution(
@@ -173,6 +212,9 @@ public sealed record ExecutionQuery
 
     /// <summary>Those that ended so only.</summary>
     public ReplayOutcome? Outcome { get; init; }
+
+    /// <summary>Those that are part of no other only.</summary>
+    public bool OutermostOnly { get; init; }
 
     /// <summary>Those that began at or after this time (UTC) only.</summary>
     public DateTimeOffset? Since { get; init; }

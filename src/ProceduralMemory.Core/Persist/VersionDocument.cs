@@ -4,13 +4,16 @@ namespace ProceduralMemory.Persist;
 internal sealed record VersionDocument
 {
     /// <summary>Raised when a reader of the number before could misread the document.</summary>
-    public const int CurrentFormat = 3;
+    public const int CurrentFormat = 4;
 
     public int Format { get; init; } = CurrentFormat;
 
     public IReadOnlyList<ProcedureInput> Inputs { get; init; } = [];
 
     public required IReadOnlyList<ProcedureStep> Steps { get; init; }
+
+    /// <summary>The procedure that undoes what this one does.</summary>
+    public string? Undo { get; init; }
 
     /// <summary>Why the arguments have the sources that they have.</summary>
     public IReadOnlyList<ArgumentSource> Sources { get; init; } = [];
@@ -35,4 +38,6 @@ internal sealed record ExportDocument
     public IReadOnlyList<ProcedureInput> Inputs { get; init; } = [];
 
     public required IReadOnlyList<ProcedureStep> Steps { get; init; }
+
+    public string? Undo { get; init; }
 }

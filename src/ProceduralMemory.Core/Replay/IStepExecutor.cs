@@ -98,6 +98,21 @@ public sealed record StepCallResult
 
     /// <summary>Whether a gate of the host asks that nothing more be called after this.</summary>
     public bool StopRequested { get; init; }
+
+    /// <summary>Whether the failure may pass, so that the same call may well succeed later: a broken connection, a service that is busy.</summary>
+    public bool MayPass { get; init; }
+
+    /// <summary>Whether the call may have had its effect although it failed: it broke off, and nobody has said what became of it.</summary>
+    public bool IsOutcomeUnknown { get; init; }
+
+    /// <summary>A failure as an exception tells it.</summary>
+    /// <param name="exception">What the call raised.</param>
+    public static StepCallResult Of(Exception exception)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        var fault = CallFault.Of(exception);
+        return new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message), MayPass = fault.MayPass, IsOutcomeUnknown = fault.IsOutcomeUnknown };
+    }
 }
 
 /// <summary>What stands in the way of a replay before it has begun.</summary>
@@ -145,6 +160,15 @@ public static class ReplayProblemCodes
 
     /// <summary>A function does not take an argument of that name, or needs one that is not given.</summary>
     public const string ParameterMismatch = "parameter_mismatch";
+
+    /// <summary>The execution cannot be resumed: it has completed, another process runs it, or its journal does not hold what is needed.</summary>
+    public const string NotResumable = "not_resumable";
+
+    /// <summary>Whether a step that writes had its effect is not known.</summary>
+    public const string OutcomeUnknown = "outcome_unknown";
+
+    /// <summary>A step needs a value that was too secret or too large to be kept, from a step that cannot be repeated.</summary>
+    public const string RedactedResult = "redacted_result";
 
     /// <summary>The host does not allow a function to be replayed.</summary>
     public const string NotAllowed = "not_allowed";

@@ -23,7 +23,72 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
                 $"'{procedure.Name}' was given at version {procedure.Version.Number}, and version {wanted} is {(request.Version is null ? "the active one" : "asked for")}. To replay version {procedure.Version.Number}, ask for it by its number, or activate it.")));
         }
 
-        var plan = await ReplayPlan.CreateAsync(procedure, request.Skip, scope.Read, store, options, problems, cancellationToken).ConfigureAwait(false);
+        var look = await LookAsync(procedure, request, begun: null, problems, cancellationToken).ConfigureAwait(false);
+        if (problems.Count > 0)
+        {
+            return Refused(procedure, problems, "was not started, and nothing was called");
+        }
+
+        var context = new ReplayContext(store, options, executor, logger, scope.Write, request);
+        var result = await RunAsync(context, look, request, past: null, cancellationToken).ConfigureAwait(false);
+        var undeclared = InputBinder.Undeclared(procedure.Version.Inputs, request.Inputs);
+        return undeclared.Count == 0
+            ? result
+            : result with { Message = $"{result.Message} You gave {InputBinder.Quoted(undeclared)}, which it does not declare: that was ignored." };
+    }
+
+    /// <summary>Goes on with an execution that stopped, or whose process died.</summary>
+    public async Task<ReplayResult> ResumeAsync(IReadOnlyList<Execution> tree, Procedure procedure, ResumeRequest resume, CancellationToken cancellationToken)
+    {
+        var root = tree[0];
+        var problems = new List<ReplayProblem>();
+        if (WhyNotResumable(root) is { } why)
+        {
+            return Refused(procedure, [new ReplayProblem(ReplayProblemCodes.NotResumable, null, why)], "was not resumed") with { ExecutionId = root.Id };
+        }
+
+        var past = new ReplayPast(tree, resume);
+        var request = ReplaySettings.Restore(root, resume);
+        LookAtResume(procedure, resume, problems);
+        var look = await LookAsync(procedure, request, past.Versions, problems, cancellationToken).ConfigureAwait(false);
+        if (problems.Count > 0)
+        {
+            return Refused(procedure, problems, "was not resumed, and nothing was called") with { ExecutionId = root.Id };
+        }
+
+        var claim = await store.ClaimExecutionAsync(root, ReplayOwner.Current, options.TimeProvider.GetUtcNow() + options.ReplayLease, cancellationToken).ConfigureAwait(false);
+        if (claim is null)
+        {
+            return Refused(procedure, [new ReplayProblem(ReplayProblemCodes.NotResumable, null, $"Execution {root.Id:D} was resumed elsewhere in this moment. Read how it stands with GetExecutionAsync.")], "was not resumed") with { ExecutionId = root.Id };
+        }
+
+        var context = new ReplayContext(store, options, executor, logger, root.Scope, request) { Claim = claim, Past = past };
+        context.NextLease();
+        return await RunAsync(context, look, request, root, cancellationToken).ConfigureAwait(false);
+    }
+
+    private string? WhyNotResumable(Execution execution) => execution switch
+    {
+        { Outcome: ReplayOutcome.Completed } => $"Execution {execution.Id:D} has completed: there is nothing left to do. Its results are in its steps.",
+        { Settings: null } => $"Execution {execution.Id:D} was written by an earlier version of this library, which did not keep what resuming needs. Look at its steps, and do the rest by hand.",
+        { Outcome: ReplayOutcome.Running } when !ReplayOwner.HasLeft(execution, options.TimeProvider.GetUtcNow()) => $"Execution {execution.Id:D} is being run. Wait for it to end; if its process dies, it can be resumed at once on the same machine, and on another after {execution.LeaseUntil:u}.",
+        _ => null,
+    };
+
+    private static void LookAtResume(Procedure procedure, ResumeRequest resume, List<ReplayProblem> problems)
+    {
+        // Of a step inside another one the outer one is looked at: what stands in it is known only when it is come to.
+        var steps = procedure.Version.Steps.SelectMany(s => s.WithInner()).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
+        foreach (var named in resume.Results.Keys.Concat(resume.Repeat).Concat(resume.Skip).Distinct(StringComparer.Ordinal).Where(n => !steps.Contains(n.Split('/', '[')[0])))
+        {
+            problems.Add(new ReplayProblem(ReplayProblemCodes.UnknownStep, null, $"'{procedure.Name}' has no step {InputBinder.Quoted([named])}. Its steps are: {string.Join(", ", procedure.Version.Steps.Select(s => s.Id))}."));
+        }
+    }
+
+    private async Task<Look> LookAsync(Procedure procedure, ReplayRequest request, IReadOnlyDictionary<string, int>? begun, List<ReplayProblem> problems, CancellationToken cancellationToken)
+    {
+        ReplayPolicies.Check(request.Policies, procedure, problems);
+        var plan = await ReplayPlan.CreateAsync(procedure, request.Skip, scope.Read, store, options, begun, problems, cancellationToken).ConfigureAwait(false);
         var inputs = InputBinder.Bind(procedure.Name, procedure.Version.Inputs, request.Inputs, options, request.ConfirmConstants, problems);
         if (plan.CallCount <= options.MaxReplayCalls)
         {
@@ -31,24 +96,42 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             problems.AddRange(await executor.CheckAsync(calls, cancellationToken).ConfigureAwait(false));
         }
 
-        if (problems.Count > 0)
-        {
-            return new ReplayResult
-            {
-                ProcedureName = procedure.Name,
-                Version = procedure.Version.Number,
-                Outcome = ReplayOutcome.Refused,
-                Message = $"'{procedure.Name}' was not started, and nothing was called. {string.Join(" ", problems.Select(p => p.Message))}",
-                Problems = problems,
-                Steps = [.. procedure.Version.Steps.Select(ReplayRun.Pending)],
-            };
-        }
-
-        var context = new ReplayContext(store, options, executor, logger, scope.Write, request);
-        var result = await new ReplayRun(context, plan, RunFrame.Of(procedure.Version, inputs, request.Inputs)).ExecuteAsync(cancellationToken).ConfigureAwait(false);
-        var undeclared = InputBinder.Undeclared(procedure.Version.Inputs, request.Inputs);
-        return undeclared.Count == 0
-            ? result
-            : result with { Message = $"{result.Message} You gave {InputBinder.Quoted(undeclared)}, which it does not declare: that was ignored." };
+        return new Look(plan, inputs);
     }
+
+    private async Task<ReplayResult> RunAsync(ReplayContext context, Look look, ReplayRequest request, Execution? past, CancellationToken cancellationToken)
+    {
+        var procedure = look.Plan.Procedure;
+        using var limit = new CancellationTokenSource(options.MaxReplayDuration, options.TimeProvider);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        var lease = new ReplayLease(context);
+        await using var _ = lease.ConfigureAwait(false);
+        var run = new ReplayRun(context, look.Plan, RunFrame.Of(procedure.Version, look.Inputs, request.Inputs), past);
+        try
+        {
+            return await run.ExecuteAsync(both.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested && limit.IsCancellationRequested)
+        {
+            return run.Cancelled(string.Create(CultureInfo.InvariantCulture, $"'{procedure.Name}' took longer than {nameof(options.MaxReplayDuration)} ({options.MaxReplayDuration:c}) allows, and was cancelled. What is done stays done; it can be resumed."));
+        }
+        catch (OperationCanceledException exception) when (cancellationToken.IsCancellationRequested)
+        {
+            // The caller knows its own token, and not the one that both cancel.
+            throw new OperationCanceledException(exception.Message, exception, cancellationToken);
+        }
+    }
+
+    private static ReplayResult Refused(Procedure procedure, IReadOnlyList<ReplayProblem> problems, string what) => new()
+    {
+        ProcedureName = procedure.Name,
+        Version = procedure.Version.Number,
+        Outcome = ReplayOutcome.Refused,
+        Message = $"'{procedure.Name}' {what}. {string.Join(" ", problems.Select(p => p.Message))}",
+        Problems = problems,
+        Steps = [.. procedure.Version.Steps.Select(ReplayRun.Pending)],
+    };
+
+    /// <summary>What is known of a replay before it begins.</summary>
+    private sealed record Look(ReplayPlan Plan, IReadOnlyDictionary<string, System.Text.Json.JsonElement> Inputs);
 }

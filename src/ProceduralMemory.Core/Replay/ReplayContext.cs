@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using ProceduralMemory.Capture;
@@ -8,6 +9,8 @@ namespace ProceduralMemory.Replay;
 /// <summary>What the whole tree of runs of one replay has in common.</summary>
 internal sealed class ReplayContext(IProcedureStore store, ProceduralMemoryOptions options, IStepExecutor executor, ILogger logger, string writeScope, ReplayRequest request)
 {
+    private long _leaseUntilTicks;
+
     public IProcedureStore Store { get; } = store;
 
     public ProceduralMemoryOptions Options { get; } = options;
@@ -20,10 +23,27 @@ internal sealed class ReplayContext(IProcedureStore store, ProceduralMemoryOptio
 
     public ReplayRequest Request { get; } = request;
 
+    /// <summary>The right to write to the journal.</summary>
+    public ExecutionClaim Claim { get; init; } = new(Guid.CreateVersion7(options.TimeProvider.GetUtcNow()), 1);
+
+    /// <summary>What was written before, where the replay is resumed.</summary>
+    public ReplayPast? Past { get; init; }
+
     /// <summary>One for the whole tree: a secret stays one in the procedures that are replayed inside.</summary>
     public ValueCapture Capture { get; } = new(options);
 
     public TimeProvider Time => Options.TimeProvider;
+
+    /// <summary>Up to when this process says that it runs the replay, from now.</summary>
+    public DateTimeOffset NextLease()
+    {
+        var until = Time.GetUtcNow() + Options.ReplayLease;
+        Volatile.Write(ref _leaseUntilTicks, until.UtcTicks);
+        return until;
+    }
+
+    /// <summary>The same where it is time to say so again, so that not every entry does.</summary>
+    public DateTimeOffset? LeaseIfDue() => Volatile.Read(ref _leaseUntilTicks) - Time.GetUtcNow().UtcTicks < Options.ReplayLease.Ticks * 2 / 3 ? NextLease() : null;
 }
 
 /// <summary>What one run knows when it begins.</summary>
@@ -34,8 +54,11 @@ internal sealed class ReplayContext(IProcedureStore store, ProceduralMemoryOptio
 internal sealed record RunFrame(
     IReadOnlyList<ProcedureStep> Steps, IReadOnlyDictionary<string, JsonElement> Inputs, HashSet<string> SecretInputs, HashSet<string> ConfirmedConstants)
 {
-    /// <summary>The execution that it is a part of, and the step there.</summary>
-    public (Guid Id, string StepId)? Parent { get; init; }
+    /// <summary>The execution that it is a part of, the step there, and in a loop the place of the element.</summary>
+    public (Guid Id, string StepId, int Index)? Parent { get; init; }
+
+    /// <summary>The steps that it stands in, each with a slash after it.</summary>
+    public string Path { get; init; } = "";
 
     /// <summary>Whether it is inside a procedure that is replayed inside: skipping and adapting by step id are for the outermost one.</summary>
     public bool IsInside { get; init; }
@@ -60,10 +83,11 @@ internal sealed record RunFrame(
         version.Inputs.Where(i => i.Unconfirmed && !given.ContainsKey(i.Name)).Select(i => i.Name).ToHashSet(StringComparer.Ordinal));
 
     /// <summary>The steps of a loop for one element.</summary>
-    public RunFrame ForElement(ProcedureStep loop, JsonElement item, TemplateResolver around, Guid execution) => this with
+    public RunFrame ForElement(ProcedureStep loop, int index, JsonElement item, TemplateResolver around, Guid execution) => this with
     {
         Steps = loop.Steps,
-        Parent = (execution, loop.Id),
+        Parent = (execution, loop.Id, index),
+        Path = string.Create(CultureInfo.InvariantCulture, $"{Path}{loop.Id}[{index}]/"),
         Around = around,
         Item = item,
         IsItemSecret = loop.References().OfType<InputReference>().Any(r => SecretInputs.Contains(r.Name)),

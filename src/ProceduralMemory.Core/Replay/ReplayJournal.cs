@@ -5,60 +5,58 @@ using ProceduralMemory.Persist;
 namespace ProceduralMemory.Replay;
 
 /// <summary>Writes down one run: that it begins, each step before and after its call, and how it ended. Secrets are taken out here.</summary>
-internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, RunFrame frame)
+/// <remarks>
+/// What has ended is written together with what is begun next, in one commit: nothing is called before the entry that says so is durable, and of what was
+/// called nothing is acknowledged before its outcome is.
+/// </remarks>
+internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, RunFrame frame, Execution? past)
 {
     private readonly ValueCapture _capture = context.Capture;
+    private Execution? _begun;
+    private bool _reopened;
 
     /// <summary>The execution.</summary>
-    public Guid Id { get; } = Guid.CreateVersion7(context.Time.GetUtcNow());
+    public Guid Id { get; } = past?.Id ?? (frame.Parent is null ? context.Claim.RootId : Guid.CreateVersion7(context.Time.GetUtcNow()));
 
-    public Task BeginAsync(CancellationToken cancellationToken)
+    /// <summary>Begins; it is written with the first entry.</summary>
+    public void Begin()
     {
         // First, since it learns which values are secret: the request may name them.
         var inputs = CaptureInputs();
-        return context.Store.BeginExecutionAsync(
-            new Execution
-            {
-                Id = Id,
-                Scope = context.WriteScope,
-                ProcedureId = procedure.Id,
-                ProcedureName = procedure.Name,
-                Version = procedure.Version.Number,
-                ParentId = frame.Parent?.Id,
-                ParentStep = frame.Parent?.StepId,
-                Outcome = ReplayOutcome.Running,
-                Request = context.Request.Request is { } request ? _capture.Text(request) : null,
-                Inputs = inputs,
-                StartedAt = context.Time.GetUtcNow(),
-            },
-            cancellationToken);
+        if (past is not null)
+        {
+            // The outermost one was reopened when it was claimed.
+            _reopened = frame.Parent is not null;
+            return;
+        }
+
+        _begun = new Execution
+        {
+            Id = Id,
+            Scope = context.WriteScope,
+            ProcedureId = procedure.Id,
+            ProcedureName = procedure.Name,
+            Version = procedure.Version.Number,
+            ParentId = frame.Parent?.Id,
+            ParentStep = frame.Parent?.StepId,
+            ParentIndex = frame.Parent?.Index ?? 0,
+            RootId = context.Claim.RootId,
+            Owner = frame.Parent is null ? ReplayOwner.Current : null,
+            LeaseUntil = frame.Parent is null ? context.NextLease() : null,
+            Settings = frame.Parent is null ? ReplaySettings.Capture(context.Request, procedure.Version, _capture) : null,
+            Outcome = ReplayOutcome.Running,
+            Request = context.Request.Request is { } request ? _capture.Text(request) : null,
+            Inputs = inputs,
+            StartedAt = context.Time.GetUtcNow(),
+        };
     }
 
-    public Task WriteStepAsync(int ordinal, StepOutcome outcome, DateTimeOffset? startedAt, JsonElement? arguments, TimeSpan? duration, CancellationToken cancellationToken)
-    {
-        var omitted = outcome.Omitted;
-        var kept = outcome.Result is { } result ? _capture.Result(outcome.Action, result, out omitted) : null;
-        return context.Store.WriteExecutionStepAsync(
-            Id,
-            new ExecutionStep
-            {
-                Ordinal = ordinal,
-                StepId = outcome.StepId,
-                Action = outcome.Action,
-                Status = outcome.Status,
-                Arguments = arguments,
-                Result = kept,
-                Omitted = omitted,
-                Match = outcome.Match,
-                Failure = _capture.Failure(outcome.Failure),
-                StartedAt = startedAt,
-                Duration = duration,
-            },
-            cancellationToken);
-    }
+    /// <summary>Writes down steps.</summary>
+    public Task WriteAsync(IReadOnlyList<JournalledStep> steps, CancellationToken cancellationToken) => WriteAsync(steps, ended: null, cancellationToken);
 
     /// <summary>Writes down how it ended. The loops of a procedure are counted with the procedure.</summary>
-    public Task EndAsync(ReplayOutcome outcome, string message, TimeSpan duration, ExecutionVerdict? verdict, IReadOnlyList<StepOutcome> steps) => context.Store.EndExecutionAsync(
+    public Task EndAsync(IReadOnlyList<JournalledStep> last, ReplayOutcome outcome, string message, TimeSpan duration, ExecutionVerdict? verdict, IReadOnlyList<StepOutcome> steps) => WriteAsync(
+        last,
         new EndedExecution(
             Id,
             procedure.Id,
@@ -78,6 +76,48 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
             ? arguments
             : Masked(arguments.EnumerateObject().Select(a => (a.Name, a.Value)), name => step.Arguments.TryGetProperty(name, out var template) && frame.IsMadeOfSecret(template));
         return _capture.Arguments(step.Action, masked, out _);
+    }
+
+    private async Task WriteAsync(IReadOnlyList<JournalledStep> steps, EndedExecution? ended, CancellationToken cancellationToken)
+    {
+        var entry = new JournalEntry
+        {
+            Claim = context.Claim,
+            ExecutionId = Id,
+            Begun = _begun,
+            Reopened = _reopened,
+            Steps = [.. steps.Select(Row)],
+            Ended = ended,
+            LeaseUntil = context.LeaseIfDue(),
+        };
+        await context.Store.WriteExecutionAsync(entry, cancellationToken).ConfigureAwait(false);
+        (_begun, _reopened) = (null, false);
+    }
+
+    private ExecutionStep Row(JournalledStep step)
+    {
+        var outcome = step.Outcome;
+        var omitted = outcome.Omitted;
+        var kept = outcome.Result is { } result ? _capture.Result(outcome.Action, result, out omitted) : null;
+        return new ExecutionStep
+        {
+            Ordinal = step.Ordinal,
+            StepId = outcome.StepId,
+            Action = outcome.Action,
+            Status = outcome.Status,
+            Effect = outcome.Effect,
+            Attempts = outcome.Attempts,
+            IdempotencyKey = outcome.IdempotencyKey,
+            Repaired = outcome.Repaired,
+            RepairTraceId = outcome.Repaired ? context.Past?.Request.RepairTraceId : null,
+            Arguments = step.Arguments,
+            Result = kept,
+            Omitted = omitted,
+            Match = outcome.Match,
+            Failure = _capture.Failure(outcome.Failure),
+            StartedAt = step.StartedAt,
+            Duration = step.StartedAt is null || outcome.Status is StepStatus.Running ? null : outcome.Duration,
+        };
     }
 
     private static IEnumerable<StepOutcome> Ran(IEnumerable<StepOutcome> steps) => steps
@@ -113,3 +153,10 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
         writer.WriteEndObject();
     });
 }
+
+/// <summary>A step as it is to be written down.</summary>
+/// <param name="Ordinal">Its place.</param>
+/// <param name="Outcome">How far it got.</param>
+/// <param name="StartedAt">When it began; <see langword="null"/> when it was not called.</param>
+/// <param name="Arguments">What it was called with, secrets taken out.</param>
+internal readonly record struct JournalledStep(int Ordinal, StepOutcome Outcome, DateTimeOffset? StartedAt, JsonElement? Arguments);

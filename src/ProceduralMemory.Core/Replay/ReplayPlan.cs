@@ -31,13 +31,14 @@ internal sealed class ReplayPlan
     /// <param name="scopes">Where the others are looked for, nearest first.</param>
     /// <param name="store">Where they are kept.</param>
     /// <param name="options">How deep and how long a plan may be.</param>
+    /// <param name="begun">The versions of the procedures inside that a replay which is resumed has begun, by name: it goes on with these.</param>
     /// <param name="problems">Takes what stands in the way. A plan with problems is not to be run.</param>
     /// <param name="cancellationToken">Cancels the loading.</param>
     public static async Task<ReplayPlan> CreateAsync(
-        Procedure procedure, IReadOnlyCollection<string> skip, IReadOnlyList<string> scopes, IProcedureStore store, ProceduralMemoryOptions options, List<ReplayProblem> problems, CancellationToken cancellationToken)
+        Procedure procedure, IReadOnlyCollection<string> skip, IReadOnlyList<string> scopes, IProcedureStore store, ProceduralMemoryOptions options, IReadOnlyDictionary<string, int>? begun, List<ReplayProblem> problems, CancellationToken cancellationToken)
     {
-        var loaded = new Dictionary<string, Procedure?>(StringComparer.Ordinal);
-        var plans = new Dictionary<Guid, ReplayPlan>();
+        var loaded = new Dictionary<(string, int?), Procedure?>();
+        var plans = new Dictionary<(Guid, int), ReplayPlan>();
         var plan = await BuildAsync(procedure, [], "").ConfigureAwait(false);
         if (plan.CallCount > options.MaxReplayCalls)
         {
@@ -54,27 +55,30 @@ internal sealed class ReplayPlan
             foreach (var step in steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is StepKind.Procedure))
             {
                 var stepPath = path + step.Id;
-                var inner = await LoadAsync(step.Action).ConfigureAwait(false);
-                if (inner is not { CanBeReplayed: true })
+                var version = begun is not null && begun.TryGetValue(step.Action, out var known) ? known : step.Version;
+                var inner = await LoadAsync(step.Action, version).ConfigureAwait(false);
+                if (inner is null || (version is null ? !inner.CanBeReplayed : inner.IsRetired))
                 {
                     problems.Add(new ReplayProblem(ReplayProblemCodes.NestedProcedure, stepPath, inner is null
-                        ? $"Step '{stepPath}' replays the procedure '{step.Action}', which does not exist. Record or import it, or skip the step."
+                        ? version is { } pinned
+                            ? string.Create(CultureInfo.InvariantCulture, $"Step '{stepPath}' replays version {pinned} of the procedure '{step.Action}', which does not exist. Store the step with another version or without one, or skip it.")
+                            : $"Step '{stepPath}' replays the procedure '{step.Action}', which does not exist. Record or import it, or skip the step."
                         : $"Step '{stepPath}' replays the procedure '{inner.Name}', which {(inner.IsRetired ? "is retired: it was merged into another one" : "has no active version")}. Activate a version of it, store the step anew, or skip it."));
                 }
                 else if (chain.Exists(p => p.Id == inner.Id))
                 {
                     problems.Add(new ReplayProblem(ReplayProblemCodes.ProcedureCycle, stepPath, $"Procedures replay each other in a circle: {string.Join(" → ", chain.Select(p => p.Name).Append(inner.Name))}. Change one of them, or skip step '{stepPath}'."));
                 }
-                else if (chain.Count + (plans.GetValueOrDefault(inner.Id)?.Height ?? 1) > options.MaxProcedureDepth)
+                else if (chain.Count + (plans.GetValueOrDefault((inner.Id, inner.Version.Number))?.Height ?? 1) > options.MaxProcedureDepth)
                 {
                     problems.Add(new ReplayProblem(ReplayProblemCodes.ProcedureCycle, stepPath, string.Create(CultureInfo.InvariantCulture, $"Procedures replay procedures deeper than {nameof(options.MaxProcedureDepth)} ({options.MaxProcedureDepth}) allows: {string.Join(" → ", chain.Select(p => p.Name).Append(inner.Name))}.")));
                 }
                 else
                 {
                     // What a plan holds does not depend on what it stands in, unless there is a problem, and then none is run.
-                    if (!plans.TryGetValue(inner.Id, out var plan))
+                    if (!plans.TryGetValue((inner.Id, inner.Version.Number), out var plan))
                     {
-                        plan = plans[inner.Id] = await BuildAsync(inner, chain, stepPath + "/").ConfigureAwait(false);
+                        plan = plans[(inner.Id, inner.Version.Number)] = await BuildAsync(inner, chain, stepPath + "/").ConfigureAwait(false);
                     }
 
                     nested[step.Id] = plan;
@@ -84,11 +88,11 @@ internal sealed class ReplayPlan
             return new ReplayPlan(current, steps, nested);
         }
 
-        async Task<Procedure?> LoadAsync(string name)
+        async Task<Procedure?> LoadAsync(string name, int? version)
         {
-            if (!loaded.TryGetValue(name, out var found))
+            if (!loaded.TryGetValue((name, version), out var found))
             {
-                found = loaded[name] = await store.GetProcedureAsync(scopes, name, version: null, cancellationToken).ConfigureAwait(false);
+                found = loaded[(name, version)] = await store.GetProcedureAsync(scopes, name, version, cancellationToken).ConfigureAwait(false);
             }
 
             return found;

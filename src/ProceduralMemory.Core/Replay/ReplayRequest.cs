@@ -29,6 +29,9 @@ public sealed record ReplayRequest
     /// <summary>The version to replay; <see langword="null"/> for the active one.</summary>
     public int? Version { get; init; }
 
+    /// <summary>What is done when a step fails, by step id, in place of what the step itself says. A step id is that of the procedure that is asked for.</summary>
+    public IReadOnlyDictionary<string, StepPolicy> Policies { get; init; } = new Dictionary<string, StepPolicy>();
+
     /// <summary>The user's request that led to the replay; it is kept with the execution, redacted.</summary>
     public string? Request { get; init; }
 
@@ -52,6 +55,19 @@ public sealed record ReplayRequest
 
     private static JsonElement? ObjectAt(IReadOnlyDictionary<string, JsonElement> overrides, string key) =>
         overrides.TryGetValue(key, out var value) && value.ValueKind is JsonValueKind.Object ? value : null;
+}
+
+/// <summary>How a step is called, and what is done when it fails. What is <see langword="null"/> stays as the step itself has it.</summary>
+public sealed record StepPolicy
+{
+    /// <summary>What the replay does when it fails.</summary>
+    public FailurePolicy? OnFailure { get; init; }
+
+    /// <summary>How its call is made again after an error that may pass.</summary>
+    public StepRetry? Retry { get; init; }
+
+    /// <summary>How long one call may take.</summary>
+    public TimeSpan? Timeout { get; init; }
 }
 
 /// <summary>What a step is called with in place of its templates. What is given for the step goes before what is given for its action.</summary>

@@ -25,7 +25,13 @@ public sealed record ReplayResult
     /// <summary>What it says of the procedure; <see langword="null"/> when it does not count.</summary>
     public ExecutionVerdict? Verdict { get; init; }
 
-    /// <summary>What stood in the way before the first step.</summary>
+    /// <summary>Whether the execution can be resumed with <see cref="ProcedureMemory.ResumeAsync"/>: it has begun, and is not completed.</summary>
+    public bool CanResume => ExecutionId is not null && Outcome is not (ReplayOutcome.Completed or ReplayOutcome.Running);
+
+    /// <summary>The procedure that undoes what this one does, where it names one and something is done. Nothing undoes by itself.</summary>
+    public string? Undo { get; init; }
+
+    /// <summary>What stood in the way before the first step; or, where it waits, what it waits for.</summary>
     public IReadOnlyList<ReplayProblem> Problems { get; init; } = [];
 
     /// <summary>Every step in order: done, failed, skipped, or still <see cref="StepStatus.Pending"/>, which is what is left to do.</summary>
@@ -83,6 +89,21 @@ public sealed record StepOutcome
 
     /// <summary>How far it got.</summary>
     public required StepStatus Status { get; init; }
+
+    /// <summary>How often it was called.</summary>
+    public int Attempts { get; init; }
+
+    /// <summary>The key that its calls carried; <see langword="null"/> when it was not called.</summary>
+    public string? IdempotencyKey { get; init; }
+
+    /// <summary>Whether it was done by other means than its own call, and its result told when the execution was resumed.</summary>
+    public bool Repaired { get; init; }
+
+    /// <summary>What it does to the world, as the host declares it today.</summary>
+    public StepEffect Effect { get; init; }
+
+    /// <summary>Of a step that is left, what it is to be called with as far as that is known: an expression stands where a result is missing, and a marker for what is secret.</summary>
+    public JsonElement? Left { get; init; }
 
     /// <summary>The arguments it was called with, as they were sent; <see langword="null"/> when it was not called.</summary>
     public JsonElement? Arguments { get; init; }

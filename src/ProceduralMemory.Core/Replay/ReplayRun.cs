@@ -1,92 +1,266 @@
 using System.Globalization;
-using System.Runtime.ExceptionServices;
 using System.Text.Json;
-using ProceduralMemory.Persist;
 
 namespace ProceduralMemory.Replay;
 
 /// <summary>One execution of the steps of a procedure. A procedure that is replayed inside is a run of its own, and so is a loop for each element of its list.</summary>
-internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame frame)
+/// <remarks>
+/// It goes in rounds: what may begin is begun, and what has ended is written down, in one entry of the journal that is durable before the calls that it announces are
+/// made; then the first call that ends is waited for.
+/// </remarks>
+internal sealed partial class ReplayRun
 {
-    private readonly ReplayRequest _request = context.Request;
-    private readonly ReplayJournal _journal = new(context, plan.Procedure, frame);
-    private readonly IReadOnlyList<ProcedureStep> _steps = frame.Steps;
-    private readonly StepOutcome[] _outcomes = [.. frame.Steps.Select(Pending)];
-    private readonly TemplateResolver _resolver = new(frame.Inputs, frame.Item, frame.Around, frame.ConfirmedConstants);
+    private readonly ReplayContext _context;
+    private readonly ReplayPlan _plan;
+    private readonly RunFrame _frame;
+    private readonly Execution? _past;
+    private readonly ReplayRequest _request;
+    private readonly ReplayJournal _journal;
+    private readonly IReadOnlyList<ProcedureStep> _steps;
+    private readonly StepOutcome[] _outcomes;
+    private readonly StepStart?[] _starts;
+    private readonly TemplateResolver _resolver;
+    private readonly StepGraph _graph;
+
+    // The places of the steps that have ended, and are not written down yet.
+    private readonly List<int> _ended = [];
+
+    public ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame frame, Execution? past)
+    {
+        (_context, _plan, _frame, _past) = (context, plan, frame, past);
+        _request = context.Request;
+        _journal = new ReplayJournal(context, plan.Procedure, frame, past);
+        _steps = frame.Steps;
+        _resolver = new TemplateResolver(frame.Inputs, frame.Item, frame.Around, frame.ConfirmedConstants);
+        _graph = new StepGraph(_steps, context.Options, s => TemplateResolver.NeededSteps(s, Adapted(s)), EffectOf);
+        _outcomes = [.. _steps.Select(s => Pending(s) with { Effect = EffectOf(s) })];
+        _starts = new StepStart?[_steps.Count];
+    }
 
     /// <summary>Whether a gate of the host asked that nothing more be called.</summary>
     public bool StopRequested { get; private set; }
 
     public static StepOutcome Pending(ProcedureStep step) => new() { StepId = step.Id, Action = step.Action, Status = StepStatus.Pending };
 
+    /// <summary>How it stands, where it was cancelled.</summary>
+    public ReplayResult Cancelled(string message) => Result(ReplayOutcome.Cancelled, message, verdict: null, TimeSpan.Zero, []);
+
     public async Task<ReplayResult> ExecuteAsync(CancellationToken cancellationToken)
     {
-        var started = context.Time.GetTimestamp();
-        await _journal.BeginAsync(cancellationToken).ConfigureAwait(false);
+        var started = _context.Time.GetTimestamp();
+        using var activity = ReplayTelemetry.StartReplay(_plan.Procedure, _journal.Id, _frame.Parent is null);
+        _journal.Begin();
         try
         {
-            var (outcome, message) = await RunStepsAsync(cancellationToken).ConfigureAwait(false);
-            return await EndAsync(outcome, message, context.Time.GetElapsedTime(started)).ConfigureAwait(false);
+            var problems = Restore();
+            if (_past is { Outcome: ReplayOutcome.Completed })
+            {
+                return Result(ReplayOutcome.Completed, _past.Message ?? "", verdict: null, TimeSpan.Zero, problems);
+            }
+
+            var end = problems.Count > 0
+                ? new RunEnd(ReplayOutcome.Waiting, $"'{_plan.Procedure.Name}' waits. {string.Join(" ", problems.Select(p => p.Message))}", problems)
+                : await RunStepsAsync(cancellationToken).ConfigureAwait(false);
+            return await EndAsync(end, _context.Time.GetElapsedTime(started), activity).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            await EndAsync(ReplayOutcome.Cancelled, "The replay was cancelled.", context.Time.GetElapsedTime(started)).ConfigureAwait(false);
+            await EndAsync(new RunEnd(ReplayOutcome.Cancelled, "The replay was cancelled.", []), _context.Time.GetElapsedTime(started), activity).ConfigureAwait(false);
             throw;
         }
-        catch (Exception exception) when (exception is not ProcedureStoreException)
+        catch (Exception exception) when (exception is not (ProcedureStoreException or ExecutionLostException))
         {
             // A fault of what the host put in (a redactor, say), not of the procedure: it does not count, and it is the host's to see.
-            await EndAsync(ReplayOutcome.Cancelled, $"The replay broke off: {exception.GetType().Name}.", context.Time.GetElapsedTime(started)).ConfigureAwait(false);
+            await EndAsync(new RunEnd(ReplayOutcome.Cancelled, $"The replay broke off: {exception.GetType().Name}.", []), _context.Time.GetElapsedTime(started), activity).ConfigureAwait(false);
             throw;
         }
     }
 
-    private async Task<(ReplayOutcome Outcome, string Message)> RunStepsAsync(CancellationToken cancellationToken)
+    private async Task<RunEnd> RunStepsAsync(CancellationToken cancellationToken)
     {
-        StepOutcome? firstFailure = null;
-        for (var i = 0; i < _steps.Count; i++)
+        var running = new List<Task<EndedStep>>();
+        var progress = new RunProgress();
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            var step = _steps[i];
-            if (SkipReason(step) is { } reason)
+            while (true)
             {
-                await EndStepAsync(i, _outcomes[i] with { Status = StepStatus.Skipped, Failure = new StepFailure("skipped", reason) }, startedAt: null, arguments: null, cancellationToken).ConfigureAwait(false);
-                continue;
-            }
+                var begun = new List<int>();
+                while (progress.End is null && !progress.MustStop && !cancellationToken.IsCancellationRequested
+                    && running.Count + begun.Count < _context.Options.MaxParallelSteps && _graph.Next(_outcomes) is { } index)
+                {
+                    if (await BeginStepAsync(index, progress, cancellationToken).ConfigureAwait(false))
+                    {
+                        begun.Add(index);
+                    }
+                }
 
-            var (outcome, refused, stop) = await RunStepAsync(i, step, cancellationToken).ConfigureAwait(false);
-            if (refused)
-            {
-                return (ReplayOutcome.Refused, $"'{plan.Procedure.Name}' stopped at step '{step.Id}', which was not let through: {outcome.Failure?.Message}");
-            }
+                // The last to end are written down with the end.
+                if (begun.Count > 0 || (_ended.Count > 0 && running.Count > 0))
+                {
+                    // What has happened is written down even when the caller no longer waits.
+                    await WriteAsync(begun, _ended.Count > 0 ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
+                    running.AddRange(begun.Select(i => RunStepAsync(i, cancellationToken)));
+                }
 
-            if (outcome.Status is StepStatus.Failed)
-            {
-                // Whatever it failed of, nobody waits for the replay any more: that says nothing of the procedure.
-                cancellationToken.ThrowIfCancellationRequested();
-                firstFailure ??= outcome;
-                if (!_request.ContinueOnFailure && step.OnFailure is FailurePolicy.Stop)
+                if (running.Count == 0)
                 {
                     break;
                 }
-            }
 
-            StopRequested |= stop;
-            if (stop && i < _steps.Count - 1)
-            {
-                return (ReplayOutcome.Refused, $"'{plan.Procedure.Name}' stopped after step '{step.Id}': a filter of the host asked to end the turn there.");
+                var first = await Task.WhenAny(running).ConfigureAwait(false);
+                running.Remove(first);
+                Take(await first.ConfigureAwait(false), progress, cancellationToken);
             }
         }
+        catch
+        {
+            // Nothing goes on behind the caller's back.
+            await ((Task)Task.WhenAll(running)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
+        }
 
+        if (progress.End is not null)
+        {
+            return progress.End;
+        }
+
+        if (_outcomes.Any(o => o.Status is StepStatus.Pending or StepStatus.Unknown or StepStatus.Failed))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+
+        return Ended(progress.FirstFailure);
+    }
+
+    private RunEnd Ended(StepOutcome? firstFailure)
+    {
+        var name = Invariant($"'{_plan.Procedure.Name}' version {_plan.Procedure.Version.Number}");
         return firstFailure is null
-            ? (ReplayOutcome.Completed, Invariant($"'{plan.Procedure.Name}' version {plan.Procedure.Version.Number}: {Count(StepStatus.Success)} of {_steps.Count} steps done{Left(StepStatus.Skipped, "skipped")}."))
-            : (ReplayOutcome.Failed, Invariant($"'{plan.Procedure.Name}' version {plan.Procedure.Version.Number}: step '{firstFailure.StepId}' ({firstFailure.Action}) failed: {firstFailure.Failure?.Message} {Count(StepStatus.Success)} of {_steps.Count} steps are done{Left(StepStatus.Pending, "not begun")}{Left(StepStatus.Skipped, "skipped")}."));
+            ? new RunEnd(ReplayOutcome.Completed, Invariant($"{name}: {Count(StepStatus.Success)} of {_steps.Count} steps done{Left(StepStatus.Skipped, "skipped")}."), [])
+            : new RunEnd(ReplayOutcome.Failed, Invariant($"{name}: step '{firstFailure.StepId}' ({firstFailure.Action}) failed: {firstFailure.Failure?.Message} {Count(StepStatus.Success)} of {_steps.Count} steps are done{Left(StepStatus.Pending, "not begun")}{Left(StepStatus.Skipped, "skipped")}."), []);
+    }
+
+    /// <summary>Makes a step ready to be called.</summary>
+    /// <returns>Whether it is to be called; otherwise it has ended.</returns>
+    private async Task<bool> BeginStepAsync(int index, RunProgress progress, CancellationToken cancellationToken)
+    {
+        var step = _steps[index];
+        if (SkipReason(step) is { } reason)
+        {
+            End(index, _outcomes[index] with { Status = StepStatus.Skipped, Failure = new StepFailure("skipped", reason) });
+            return false;
+        }
+
+        var startedAt = _context.Time.GetUtcNow();
+        StepStart start;
+        try
+        {
+            var (arguments, origins) = _resolver.Resolve(step, Adapted(step));
+            var elements = step.ForEach is { } list ? ElementsOf(step, list) : [];
+            start = new StepStart(startedAt, arguments, origins, elements, PolicyOf(step), _context.Executor.Describe(step.Action));
+        }
+        catch (UnresolvedBindingException exception)
+        {
+            _starts[index] = new StepStart(startedAt, null, new Dictionary<string, ArgumentOrigin>(), [], PolicyOf(step), null);
+            Fail(index, _outcomes[index] with { Status = StepStatus.Failed, Failure = new StepFailure(FailureTypes.UnresolvedBinding, exception.Message) }, progress);
+            return false;
+        }
+
+        var key = _outcomes[index].IdempotencyKey ?? KeyOf(step);
+        if (step.Kind is StepKind.Function && start.Function?.IdempotencyKeyParameter is { } parameter)
+        {
+            start = start with { Arguments = WithMember(start.Arguments!.Value, parameter, Json.String(key)) };
+        }
+
+        start = start with { Journalled = _journal.CaptureArguments(step, start.Arguments!.Value) };
+        if (_context.Past is not null && RedactedSource(step, start.Arguments!.Value) is { } source)
+        {
+            var problem = new ReplayProblem(ReplayProblemCodes.RedactedResult, _frame.Path + source, $"Step '{_frame.Path}{step.Id}' needs what step '{_frame.Path}{source}' returned, of which a part is not kept. Give its result again.");
+            progress.End = new RunEnd(ReplayOutcome.Waiting, $"'{_plan.Procedure.Name}' waits. {problem.Message}", [problem]);
+            return false;
+        }
+
+        _starts[index] = start;
+        _outcomes[index] = _outcomes[index] with
+        {
+            Status = StepStatus.Running,
+            Arguments = start.Arguments,
+            ArgumentOrigins = start.Origins,
+            Attempts = _outcomes[index].Attempts + 1,
+            IdempotencyKey = step.Kind is StepKind.Function ? key : null,
+            Failure = null,
+            Result = null,
+            Omitted = null,
+            Match = null,
+        };
+        return true;
+    }
+
+    /// <summary>Takes note of how a call ended.</summary>
+    private void Take(EndedStep ended, RunProgress progress, CancellationToken cancellationToken)
+    {
+        var (index, outcome) = (ended.Index, ended.Outcome);
+        var step = _steps[index];
+        StopRequested |= ended.StopRequested;
+        if (outcome.Status is StepStatus.Failed && !ended.Refused)
+        {
+            Fail(index, outcome, progress, cancellationToken.IsCancellationRequested);
+        }
+        else
+        {
+            End(index, outcome);
+        }
+
+        if (cancellationToken.IsCancellationRequested && outcome.Status is not StepStatus.Success)
+        {
+            // Whatever it ended of, nobody waits for the replay any more: that says nothing of the procedure.
+            progress.MustStop = true;
+        }
+        else if (ended.Refused)
+        {
+            progress.End ??= new RunEnd(ReplayOutcome.Refused, $"'{_plan.Procedure.Name}' stopped at step '{step.Id}', which was not let through: {outcome.Failure?.Message}", []);
+        }
+        else if (ended.Waits.Count > 0)
+        {
+            progress.End ??= new RunEnd(ReplayOutcome.Waiting, $"'{_plan.Procedure.Name}' waits at step '{step.Id}'. {string.Join(" ", ended.Waits.Select(w => w.Message))}", ended.Waits);
+        }
+        else if (ended.StopRequested && _outcomes.Any(o => o.Status is StepStatus.Pending))
+        {
+            progress.End ??= new RunEnd(ReplayOutcome.Refused, $"'{_plan.Procedure.Name}' stopped after step '{step.Id}': a filter of the host asked to end the turn there.", []);
+        }
+    }
+
+    private void Fail(int index, StepOutcome outcome, RunProgress progress, bool cancelled = false)
+    {
+        var policy = _starts[index]!.Policy.OnFailure;
+        if (policy is FailurePolicy.Skip && !cancelled)
+        {
+            End(index, outcome with { Status = StepStatus.Skipped });
+            return;
+        }
+
+        End(index, outcome);
+        if (!cancelled)
+        {
+            progress.FirstFailure ??= outcome;
+            progress.MustStop |= policy is FailurePolicy.Stop && !_request.ContinueOnFailure;
+        }
+    }
+
+    private void End(int index, StepOutcome outcome)
+    {
+        _outcomes[index] = outcome;
+        _ended.Add(index);
+        if (outcome.Status is StepStatus.Success)
+        {
+            _resolver.Results[outcome.StepId] = outcome.Result;
+        }
     }
 
     private string? SkipReason(ProcedureStep step)
     {
         // Skipping is asked for by the id of a step, and a nested procedure has ids of its own.
-        if (!frame.IsInside && _request.Skip.Contains(step.Id))
+        if (!_frame.IsInside && _request.Skip.Contains(step.Id))
         {
             return "left out on request";
         }
@@ -98,54 +272,8 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
 
         return TemplateResolver.NeededSteps(step, Adapted(step))
             .Where(id => !_resolver.HasResult(id))
-            .Select(id => $"it needs the result of step '{id}', which {(_outcomes.Any(o => o.StepId == id && o.Status is StepStatus.Failed) ? "failed" : "was skipped")}")
+            .Select(id => $"it needs the result of step '{id}', which {(_outcomes.Any(o => o.StepId == id && o.Failure is not null && o.Attempts > 0) ? "failed" : "was skipped")}")
             .FirstOrDefault();
-    }
-
-    private async Task<(StepOutcome Outcome, bool Refused, bool Stop)> RunStepAsync(int index, ProcedureStep step, CancellationToken cancellationToken)
-    {
-        var startedAt = context.Time.GetUtcNow();
-        JsonElement arguments;
-        Dictionary<string, ArgumentOrigin> origins;
-        IReadOnlyList<JsonElement> elements;
-        try
-        {
-            (arguments, origins) = _resolver.Resolve(step, Adapted(step));
-            elements = step.ForEach is { } list ? ElementsOf(step, list) : [];
-        }
-        catch (UnresolvedBindingException exception)
-        {
-            var unresolved = _outcomes[index] with { Status = StepStatus.Failed, Failure = new StepFailure(FailureTypes.UnresolvedBinding, exception.Message) };
-            return (await EndStepAsync(index, unresolved, startedAt, arguments: null, cancellationToken).ConfigureAwait(false), false, false);
-        }
-
-        var journalled = _journal.CaptureArguments(step, arguments);
-        // Written before the call: after a crash, what stands as running may or may not have had its effect, and what does not stand there had none.
-        await _journal.WriteStepAsync(index, _outcomes[index] with { Status = StepStatus.Running }, startedAt, journalled, duration: null, cancellationToken).ConfigureAwait(false);
-
-        var timestamp = context.Time.GetTimestamp();
-        var begun = _outcomes[index] with { Arguments = arguments, ArgumentOrigins = origins };
-        StepCallResult result;
-        if (step.Kind is StepKind.Loop)
-        {
-            (result, var iterations) = await LoopAsync(step, elements, cancellationToken).ConfigureAwait(false);
-            begun = begun with { Iterations = iterations };
-        }
-        else
-        {
-            (result, var nested) = await CallAsync(step, arguments, cancellationToken).ConfigureAwait(false);
-            begun = begun with { Nested = nested };
-        }
-
-        var outcome = Judge(step, result, begun with { Duration = context.Time.GetElapsedTime(timestamp) });
-        if (outcome.Status is StepStatus.Success)
-        {
-            _resolver.Results[step.Id] = outcome.Result;
-        }
-
-        // The effect has happened: what is known of it is written down even when the caller no longer waits.
-        outcome = await EndStepAsync(index, outcome, startedAt, journalled, CancellationToken.None).ConfigureAwait(false);
-        return (outcome, result.Refused, result.StopRequested);
     }
 
     private List<JsonElement> ElementsOf(ProcedureStep loop, string list)
@@ -156,175 +284,46 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
             throw new UnresolvedBindingException($"{list} is no list but {Json.Word(Json.TypeOf(value))}: the loop '{loop.Id}' has nothing to go through.");
         }
 
-        return (long)value.GetArrayLength() * loop.Steps.Count <= context.Options.MaxReplayCalls
+        return (long)value.GetArrayLength() * loop.Steps.Count <= _context.Options.MaxReplayCalls
             ? [.. value.EnumerateArray()]
-            : throw new UnresolvedBindingException(Invariant($"{list} has {value.GetArrayLength()} elements: with the {loop.Steps.Count} steps of the loop '{loop.Id}' that is more than {nameof(context.Options.MaxReplayCalls)} ({context.Options.MaxReplayCalls}) allows."));
+            : throw new UnresolvedBindingException(Invariant($"{list} has {value.GetArrayLength()} elements: with the {loop.Steps.Count} steps of the loop '{loop.Id}' that is more than {nameof(_context.Options.MaxReplayCalls)} ({_context.Options.MaxReplayCalls}) allows."));
     }
 
-    private async Task<(StepCallResult Result, IReadOnlyList<ReplayResult> Iterations)> LoopAsync(ProcedureStep step, IReadOnlyList<JsonElement> elements, CancellationToken cancellationToken)
+    /// <summary>Writes down what has ended and what is begun, and then tells of what has ended.</summary>
+    private async Task WriteAsync(List<int> begun, CancellationToken cancellationToken)
     {
-        var iterations = new List<ReplayResult>();
-        StepFailure? failure = null;
-        foreach (var element in elements)
-        {
-            var run = new ReplayRun(context, plan, frame.ForElement(step, element, _resolver, _journal.Id));
-            var iteration = await run.ExecuteAsync(cancellationToken).ConfigureAwait(false);
-            iterations.Add(iteration);
-            StopRequested |= run.StopRequested;
-            if (iteration.Outcome is not ReplayOutcome.Completed)
-            {
-                failure ??= new StepFailure(FailureTypes.Loop, Invariant($"At element {iterations.Count} of {elements.Count}: {iteration.Message}"));
-                if (iteration.Outcome is ReplayOutcome.Refused || run.StopRequested || (!_request.ContinueOnFailure && step.OnFailure is FailurePolicy.Stop))
-                {
-                    break;
-                }
-            }
-        }
-
-        var results = Json.Build(writer =>
-        {
-            writer.WriteStartArray();
-            iterations.ForEach(i => i.Result.WriteTo(writer));
-            writer.WriteEndArray();
-        });
-        return (new StepCallResult { Result = results, Failure = failure, Refused = iterations is [.., { Outcome: ReplayOutcome.Refused }], StopRequested = StopRequested }, iterations);
+        var ended = _ended.ToList();
+        await _journal.WriteAsync([.. ended.Concat(begun).Select(Journalled)], cancellationToken).ConfigureAwait(false);
+        _ended.Clear();
+        Report(ended);
     }
 
-    private async Task<(StepCallResult Result, ReplayResult? Nested)> CallAsync(ProcedureStep step, JsonElement arguments, CancellationToken cancellationToken)
+    private JournalledStep Journalled(int index) => new(index, _outcomes[index], _starts[index]?.StartedAt, _starts[index]?.Journalled);
+
+    private void Report(List<int> ended)
     {
-        if (step.Kind is StepKind.Procedure)
+        if (_request.Progress is not { } progress)
         {
-            return await ReplayInsideAsync(step, plan.Nested[step.Id], arguments, cancellationToken).ConfigureAwait(false);
+            return;
         }
 
-        StepCallResult result;
-        try
-        {
-            result = await context.Executor.ExecuteAsync(new StepCall(_journal.Id, step.Id, step.Action, arguments, step.Effect), cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
-        {
-            result = new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message) };
-        }
-        catch (Exception exception) when (exception is not OperationCanceledException)
-        {
-            throw new OperationCanceledException("The replay was cancelled in the middle of a call.", exception, cancellationToken);
-        }
-
-        if (result is { Failure: not null, Refused: false })
-        {
-            // A call that is cancelled may say so in any way: a broken connection, a timeout. Whether it had its effect is not known then.
-            cancellationToken.ThrowIfCancellationRequested();
-        }
-
-        return (result, null);
-    }
-
-    private async Task<(StepCallResult Result, ReplayResult? Nested)> ReplayInsideAsync(ProcedureStep step, ReplayPlan inner, JsonElement arguments, CancellationToken cancellationToken)
-    {
-        var problems = new List<ReplayProblem>();
-        var given = arguments.EnumerateObject().ToDictionary(a => a.Name, a => a.Value, StringComparer.Ordinal);
-        var bound = InputBinder.Bind(inner.Procedure.Name, inner.Procedure.Version.Inputs, given, context.Options, _request.ConfirmConstants, problems, inside: true);
-        if (problems.Count > 0)
-        {
-            return (new StepCallResult { Failure = new StepFailure(FailureTypes.NestedProcedure, string.Join(" ", problems.Select(p => p.Message))) }, null);
-        }
-
-        var inside = RunFrame.Of(inner.Procedure.Version, bound, given) with { Parent = (_journal.Id, step.Id), IsInside = true };
-        inside.SecretInputs.UnionWith(bound.Keys.Where(name => step.Arguments.TryGetProperty(name, out var template) && frame.IsMadeOfSecret(template)));
-        try
-        {
-            return await ReplayNestedAsync(
-                new ReplayRun(context, inner, inside),
-                new StepCall(_journal.Id, step.Id, inner.Procedure.Name, arguments, step.Effect),
-                cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested && exception is not ProcedureStoreException)
-        {
-            // A gate of the host threw.
-            return (new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message) }, null);
-        }
-    }
-
-    private async Task<(StepCallResult Result, ReplayResult? Nested)> ReplayNestedAsync(ReplayRun run, StepCall call, CancellationToken cancellationToken)
-    {
-        ReplayResult? nested = null;
-        ExceptionDispatchInfo? storeFault = null;
-        Task<StepCallResult>? first = null;
-        try
-        {
-            // A gate that goes on twice gets what the first time gave: nothing is done twice.
-            var called = await context.Executor.ReplayNestedAsync(call, token => first ??= ReplayOnceAsync(token), cancellationToken).ConfigureAwait(false);
-            return (called, nested);
-        }
-        finally
-        {
-            // Whatever a gate made of it: what cannot be written down must not go on.
-            storeFault?.Throw();
-        }
-
-        async Task<StepCallResult> ReplayOnceAsync(CancellationToken token)
+        foreach (var index in ended)
         {
             try
             {
-                nested = await run.ExecuteAsync(token).ConfigureAwait(false);
+                progress.Report(_outcomes[index]);
             }
-            catch (ProcedureStoreException exception)
+            catch (Exception exception)
             {
-                storeFault = ExceptionDispatchInfo.Capture(exception);
-                throw;
+                // Whoever looks on changes nothing.
+                Log.ProgressFailed(_context.Logger, _journal.Id, LoggedFault.Describe(exception), LoggedFault.Of(exception));
             }
-
-            return new StepCallResult
-            {
-                Result = nested.Result,
-                Failure = nested.Outcome is ReplayOutcome.Completed ? null : new StepFailure(FailureTypes.NestedProcedure, nested.Message),
-                Refused = nested.Outcome is ReplayOutcome.Refused,
-                StopRequested = run.StopRequested,
-            };
         }
     }
 
-    private StepOutcome Judge(ProcedureStep step, StepCallResult called, StepOutcome outcome)
+    private async Task<ReplayResult> EndAsync(RunEnd end, TimeSpan duration, System.Diagnostics.Activity? activity)
     {
-        if (called.Result is { ValueKind: JsonValueKind.Undefined })
-        {
-            called = called with { Result = null };
-        }
-
-        if (called.Result is { } result && Json.Fault(result, Json.MaxDepth - 8) is not null)
-        {
-            // The call was made and may well have succeeded, but what it gave can be neither compared nor passed on.
-            called = called with { Result = null };
-            outcome = outcome with { Omitted = "result: it nests too deep, or holds text that is not valid UTF-16" };
-        }
-
-        if (called.Failure is { } failure || called.Refused)
-        {
-            return outcome with { Status = StepStatus.Failed, Result = called.Result, Failure = called.Failure ?? new StepFailure(FailureTypes.Refused, "A filter of the host did not let the call through.") };
-        }
-
-        outcome = outcome with { Status = StepStatus.Success, Result = called.Result };
-        if (step.Kind is StepKind.Function && called.Result is { } returned && context.Options.ErrorOf(step.Action, returned) is { } said)
-        {
-            return outcome with { Status = StepStatus.Failed, Failure = new StepFailure(FailureTypes.ErrorResult, $"The function returned an error: {said}") };
-        }
-
-        if (step.Expectation is not { } expectation)
-        {
-            return outcome;
-        }
-
-        var (match, differences) = OutcomeComparer.Compare(expectation, called.Result);
-        outcome = outcome with { Match = match, Differences = differences };
-        return match is OutcomeMatch.Differs && expectation.Strength is not ExpectationStrength.Observed
-            ? outcome with { Status = StepStatus.Failed, Failure = new StepFailure(FailureTypes.UnexpectedOutcome, $"The outcome is not as expected: {string.Join("; ", differences)}.") }
-            : outcome;
-    }
-
-    private async Task<ReplayResult> EndAsync(ReplayOutcome outcome, string message, TimeSpan duration)
-    {
-        ExecutionVerdict? verdict = outcome switch
+        ExecutionVerdict? verdict = end.Outcome switch
         {
             ReplayOutcome.Failed => ExecutionVerdict.Failure,
             ReplayOutcome.Completed => _steps.Zip(_outcomes).Any(p => p.First.Expectation is { Strength: not ExpectationStrength.Observed } && p.Second.Match is OutcomeMatch.CannotTell)
@@ -333,42 +332,106 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
                 : ExecutionVerdict.Success,
             _ => null,
         };
-        await _journal.EndAsync(outcome, message, duration, verdict, _outcomes).ConfigureAwait(false);
-        return new ReplayResult
-        {
-            ExecutionId = _journal.Id,
-            ProcedureName = plan.Procedure.Name,
-            Version = plan.Procedure.Version.Number,
-            Outcome = outcome,
-            Message = message,
-            Verdict = verdict,
-            Steps = [.. _outcomes],
-            Duration = duration,
-        };
+        var ended = _ended.ToList();
+        await _journal.EndAsync([.. ended.Select(Journalled)], end.Outcome, end.Message, duration, verdict, _outcomes).ConfigureAwait(false);
+        _ended.Clear();
+        Report(ended);
+        ReplayTelemetry.EndReplay(activity, _plan.Procedure, end.Outcome, duration, _frame.Parent is null);
+        return Result(end.Outcome, end.Message, verdict, duration, end.Problems);
     }
 
-    private async Task<StepOutcome> EndStepAsync(int index, StepOutcome outcome, DateTimeOffset? startedAt, JsonElement? arguments, CancellationToken cancellationToken)
+    private ReplayResult Result(ReplayOutcome outcome, string message, ExecutionVerdict? verdict, TimeSpan duration, IReadOnlyList<ReplayProblem> problems) => new()
     {
-        _outcomes[index] = outcome;
-        await _journal.WriteStepAsync(index, outcome, startedAt, arguments, startedAt is null ? null : outcome.Duration, cancellationToken).ConfigureAwait(false);
-        try
-        {
-            _request.Progress?.Report(outcome);
-        }
-        catch (Exception exception)
-        {
-            // Whoever looks on changes nothing.
-            Log.ProgressFailed(context.Logger, _journal.Id, LoggedFault.Describe(exception), LoggedFault.Of(exception));
-        }
+        ExecutionId = _journal.Id,
+        ProcedureName = _plan.Procedure.Name,
+        Version = _plan.Procedure.Version.Number,
+        Outcome = outcome,
+        Message = message,
+        Verdict = verdict,
+        Problems = problems,
+        Steps = outcome is ReplayOutcome.Completed ? [.. _outcomes] : [.. _steps.Zip(_outcomes, WithRest)],
+        Undo = outcome is not ReplayOutcome.Completed && Count(StepStatus.Success) > 0 ? _plan.Procedure.Version.Undo : null,
+        Duration = duration,
+    };
 
-        return outcome;
+    /// <summary>A step that is left, with what it is to be called with as far as that is known.</summary>
+    private StepOutcome WithRest(ProcedureStep step, StepOutcome outcome) => outcome.Status is StepStatus.Pending or StepStatus.Failed or StepStatus.Unknown
+        ? outcome with
+        {
+            Left = Json.Build(writer =>
+            {
+                writer.WriteStartObject();
+                foreach (var argument in _resolver.Used(step, Adapted(step)))
+                {
+                    writer.WritePropertyName(argument.Name);
+                    var known = ValueExpression.References(argument.Value).OfType<StepReference>().All(r => _resolver.HasResult(r.StepId));
+                    (_frame.IsMadeOfSecret(argument.Value) ? Json.String(Capture.SecretRedactor.Marker) : known && _resolver.TryResolve(argument.Value, out var value) ? value : argument.Value).WriteTo(writer);
+                }
+
+                foreach (var (name, value, _) in Adapted(step).All())
+                {
+                    writer.WritePropertyName(name);
+                    value.WriteTo(writer);
+                }
+
+                writer.WriteEndObject();
+            }),
+        }
+        : outcome;
+
+    private StepEffect EffectOf(ProcedureStep step) => ReplayEffects.Of(step, _plan, _context);
+
+    private StepPolicy PolicyOf(ProcedureStep step)
+    {
+        var asked = _frame.IsInside ? null : _request.Policies.GetValueOrDefault(step.Id);
+        return new StepPolicy { OnFailure = asked?.OnFailure ?? step.OnFailure, Retry = asked?.Retry ?? step.Retry, Timeout = asked?.Timeout ?? step.Timeout };
     }
 
-    private AdaptedParameters Adapted(ProcedureStep step) => _request.Adapted(step, frame.IsInside);
+    /// <summary>The key of a call: the same for each attempt, until one has failed for certain and the execution is resumed.</summary>
+    private string KeyOf(ProcedureStep step) => Invariant($"{_journal.Id:N}-{step.Id}-{_context.Claim.Attempt}");
+
+    private AdaptedParameters Adapted(ProcedureStep step) => _request.Adapted(step, _frame.IsInside);
 
     private int Count(StepStatus status) => _outcomes.Count(o => o.Status == status);
 
     private string Left(StepStatus status, string word) => Count(status) is > 0 and var count ? Invariant($", {count} {word}") : "";
 
+    private static JsonElement WithMember(JsonElement members, string name, JsonElement value) => Json.Build(writer =>
+    {
+        writer.WriteStartObject();
+        foreach (var member in members.EnumerateObject().Where(m => m.Name != name))
+        {
+            member.WriteTo(writer);
+        }
+
+        writer.WritePropertyName(name);
+        value.WriteTo(writer);
+        writer.WriteEndObject();
+    });
+
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>How the run goes.</summary>
+    private sealed class RunProgress
+    {
+        /// <summary>How it ends, where that does not follow from the steps.</summary>
+        public RunEnd? End { get; set; }
+
+        public StepOutcome? FirstFailure { get; set; }
+
+        /// <summary>Whether no further step begins.</summary>
+        public bool MustStop { get; set; }
+    }
+
+    private sealed record RunEnd(ReplayOutcome Outcome, string Message, IReadOnlyList<ReplayProblem> Problems);
+
+    /// <summary>What a step is called with.</summary>
+    private sealed record StepStart(
+        DateTimeOffset StartedAt, JsonElement? Arguments, IReadOnlyDictionary<string, ArgumentOrigin> Origins, IReadOnlyList<JsonElement> Elements, StepPolicy Policy, FunctionDescription? Function)
+    {
+        public JsonElement? Journalled { get; init; }
+    }
+
+    /// <summary>How a call ended.</summary>
+    private sealed record EndedStep(int Index, StepOutcome Outcome, bool Refused, bool StopRequested, IReadOnlyList<ReplayProblem> Waits);
 }

@@ -406,7 +406,7 @@ public sealed class ReplayTests : IDisposable
         var store = new Mock<IProcedureStore>();
         store.Setup(s => s.SaveVersionAsync(It.IsAny<NewVersion>(), It.IsAny<CancellationToken>())).Returns(real.SaveVersionAsync);
         store.Setup(s => s.GetProcedureAsync(It.IsAny<IReadOnlyList<string>>(), It.IsAny<string>(), It.IsAny<int?>(), It.IsAny<CancellationToken>())).Returns(real.GetProcedureAsync);
-        store.Setup(s => s.WriteExecutionStepAsync(It.IsAny<Guid>(), It.Is<ExecutionStep>(e => e.StepId == "b"), It.IsAny<CancellationToken>())).ThrowsAsync(fault);
+        store.Setup(s => s.WriteExecutionAsync(It.Is<JournalEntry>(e => e.Steps.Any(w => w.StepId == "b")), It.IsAny<CancellationToken>())).ThrowsAsync(fault);
         using var memory = new ProcedureMemory(new ProceduralMemoryOptions(), store.Object);
         await memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b")));
 

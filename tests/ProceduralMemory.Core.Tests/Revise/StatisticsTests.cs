@@ -76,8 +76,19 @@ public sealed class StatisticsTests
         {
             var id = Guid.CreateVersion7(at);
             var duration = TimeSpan.FromMilliseconds(ms);
-            await store.BeginExecutionAsync(new Execution { Id = id, Scope = procedure.Scope, ProcedureId = procedure.Id, ProcedureName = "p", Version = 1, Outcome = ReplayOutcome.Running, StartedAt = at - duration });
-            await store.EndExecutionAsync(new EndedExecution(id, procedure.Id, 1, ReplayOutcome.Completed, null, at, duration, ExecutionVerdict.Success, [new CountedStep("s0", false, duration)]));
+            var claim = new ExecutionClaim(id, 1);
+            await store.WriteExecutionAsync(new JournalEntry
+            {
+                Claim = claim,
+                ExecutionId = id,
+                Begun = new Execution { Id = id, Scope = procedure.Scope, ProcedureId = procedure.Id, ProcedureName = "p", Version = 1, Outcome = ReplayOutcome.Running, StartedAt = at - duration },
+            });
+            await store.WriteExecutionAsync(new JournalEntry
+            {
+                Claim = claim,
+                ExecutionId = id,
+                Ended = new EndedExecution(id, procedure.Id, 1, ReplayOutcome.Completed, null, at, duration, ExecutionVerdict.Success, [new CountedStep("s0", false, duration)]),
+            });
         }
 
         async Task<(ExecutionStatistics Procedure, StepStatistics Step)> ReadAsync()

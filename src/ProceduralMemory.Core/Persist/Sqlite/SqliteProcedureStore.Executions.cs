@@ -8,21 +8,40 @@ public sealed partial class SqliteProcedureStore
 {
     private const string InsertExecution =
         """
-        insert into executions (id, scope, procedure_id, version, parent_id, parent_step, outcome, request, inputs, message, started_at)
-        values (@Id, @Scope, @ProcedureId, @Version, @ParentId, @ParentStep, @Outcome, @Request, @Inputs, @Message, @StartedAt)
+        insert into executions (id, scope, procedure_id, version, parent_id, parent_step, parent_index, root_id, attempt, owner, lease_until, settings, outcome, request, inputs, message, started_at)
+        values (@Id, @Scope, @ProcedureId, @Version, @ParentId, @ParentStep, @ParentIndex, @RootId, @Attempt, @Owner, @LeaseUntil, @Settings, @Outcome, @Request, @Inputs, @Message, @StartedAt)
         """;
 
     private const string UpsertExecutionStep =
         """
-        insert into execution_steps (execution_id, ordinal, step_id, action, status, arguments, result, omitted, outcome_match, error_type, error, started_at, duration_us)
-        values (@ExecutionId, @Ordinal, @StepId, @Action, @Status, @Arguments, @Result, @Omitted, @Match, @ErrorType, @Error, @StartedAt, @DurationUs)
+        insert into execution_steps (execution_id, ordinal, step_id, action, status, effect, attempts, idempotency_key, arguments, result, omitted, outcome_match, error_type, error, repaired, repair_trace_id, started_at, duration_us)
+        values (@ExecutionId, @Ordinal, @StepId, @Action, @Status, @Effect, @Attempts, @IdempotencyKey, @Arguments, @Result, @Omitted, @Match, @ErrorType, @Error, @Repaired, @RepairTraceId, @StartedAt, @DurationUs)
         on conflict (execution_id, ordinal) do update
-        set status = excluded.status, result = excluded.result, omitted = excluded.omitted, outcome_match = excluded.outcome_match,
-            error_type = excluded.error_type, error = excluded.error, duration_us = excluded.duration_us
+        set status = excluded.status, effect = excluded.effect, attempts = excluded.attempts, idempotency_key = excluded.idempotency_key, arguments = excluded.arguments,
+            result = excluded.result, omitted = excluded.omitted, outcome_match = excluded.outcome_match, error_type = excluded.error_type, error = excluded.error,
+            repaired = excluded.repaired, repair_trace_id = excluded.repair_trace_id, started_at = excluded.started_at, duration_us = excluded.duration_us
+        """;
+
+    private const string SelectClaim = "select 1 from executions where id = @RootId and attempt = @Attempt and outcome = 'running'";
+
+    private const string RenewLease = "update executions set lease_until = max(lease_until, @LeaseUntil) where id = @RootId";
+
+    private const string ReopenExecution = "update executions set outcome = 'running', message = null where id = @Id and outcome <> 'completed'";
+
+    // What was read of it must still be so: an owner that has just spoken up again keeps it.
+    private const string ClaimExecution =
+        """
+        update executions
+        set attempt = attempt + 1, owner = @Owner, lease_until = @LeaseUntil, outcome = 'running', message = null
+        where id = @Id and attempt = @Attempt and outcome = @Outcome and lease_until is @ReadLease and outcome <> 'completed' and parent_id is null and settings is not null
         """;
 
     private const string EndExecution =
-        "update executions set outcome = @Outcome, message = @Message, duration_us = @DurationUs where id = @Id and outcome = 'running'";
+        """
+        update executions
+        set outcome = @Outcome, message = @Message, duration_us = coalesce(duration_us, 0) + @DurationUs, counted = max(counted, @Counts)
+        where id = @Id and outcome = 'running'
+        """;
 
     // Counters are added to in one statement, so that no other process's counting is lost. A late ending does not turn back what came after it.
     private const string CountExecution =
@@ -67,7 +86,8 @@ public sealed partial class SqliteProcedureStore
     private const string SelectExecutions =
         """
         select e.id as Id, e.scope as Scope, e.procedure_id as ProcedureId, p.name as ProcedureName, e.version as Version, e.parent_id as ParentId,
-               e.parent_step as ParentStep, e.outcome as Outcome, e.request as Request, e.inputs as Inputs, e.message as Message,
+               e.parent_step as ParentStep, e.parent_index as ParentIndex, e.root_id as RootId, e.attempt as Attempt, e.owner as Owner, e.lease_until as LeaseUntil,
+               e.settings as Settings, e.outcome as Outcome, e.request as Request, e.inputs as Inputs, e.message as Message,
                e.started_at as StartedAt, e.duration_us as DurationUs
         from executions e
         join procedures p on p.id = e.procedure_id
@@ -75,102 +95,145 @@ public sealed partial class SqliteProcedureStore
 
     private const string SelectExecutionSteps =
         """
-        select ordinal as Ordinal, step_id as StepId, action as Action, status as Status, arguments as Arguments, result as Result, omitted as Omitted,
+        select execution_id as ExecutionId, ordinal as Ordinal, step_id as StepId, action as Action, status as Status, effect as Effect, attempts as Attempts,
+               idempotency_key as IdempotencyKey, repaired as Repaired, repair_trace_id as RepairTraceId, arguments as Arguments, result as Result, omitted as Omitted,
                outcome_match as Match, error_type as ErrorType, error as Error, started_at as StartedAt, duration_us as DurationUs
         from execution_steps
-        where execution_id = @ExecutionId
-        order by ordinal
+        where execution_id in @ExecutionIds
+        order by execution_id, ordinal
         """;
 
     /// <inheritdoc/>
-    public Task BeginExecutionAsync(Execution execution, CancellationToken cancellationToken = default)
+    public Task WriteExecutionAsync(JournalEntry entry, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(execution);
-        return _database.ExecuteAsync(
-            InsertExecution,
-            new
-            {
-                Id = Text(execution.Id),
-                execution.Scope,
-                ProcedureId = Text(execution.ProcedureId),
-                execution.Version,
-                ParentId = Text(execution.ParentId),
-                execution.ParentStep,
-                Outcome = Text(execution.Outcome),
-                execution.Request,
-                Inputs = execution.Inputs.GetRawText(),
-                execution.Message,
-                StartedAt = Text(execution.StartedAt),
-            },
-            cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public Task WriteExecutionStepAsync(Guid executionId, ExecutionStep step, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(step);
-        return _database.ExecuteAsync(
-            UpsertExecutionStep,
-            new
-            {
-                ExecutionId = Text(executionId),
-                step.Ordinal,
-                step.StepId,
-                step.Action,
-                Status = Text(step.Status),
-                Arguments = Text(step.Arguments),
-                Result = Text(step.Result),
-                step.Omitted,
-                Match = Text(step.Match),
-                step.Failure?.ErrorType,
-                Error = step.Failure?.Message,
-                StartedAt = Text(step.StartedAt),
-                DurationUs = step.Duration is { } duration ? Microseconds(duration) : (long?)null,
-            },
-            cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public Task EndExecutionAsync(EndedExecution execution, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(execution);
+        ArgumentNullException.ThrowIfNull(entry);
         return _database.WriteAsync(
             connection =>
             {
-                var ended = connection.Execute(EndExecution, new { Id = Text(execution.ExecutionId), Outcome = Text(execution.Outcome), execution.Message, DurationUs = Microseconds(execution.Duration) });
-                if (ended == 0 || execution.Verdict is not { } verdict)
+                var root = new { RootId = Text(entry.Claim.RootId), entry.Claim.Attempt };
+                if (entry.Begun?.Id != entry.Claim.RootId && connection.ExecuteScalar<long?>(SelectClaim, root) is null)
                 {
-                    return 0;
+                    throw new ExecutionLostException(entry.Claim.RootId);
                 }
 
-                var procedureId = Text(execution.ProcedureId);
-                var endedAt = Text(execution.EndedAt);
-                connection.Execute(CountExecution, new
+                if (entry.Begun is { } begun)
                 {
-                    ProcedureId = procedureId,
-                    execution.Version,
-                    Success = verdict is ExecutionVerdict.Success ? 1 : 0,
-                    Failure = verdict is ExecutionVerdict.Failure ? 1 : 0,
-                    Completed = verdict is ExecutionVerdict.Failure ? 0 : 1,
-                    DurationUs = Microseconds(execution.Duration),
-                    EndedAt = endedAt,
-                });
-                if (verdict is ExecutionVerdict.Success)
+                    Insert(connection, begun, entry.Claim);
+                }
+                else if (entry.Reopened)
                 {
-                    RememberWording(connection, execution);
+                    connection.Execute(ReopenExecution, new { Id = Text(entry.ExecutionId) });
                 }
 
-                return connection.Execute(CountStep, execution.Steps.Select(s => new
+                if (entry.LeaseUntil is { } until)
                 {
-                    ProcedureId = procedureId,
-                    execution.Version,
-                    s.StepId,
-                    Failed = s.Failed ? 1 : 0,
-                    DurationUs = Microseconds(s.Duration),
-                    EndedAt = endedAt,
-                }));
+                    connection.Execute(RenewLease, new { root.RootId, LeaseUntil = Text(until) });
+                }
+
+                connection.Execute(UpsertExecutionStep, entry.Steps.Select(s => RowOf(entry.ExecutionId, s)));
+                if (entry.Ended is { } ended)
+                {
+                    End(connection, ended);
+                }
+
+                return 0;
             },
             cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<ExecutionClaim?> ClaimExecutionAsync(Execution execution, string owner, DateTimeOffset leaseUntil, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(execution);
+        var parameters = new { Id = Text(execution.Id), execution.Attempt, Owner = owner, LeaseUntil = Text(leaseUntil), Outcome = Text(execution.Outcome), ReadLease = Text(execution.LeaseUntil) };
+        return await _database.ExecuteAsync(ClaimExecution, parameters, cancellationToken).ConfigureAwait(false) == 1 ? new ExecutionClaim(execution.Id, execution.Attempt + 1) : null;
+    }
+
+    private static void Insert(SqliteConnection connection, Execution execution, ExecutionClaim claim) => connection.Execute(
+        InsertExecution,
+        new
+        {
+            Id = Text(execution.Id),
+            execution.Scope,
+            ProcedureId = Text(execution.ProcedureId),
+            execution.Version,
+            ParentId = Text(execution.ParentId),
+            execution.ParentStep,
+            execution.ParentIndex,
+            RootId = Text(claim.RootId),
+            claim.Attempt,
+            execution.Owner,
+            LeaseUntil = Text(execution.LeaseUntil),
+            Settings = Text(execution.Settings),
+            Outcome = Text(execution.Outcome),
+            execution.Request,
+            Inputs = execution.Inputs.GetRawText(),
+            execution.Message,
+            StartedAt = Text(execution.StartedAt),
+        });
+
+    private static object RowOf(Guid executionId, ExecutionStep step) => new
+    {
+        ExecutionId = Text(executionId),
+        step.Ordinal,
+        step.StepId,
+        step.Action,
+        Status = Text(step.Status),
+        Effect = Text(step.Effect),
+        step.Attempts,
+        step.IdempotencyKey,
+        Arguments = Text(step.Arguments),
+        Result = Text(step.Result),
+        step.Omitted,
+        Match = Text(step.Match),
+        step.Failure?.ErrorType,
+        Error = step.Failure?.Message,
+        Repaired = step.Repaired ? 1 : 0,
+        RepairTraceId = Text(step.RepairTraceId),
+        StartedAt = Text(step.StartedAt),
+        DurationUs = step.Duration is { } duration ? Microseconds(duration) : (long?)null,
+    };
+
+    private static void End(SqliteConnection connection, EndedExecution execution)
+    {
+        var id = new { Id = Text(execution.ExecutionId) };
+
+        // One that failed, was counted and then resumed says nothing new of the version: it needed help.
+        var counts = execution.Verdict is not null && connection.ExecuteScalar<long>("select counted from executions where id = @Id", id) == 0;
+        var ended = connection.Execute(
+            EndExecution,
+            new { id.Id, Outcome = Text(execution.Outcome), execution.Message, DurationUs = Microseconds(execution.Duration), Counts = counts ? 1 : 0 });
+        if (ended == 0 || !counts || execution.Verdict is not { } verdict)
+        {
+            return;
+        }
+
+        var procedureId = Text(execution.ProcedureId);
+        var endedAt = Text(execution.EndedAt);
+        connection.Execute(CountExecution, new
+        {
+            ProcedureId = procedureId,
+            execution.Version,
+            Success = verdict is ExecutionVerdict.Success ? 1 : 0,
+            Failure = verdict is ExecutionVerdict.Failure ? 1 : 0,
+            Completed = verdict is ExecutionVerdict.Failure ? 0 : 1,
+            DurationUs = Microseconds(execution.Duration),
+            EndedAt = endedAt,
+        });
+        if (verdict is ExecutionVerdict.Success)
+        {
+            RememberWording(connection, execution);
+        }
+
+        connection.Execute(CountStep, execution.Steps.Select(s => new
+        {
+            ProcedureId = procedureId,
+            execution.Version,
+            s.StepId,
+            Failed = s.Failed ? 1 : 0,
+            DurationUs = Microseconds(s.Duration),
+            EndedAt = endedAt,
+        }));
     }
 
     /// <summary>Keeps the request of a replay that succeeded as another wording of what the procedure does, so that it is found by it.</summary>
@@ -194,15 +257,30 @@ public sealed partial class SqliteProcedureStore
 
     /// <inheritdoc/>
     public Task<Execution?> GetExecutionAsync(IReadOnlyList<string> scopes, Guid executionId, CancellationToken cancellationToken = default) => _database.ReadAsync(
+        connection => WithSteps(connection, connection.Query<ExecutionRow>($"{SelectExecutions} where e.id = @Id and e.scope in @Scopes", new { Id = Text(executionId), Scopes = scopes })).SingleOrDefault(),
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<Execution>> GetExecutionTreeAsync(IReadOnlyList<string> scopes, Guid executionId, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Execution>>(
         connection =>
         {
-            var id = Text(executionId);
-            var row = connection.QuerySingleOrDefault<ExecutionRow>($"{SelectExecutions} where e.id = @Id and e.scope in @Scopes", new { Id = id, Scopes = scopes });
-            return row is null
-                ? null
-                : row.ToExecution() with { Steps = [.. connection.Query<ExecutionStepRow>(SelectExecutionSteps, new { ExecutionId = id }).Select(r => r.ToStep())] };
+            var root = connection.ExecuteScalar<string?>("select root_id from executions where id = @Id and scope in @Scopes", new { Id = Text(executionId), Scopes = scopes });
+            return root is null
+                ? []
+                : WithSteps(connection, connection.Query<ExecutionRow>($"{SelectExecutions} where e.id = @Root or (e.root_id = @Root and e.parent_id is not null) order by e.parent_id is not null, e.started_at, e.id", new { Root = root }));
         },
         cancellationToken);
+
+    private static List<Execution> WithSteps(SqliteConnection connection, IEnumerable<ExecutionRow> rows)
+    {
+        var executions = rows.ToList();
+
+        // In portions: a statement takes a limited number of parameters.
+        var steps = executions.Select(e => e.Id).Chunk(500)
+            .SelectMany(ids => connection.Query<ExecutionStepRow>(SelectExecutionSteps, new { ExecutionIds = ids }))
+            .ToLookup(s => s.ExecutionId, s => s.ToStep(), StringComparer.Ordinal);
+        return [.. executions.Select(e => e.ToExecution() with { Steps = [.. steps[e.Id]] })];
+    }
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<Execution>> ListExecutionsAsync(IReadOnlyList<string> scopes, ExecutionQuery query, CancellationToken cancellationToken = default)
@@ -217,10 +295,11 @@ public sealed partial class SqliteProcedureStore
                       and (@ProcedureId is null or e.procedure_id = @ProcedureId)
                       and (@Outcome is null or e.outcome = @Outcome)
                       and (@Since is null or e.started_at >= @Since)
+                      and (not @OutermostOnly or e.parent_id is null)
                     order by e.started_at desc, e.id desc
                     limit @Limit
                     """,
-                    new { Scopes = scopes, ProcedureId = Text(query.ProcedureId), Outcome = Text(query.Outcome), Since = Text(query.Since), query.Limit })
+                    new { Scopes = scopes, ProcedureId = Text(query.ProcedureId), Outcome = Text(query.Outcome), Since = Text(query.Since), query.OutermostOnly, query.Limit })
                 .Select(r => r.ToExecution())],
             cancellationToken);
     }
@@ -234,6 +313,12 @@ public sealed partial class SqliteProcedureStore
         public long Version { get; init; }
         public string? ParentId { get; init; }
         public string? ParentStep { get; init; }
+        public long ParentIndex { get; init; }
+        public required string RootId { get; init; }
+        public long Attempt { get; init; }
+        public string? Owner { get; init; }
+        public string? LeaseUntil { get; init; }
+        public string? Settings { get; init; }
         public required string Outcome { get; init; }
         public string? Request { get; init; }
         public required string Inputs { get; init; }
@@ -250,6 +335,12 @@ public sealed partial class SqliteProcedureStore
             Version = (int)Version,
             ParentId = ToIdOrNull(ParentId),
             ParentStep = ParentStep,
+            ParentIndex = (int)ParentIndex,
+            RootId = ToId(RootId),
+            Attempt = (int)Attempt,
+            Owner = Owner,
+            LeaseUntil = ToTimeOrNull(LeaseUntil),
+            Settings = ToValueOrNull(Settings),
             Outcome = ToEnum<ReplayOutcome>(Outcome),
             Request = Request,
             Inputs = Json.Read(Inputs),
@@ -261,10 +352,16 @@ public sealed partial class SqliteProcedureStore
 
     private sealed class ExecutionStepRow
     {
+        public required string ExecutionId { get; init; }
         public long Ordinal { get; init; }
         public required string StepId { get; init; }
         public required string Action { get; init; }
         public required string Status { get; init; }
+        public required string Effect { get; init; }
+        public long Attempts { get; init; }
+        public string? IdempotencyKey { get; init; }
+        public long Repaired { get; init; }
+        public string? RepairTraceId { get; init; }
         public string? Arguments { get; init; }
         public string? Result { get; init; }
         public string? Omitted { get; init; }
@@ -280,6 +377,11 @@ public sealed partial class SqliteProcedureStore
             StepId = StepId,
             Action = Action,
             Status = ToEnum<StepStatus>(Status),
+            Effect = ToEnum<StepEffect>(Effect),
+            Attempts = (int)Attempts,
+            IdempotencyKey = IdempotencyKey,
+            Repaired = Repaired != 0,
+            RepairTraceId = ToIdOrNull(RepairTraceId),
             Arguments = ToValueOrNull(Arguments),
             Result = ToValueOrNull(Result),
             Omitted = Omitted,

@@ -1,0 +1,34 @@
+using System.Text.Json;
+
+namespace ProceduralMemory.Replay;
+
+/// <summary>
+/// What a replay is resumed with. What is done stays done; inputs, adapted parameters and steps to leave out are those of the replay, as its journal has them.
+/// A step inside another is named with the outer one before it: <c>deploy/push</c>; in a loop with the place of the element, from 0: <c>each_item[2]/refund</c>.
+/// </summary>
+public sealed record ResumeRequest
+{
+    /// <summary>The inputs whose values the journal does not hold, since they are secret or too large. Others are ignored: what is half done is not done with other values.</summary>
+    public IReadOnlyDictionary<string, JsonElement> Inputs { get; init; } = new Dictionary<string, JsonElement>();
+
+    /// <summary>
+    /// The steps that were done by other means than their own call, with their results (JSON <see langword="null"/> where there is none): the step that failed, or one whose
+    /// outcome is not known, of which it was found that it had its effect. They are kept as repaired.
+    /// </summary>
+    public IReadOnlyDictionary<string, JsonElement> Results { get; init; } = new Dictionary<string, JsonElement>();
+
+    /// <summary>
+    /// The steps whose outcome is not known, of which the host has found that they had no effect: they are called again. For the host, which knows; never set it from what a
+    /// model says.
+    /// </summary>
+    public IReadOnlyCollection<string> Repeat { get; init; } = [];
+
+    /// <summary>Further steps of the procedure to leave out, by id.</summary>
+    public IReadOnlyCollection<string> Skip { get; init; } = [];
+
+    /// <summary>The trace of the calls by which steps of <see cref="Results"/> were done, where they were recorded.</summary>
+    public Guid? RepairTraceId { get; init; }
+
+    /// <summary>Is told of every step when it has ended.</summary>
+    public IProgress<StepOutcome>? Progress { get; init; }
+}

@@ -66,7 +66,7 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
             context.Time.GetUtcNow(),
             duration,
             frame.Around is null ? verdict : null,
-            frame.Around is null && verdict is not null ? [.. Ran(steps).Select(o => new CountedStep(o.StepId, o.Status is StepStatus.Failed, o.Duration))] : []),
+            frame.Around is null && verdict is not null ? [.. Ran(steps).Select(o => new CountedStep(o.StepId, o.Status is not StepStatus.Success, o.Duration))] : []),
         CancellationToken.None);
 
     /// <summary>The arguments for the log: those made from a secret are not written, however short the secret or harmless the argument's name.</summary>
@@ -122,7 +122,7 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
 
     private static IEnumerable<StepOutcome> Ran(IEnumerable<StepOutcome> steps) => steps
         .SelectMany(s => Ran(s.Iterations.SelectMany(i => i.Steps)).Prepend(s))
-        .Where(s => s.Status is StepStatus.Success or StepStatus.Failed);
+        .Where(s => s.Status is StepStatus.Success or StepStatus.Failed or StepStatus.Unknown);
 
     private JsonElement CaptureInputs()
     {

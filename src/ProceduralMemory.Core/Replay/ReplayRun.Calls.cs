@@ -18,17 +18,17 @@ internal sealed partial class ReplayRun
         try
         {
             StepCallResult result;
-            IReadOnlyList<ReplayProblem> waits = [];
+            IReadOnlyList<ReplayResult> inside = [];
             switch (step.Kind)
             {
                 case StepKind.Loop:
                     (result, var iterations) = await LoopAsync(step, start, cancellationToken).ConfigureAwait(false);
-                    waits = [.. iterations.SelectMany(i => i.Problems)];
+                    inside = iterations;
                     outcome = outcome with { Iterations = iterations };
                     break;
                 case StepKind.Procedure:
                     (result, var nested) = await ReplayInsideAsync(step, _plan.Nested[step.Id], start.Arguments!.Value, cancellationToken).ConfigureAwait(false);
-                    waits = nested is { Outcome: ReplayOutcome.Waiting } ? nested.Problems : [];
+                    inside = nested is null ? [] : [nested];
                     outcome = outcome with { Nested = nested };
                     break;
                 default:
@@ -38,13 +38,12 @@ internal sealed partial class ReplayRun
             }
 
             outcome = Judge(step, start, result, outcome with { Duration = _context.Time.GetElapsedTime(timestamp) });
-            if (outcome.Status is StepStatus.Unknown && waits.Count == 0)
-            {
-                waits = [UnknownOutcome(step, outcome.Failure?.Message)];
-            }
-
             ReplayTelemetry.EndStep(activity, step, outcome);
-            return new EndedStep(index, outcome, result.Refused, result.StopRequested, waits);
+            return new EndedStep(index, outcome, result.Refused, result.StopRequested)
+            {
+                Waits = [.. inside.Where(i => i.Outcome is ReplayOutcome.Waiting).SelectMany(i => i.Problems)],
+                Unknown = outcome.Status is StepStatus.Unknown ? [UnknownOutcome(step)] : [.. inside.Where(i => i.Outcome is ReplayOutcome.Failed).SelectMany(i => i.Problems)],
+            };
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -55,7 +54,7 @@ internal sealed partial class ReplayRun
                 Duration = _context.Time.GetElapsedTime(timestamp),
             };
             ReplayTelemetry.EndStep(activity, step, cancelled);
-            return new EndedStep(index, cancelled, false, false, []);
+            return new EndedStep(index, cancelled, Refused: false, StopRequested: false);
         }
     }
 
@@ -162,10 +161,10 @@ internal sealed partial class ReplayRun
     private bool IsRepeatable(ProcedureStep step, FunctionDescription? function) =>
         EffectOf(step) is StepEffect.Read or StepEffect.IdempotentWrite || function is { IdempotencyKeyParameter: not null } or { UsesAmbientIdempotencyKey: true };
 
-    private ReplayProblem UnknownOutcome(ProcedureStep step, string? why) => new(
+    private ReplayProblem UnknownOutcome(ProcedureStep step) => new(
         ReplayProblemCodes.OutcomeUnknown,
         _frame.Path + step.Id,
-        $"Whether step '{_frame.Path}{step.Id}' ({step.Action}) had its effect is not known{(why is null ? "" : $": {why}")} Look before anything of it is done again. If it had, resume with its result; if not, the host can have it repeated.");
+        $"Whether step '{_frame.Path}{step.Id}' ({step.Action}) had its effect is not known. Look before anything of it is done again. If it had, resume with its result; if not, the host can have it repeated.");
 
     private async Task<(StepCallResult Result, IReadOnlyList<ReplayResult> Iterations)> LoopAsync(ProcedureStep step, StepStart start, CancellationToken cancellationToken)
     {

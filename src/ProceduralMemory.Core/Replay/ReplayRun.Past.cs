@@ -103,7 +103,7 @@ internal sealed partial class ReplayRun
         else
         {
             End(index, ready with { Status = StepStatus.Unknown, IdempotencyKey = row.IdempotencyKey, Arguments = row.Arguments, Result = row.Result, Failure = row.Failure ?? new StepFailure(FailureTypes.OutcomeUnknown, "Its process ended in the middle of the call: whether it had its effect is not known.") });
-            problems.Add(UnknownOutcome(step, row.Failure?.Message));
+            problems.Add(UnknownOutcome(step));
         }
     }
 

@@ -129,15 +129,15 @@ internal sealed partial class ReplayRun
             cancellationToken.ThrowIfCancellationRequested();
         }
 
-        return Ended(progress.FirstFailure);
+        return Ended(progress.FirstFailure, progress.Problems);
     }
 
-    private RunEnd Ended(StepOutcome? firstFailure)
+    private RunEnd Ended(StepOutcome? firstFailure, IReadOnlyList<ReplayProblem> problems)
     {
         var name = Invariant($"'{_plan.Procedure.Name}' version {_plan.Procedure.Version.Number}");
         return firstFailure is null
             ? new RunEnd(ReplayOutcome.Completed, Invariant($"{name}: {Count(StepStatus.Success)} of {_steps.Count} steps done{Left(StepStatus.Skipped, "skipped")}."), [])
-            : new RunEnd(ReplayOutcome.Failed, Invariant($"{name}: step '{firstFailure.StepId}' ({firstFailure.Action}) failed: {firstFailure.Failure?.Message} {Count(StepStatus.Success)} of {_steps.Count} steps are done{Left(StepStatus.Pending, "not begun")}{Left(StepStatus.Skipped, "skipped")}."), []);
+            : new RunEnd(ReplayOutcome.Failed, Invariant($"{name}: step '{firstFailure.StepId}' ({firstFailure.Action}) failed: {firstFailure.Failure?.Message} {Count(StepStatus.Success)} of {_steps.Count} steps are done{Left(StepStatus.Pending, "not begun")}{Left(StepStatus.Skipped, "skipped")}.{string.Concat(problems.Select(p => " " + p.Message))}"), problems);
     }
 
     /// <summary>Makes a step ready to be called.</summary>
@@ -202,8 +202,9 @@ internal sealed partial class ReplayRun
         var (index, outcome) = (ended.Index, ended.Outcome);
         var step = _steps[index];
         StopRequested |= ended.StopRequested;
-        if (outcome.Status is StepStatus.Failed && !ended.Refused)
+        if (outcome.Status is StepStatus.Failed or StepStatus.Unknown && ended is { Refused: false, Waits.Count: 0 })
         {
+            progress.Problems.AddRange(ended.Unknown);
             Fail(index, outcome, progress, cancellationToken.IsCancellationRequested);
         }
         else
@@ -233,7 +234,7 @@ internal sealed partial class ReplayRun
     private void Fail(int index, StepOutcome outcome, RunProgress progress, bool cancelled = false)
     {
         var policy = _starts[index]!.Policy.OnFailure;
-        if (policy is FailurePolicy.Skip && !cancelled)
+        if (policy is FailurePolicy.Skip && outcome.Status is StepStatus.Failed && !cancelled)
         {
             End(index, outcome with { Status = StepStatus.Skipped });
             return;
@@ -419,6 +420,9 @@ internal sealed partial class ReplayRun
 
         public StepOutcome? FirstFailure { get; set; }
 
+        /// <summary>The calls that broke off.</summary>
+        public List<ReplayProblem> Problems { get; } = [];
+
         /// <summary>Whether no further step begins.</summary>
         public bool MustStop { get; set; }
     }
@@ -433,5 +437,12 @@ internal sealed partial class ReplayRun
     }
 
     /// <summary>How a call ended.</summary>
-    private sealed record EndedStep(int Index, StepOutcome Outcome, bool Refused, bool StopRequested, IReadOnlyList<ReplayProblem> Waits);
+    private sealed record EndedStep(int Index, StepOutcome Outcome, bool Refused, bool StopRequested)
+    {
+        /// <summary>What the replay has to wait for.</summary>
+        public IReadOnlyList<ReplayProblem> Waits { get; init; } = [];
+
+        /// <summary>The calls in it that broke off.</summary>
+        public IReadOnlyList<ReplayProblem> Unknown { get; init; } = [];
+    }
 }

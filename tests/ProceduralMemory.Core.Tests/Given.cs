@@ -119,6 +119,7 @@ internal sealed class TestMemory : IDisposable
 internal sealed class ScriptedExecutor : IStepExecutor
 {
     private readonly Dictionary<string, Func<StepCall, CancellationToken, StepCallResult>> _script = [];
+    private readonly Dictionary<string, FunctionDescription> _declared = [];
 
     public List<StepCall> Calls { get; } = [];
 
@@ -129,6 +130,12 @@ internal sealed class ScriptedExecutor : IStepExecutor
     public ScriptedExecutor On(string action, Func<StepCall, CancellationToken, StepCallResult> act)
     {
         _script[action] = act;
+        return this;
+    }
+
+    public ScriptedExecutor Declares(string action, FunctionDescription description)
+    {
+        _declared[action] = description;
         return this;
     }
 
@@ -143,6 +150,8 @@ internal sealed class ScriptedExecutor : IStepExecutor
         Planned.AddRange(calls);
         return Task.FromResult<IReadOnlyList<ReplayProblem>>(Problems);
     }
+
+    public FunctionDescription? Describe(string action) => _declared.GetValueOrDefault(action);
 
     public Task<StepCallResult> ExecuteAsync(StepCall call, CancellationToken cancellationToken = default)
     {

@@ -78,6 +78,14 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
         return _capture.Arguments(step.Action, masked, out _);
     }
 
+    /// <summary>A result for the log. It is taken as soon as it is there: a secret in it is one in the arguments of the next call.</summary>
+    public KeptResult CaptureResult(StepOutcome outcome)
+    {
+        var omitted = outcome.Omitted;
+        var kept = outcome.Result is { } result ? _capture.Result(outcome.Action, result, out omitted) : null;
+        return new KeptResult(kept, omitted);
+    }
+
     private async Task WriteAsync(IReadOnlyList<JournalledStep> steps, EndedExecution? ended, CancellationToken cancellationToken)
     {
         var entry = new JournalEntry
@@ -97,8 +105,6 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
     private ExecutionStep Row(JournalledStep step)
     {
         var outcome = step.Outcome;
-        var omitted = outcome.Omitted;
-        var kept = outcome.Result is { } result ? _capture.Result(outcome.Action, result, out omitted) : null;
         return new ExecutionStep
         {
             Ordinal = step.Ordinal,
@@ -111,8 +117,8 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
             Repaired = outcome.Repaired,
             RepairTraceId = outcome.Repaired ? context.Past?.Request.RepairTraceId : null,
             Arguments = step.Arguments,
-            Result = kept,
-            Omitted = omitted,
+            Result = step.Kept?.Result,
+            Omitted = step.Kept?.Omitted ?? outcome.Omitted,
             Match = outcome.Match,
             Failure = _capture.Failure(outcome.Failure),
             StartedAt = step.StartedAt,
@@ -159,4 +165,10 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
 /// <param name="Outcome">How far it got.</param>
 /// <param name="StartedAt">When it began; <see langword="null"/> when it was not called.</param>
 /// <param name="Arguments">What it was called with, secrets taken out.</param>
-internal readonly record struct JournalledStep(int Ordinal, StepOutcome Outcome, DateTimeOffset? StartedAt, JsonElement? Arguments);
+/// <param name="Kept">What it returned, secrets taken out; <see langword="null"/> while it has not ended.</param>
+internal readonly record struct JournalledStep(int Ordinal, StepOutcome Outcome, DateTimeOffset? StartedAt, JsonElement? Arguments, KeptResult? Kept);
+
+/// <summary>What is kept of a result.</summary>
+/// <param name="Result">The result, secrets taken out.</param>
+/// <param name="Omitted">Why it is not kept, or <see langword="null"/>.</param>
+internal sealed record KeptResult(JsonElement? Result, string? Omitted);

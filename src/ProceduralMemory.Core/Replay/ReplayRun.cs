@@ -19,6 +19,7 @@ internal sealed partial class ReplayRun
     private readonly IReadOnlyList<ProcedureStep> _steps;
     private readonly StepOutcome[] _outcomes;
     private readonly StepStart?[] _starts;
+    private readonly KeptResult?[] _kept;
     private readonly TemplateResolver _resolver;
     private readonly StepGraph _graph;
 
@@ -35,6 +36,7 @@ internal sealed partial class ReplayRun
         _graph = new StepGraph(_steps, context.Options, s => TemplateResolver.NeededSteps(s, Adapted(s)), EffectOf);
         _outcomes = [.. _steps.Select(s => Pending(s) with { Effect = EffectOf(s) })];
         _starts = new StepStart?[_steps.Count];
+        _kept = new KeptResult?[_steps.Count];
     }
 
     /// <summary>Whether a gate of the host asked that nothing more be called.</summary>
@@ -181,6 +183,7 @@ internal sealed partial class ReplayRun
         }
 
         _starts[index] = start;
+        _kept[index] = null;
         _outcomes[index] = _outcomes[index] with
         {
             Status = StepStatus.Running,
@@ -251,6 +254,7 @@ internal sealed partial class ReplayRun
     private void End(int index, StepOutcome outcome)
     {
         _outcomes[index] = outcome;
+        _kept[index] = _journal.CaptureResult(outcome);
         _ended.Add(index);
         if (outcome.Status is StepStatus.Success)
         {
@@ -299,7 +303,7 @@ internal sealed partial class ReplayRun
         Report(ended);
     }
 
-    private JournalledStep Journalled(int index) => new(index, _outcomes[index], _starts[index]?.StartedAt, _starts[index]?.Journalled);
+    private JournalledStep Journalled(int index) => new(index, _outcomes[index], _starts[index]?.StartedAt, _starts[index]?.Journalled, _kept[index]);
 
     private void Report(List<int> ended)
     {

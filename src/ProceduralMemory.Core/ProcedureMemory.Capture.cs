@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using ProceduralMemory.Capture;
 using ProceduralMemory.Distill;
 using ProceduralMemory.Persist;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory;
 
@@ -71,7 +72,7 @@ public sealed partial class ProcedureMemory
     {
         session ??= CurrentSession;
         var trace = await Store.GetTraceAsync([ScopeOf(session).Write], traceId, cancellationToken).ConfigureAwait(false);
-        if (trace is not { Status: TraceStatus.Recording })
+        if (trace is not { Status: TraceStatus.Recording, RepairOf: null })
         {
             throw new RecordingStateException($"Trace {traceId:D} cannot be resumed: {(trace is null ? "there is none of that id in the scope" : "it has ended")}. List those that can with ListTracesAsync(TraceStatus.Recording).");
         }
@@ -95,6 +96,28 @@ public sealed partial class ProcedureMemory
     /// <param name="traceId">The trace.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     public Task<Trace?> GetTraceAsync(Guid traceId, CancellationToken cancellationToken = default) => Store.GetTraceAsync(CurrentScope().Read, traceId, cancellationToken);
+
+    /// <summary>Begins to record what is done after a replay stopped, so that it can be kept as the repair of its failed step.</summary>
+    internal async Task StartRepairAsync(MemorySession session, ReplayResult replay, CancellationToken cancellationToken)
+    {
+        if (session.Repair is { } earlier)
+        {
+            await earlier.AbandonAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        var now = Time.GetUtcNow();
+        var trace = new Trace
+        {
+            Id = Guid.CreateVersion7(now),
+            Scope = ScopeOf(session).Write,
+            Name = replay.ProcedureName,
+            RepairOf = replay.ExecutionId,
+            Status = TraceStatus.Recording,
+            StartedAt = now,
+        };
+        await Store.InsertTraceAsync(trace, cancellationToken).ConfigureAwait(false);
+        session.AttachRepair(new ProcedureRecorder(this, session, trace, nextOrdinal: 0));
+    }
 
     internal void RecordingAttached() => Interlocked.Increment(ref _attachedRecordings);
 

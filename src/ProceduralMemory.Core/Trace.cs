@@ -29,6 +29,9 @@ public sealed record Trace
     /// <summary>Remarks, taken over by the procedure.</summary>
     public string? Notes { get; init; }
 
+    /// <summary>The execution whose failed step these calls did by other means; <see langword="null"/> for a task of its own. Such a trace is no recording that can be finalized.</summary>
+    public Guid? RepairOf { get; init; }
+
     /// <summary>Whether it is being written, complete or given up.</summary>
     public required TraceStatus Status { get; init; }
 

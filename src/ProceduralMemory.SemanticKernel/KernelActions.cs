@@ -113,4 +113,8 @@ internal static class KernelActions
     /// <summary>Whether a function replays, under whatever name the host chose: it is told by its method.</summary>
     public static bool IsReplay(KernelFunction function) =>
         function.UnderlyingMethod is { Name: nameof(ProceduralMemoryPlugin.ReplayAsync) } method && method.DeclaringType == typeof(ProceduralMemoryPlugin);
+
+    /// <summary>Whether a function goes on with a replay.</summary>
+    public static bool IsResume(KernelFunction function) =>
+        function.UnderlyingMethod is { Name: nameof(ProceduralMemoryPlugin.ResumeAsync) } method && method.DeclaringType == typeof(ProceduralMemoryPlugin);
 }

@@ -60,7 +60,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         cancellationToken.ThrowIfCancellationRequested();
 
         // Only where the model itself asked for the replay: what code of the host calls in the course of a turn is not bound by what the turn offers.
-        var offered = _modelCall is { } asked && KernelActions.IsReplay(asked.Function) ? asked.OfferedActions() : null;
+        var offered = _modelCall is { } asked && (KernelActions.IsReplay(asked.Function) || KernelActions.IsResume(asked.Function)) ? asked.OfferedActions() : null;
         return Task.FromResult<IReadOnlyList<ReplayProblem>>([.. calls.SelectMany(c => Check(c, offered))]);
     }
 
@@ -166,7 +166,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         {
             if (probe.Reached)
             {
-                return new StepCallResult { Failure = new StepFailure(exception.GetType().Name, exception.Message), StopRequested = context?.Terminate is true };
+                return StepCallResult.Of(exception) with { StopRequested = context?.Terminate is true };
             }
 
             // How the host can mend it is for the host to read, and not for a model to plead.
@@ -232,7 +232,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         {
             Arguments = arguments,
             ToolCallId = id,
-            RequestSequenceIndex = (_modelCall?.RequestIndex ?? 0) + _callCount++,
+            RequestSequenceIndex = (_modelCall?.RequestIndex ?? 0) + Interlocked.Increment(ref _callCount) - 1,
             FunctionSequenceIndex = 0,
             FunctionCount = 1,
             CancellationToken = cancellationToken,

@@ -8,6 +8,9 @@ namespace ProceduralMemory.SemanticKernel;
 /// </summary>
 internal sealed class PluginGuard(ILogger logger)
 {
+    /// <summary>Takes down a fault beside what was asked for.</summary>
+    public void Fault(string function, Exception exception) => Log.PluginFaulted(logger, function, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+
     public async Task<PluginReply> RunAsync(string function, Func<Task<PluginReply>> body, CancellationToken cancellationToken)
     {
         try
@@ -21,6 +24,10 @@ internal sealed class PluginGuard(ILogger logger)
         catch (ProcedureNotFoundException exception)
         {
             return new PluginReply { Status = ReplyStatus.NotFound, Message = exception.Message, Next = ProceduralMemoryPlugin.FindSimilarProcedure };
+        }
+        catch (ExecutionNotFoundException exception)
+        {
+            return new PluginReply { Status = ReplyStatus.NotFound, Message = exception.Message, Next = "Give the execution_id of a replay that stopped in this conversation." };
         }
         catch (ProcedureConflictException exception)
         {
@@ -36,7 +43,7 @@ internal sealed class PluginGuard(ILogger logger)
         }
         catch (Exception exception)
         {
-            Log.PluginFaulted(logger, function, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+            Fault(function, exception);
             return new PluginReply { Status = ReplyStatus.Unavailable, Message = "The procedural memory cannot be used right now.", Next = "Do the task with the other functions." };
         }
     }

@@ -25,6 +25,9 @@ public static class ReplyStatus
     /// <summary>Inputs are missing or of another type.</summary>
     public const string MissingInputs = "missing_inputs";
 
+    /// <summary>A replay stopped to ask something.</summary>
+    public const string Waiting = "waiting";
+
     /// <summary>A recording is in progress.</summary>
     public const string Recording = "recording";
 
@@ -192,7 +195,7 @@ public sealed class StepReply
     [JsonPropertyName("action")]
     public required string Action { get; init; }
 
-    /// <summary><c>success</c>, <c>failed</c>, <c>skipped</c> or <c>pending</c>.</summary>
+    /// <summary><c>success</c>, <c>failed</c>, <c>skipped</c>, <c>pending</c> or <c>unknown</c> (called, and nobody knows whether it was done).</summary>
     [JsonPropertyName("status")]
     public required string Status { get; init; }
 
@@ -200,6 +203,11 @@ public sealed class StepReply
     [JsonPropertyName("result")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public JsonElement? Result { get; init; }
+
+    /// <summary>Of a step that is left, what it is to be called with; an expression stands where a result is missing.</summary>
+    [JsonPropertyName("arguments")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? Arguments { get; init; }
 
     /// <summary>Why it failed or was skipped, how its outcome differs from what was expected, or why its result is not shown.</summary>
     [JsonPropertyName("note")]

@@ -132,6 +132,21 @@ public static class ProceduralMemoryKernelExtensions
         return memory.ReplayAsync(new KernelStepExecutor(kernel, options), name, request, cancellationToken);
     }
 
+    /// <summary>Goes on with a replay that stopped, or whose process died: see <see cref="ProcedureMemory.ResumeAsync"/>.</summary>
+    /// <param name="memory">The memory.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="executionId">The execution.</param>
+    /// <param name="request">What is added; <see langword="null"/> for nothing.</param>
+    /// <param name="options">Which functions may be called; <see langword="null"/> for every function that the kernel holds.</param>
+    /// <param name="cancellationToken">Cancels the replay.</param>
+    /// <exception cref="ExecutionNotFoundException">The scope has no execution of that id.</exception>
+    public static Task<ReplayResult> ResumeAsync(
+        this ProcedureMemory memory, Kernel kernel, Guid executionId, ResumeRequest? request = null, KernelReplayOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        return memory.ResumeAsync(new KernelStepExecutor(kernel, options), executionId, request, cancellationToken);
+    }
+
     private static ProcedureMemory CreateMemory(ProceduralMemoryKernelOptions options, IServiceProvider provider)
     {
         var store = provider.GetService<IProcedureStore>();

@@ -10,7 +10,7 @@ using ProceduralMemory.Replay;
 namespace ProceduralMemory.SemanticKernel;
 
 /// <summary>
-/// What an agent calls: find a procedure, replay it, or record a new one. Five functions and no more, since each costs tokens on every request.
+/// What an agent calls: find a procedure, replay it, go on where a replay stopped, or record a new one. Six functions and no more, since each costs tokens on every request.
 /// </summary>
 /// <remarks>
 /// <para>Stored names and descriptions reach the model's context. They are data from earlier turns; give agents with different trust different scopes.</para>
@@ -23,6 +23,9 @@ public sealed class ProceduralMemoryPlugin
 
     /// <summary>The name of the function that replays.</summary>
     public const string ReplayProcedure = "replay_procedure";
+
+    /// <summary>The name of the function that goes on with a replay.</summary>
+    public const string ResumeProcedure = "resume_procedure";
 
     /// <summary>The name of the function that starts a recording.</summary>
     public const string StartRecording = "start_recording";
@@ -116,7 +119,41 @@ public sealed class ProceduralMemoryPlugin
                         Request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? _memory.CurrentSession?.Request),
                     },
                     cancellationToken).ConfigureAwait(false);
-                return Reply(procedure, result);
+                return await ReplyAsync(kernel, procedure, result, cancellationToken).ConfigureAwait(false);
+            },
+            cancellationToken));
+
+    /// <summary>Goes on with a replay that stopped.</summary>
+    [KernelFunction(ResumeProcedure)]
+    [Description("Goes on with a replay that stopped. Steps that are done are not called again. If you did a step yourself, say so in results.")]
+    [return: Description("status as from replay_procedure")]
+    public Task<PluginReply> ResumeAsync(
+        Kernel kernel,
+        [Description("The execution_id of the replay")] string executionId,
+        [Description("JSON object: id of each step that you did yourself, to its result")] object? results = null,
+        [Description("JSON object: inputs that it asks for again")] object? inputs = null,
+        [Description("JSON array of step ids to leave out")] object? skip = null,
+        CancellationToken cancellationToken = default) => ReplayWatch.WatchedAsync(() => _guard.RunAsync(
+            ResumeProcedure,
+            async () =>
+            {
+                if (!Guid.TryParse(ModelArgument.Required(executionId, "executionId", "Give the execution_id of the replay that stopped."), out var id))
+                {
+                    throw new ModelArgumentException("'executionId' is no id of an execution. Give the execution_id of the replay that stopped.");
+                }
+
+                var session = KernelSessions.Find(_memory, kernel);
+                var repair = session?.Repair;
+                var request = new ResumeRequest
+                {
+                    Results = ModelArgument.Object(results, "results"),
+                    Inputs = ModelArgument.Object(inputs, "inputs"),
+                    Skip = ModelArgument.Strings(skip, "skip"),
+                    RepairTraceId = repair is not null && await repair.CompleteRepairAsync(cancellationToken).ConfigureAwait(false) ? repair.TraceId : session?.Recorder?.TraceId,
+                };
+                var result = await _memory.ResumeAsync(new KernelStepExecutor(kernel, _replay), id, request, cancellationToken).ConfigureAwait(false);
+                var procedure = await _memory.GetAsync(result.ProcedureName, result.Version, cancellationToken).ConfigureAwait(false);
+                return await ReplyAsync(kernel, procedure, result, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken));
 
@@ -378,16 +415,44 @@ public sealed class ProceduralMemoryPlugin
         Next = $"{StartRecording} before the first step of a task, if it is to be recorded.",
     };
 
+    /// <summary>Answers a model; where the replay stopped halfway, what it does next is recorded as a repair.</summary>
+    private async Task<ReplayReply> ReplyAsync(Kernel kernel, Procedure procedure, ReplayResult result, CancellationToken cancellationToken)
+    {
+        if (result.CanResume && IsFiltered(kernel))
+        {
+            try
+            {
+                var session = KernelSessions.Get(_memory, kernel);
+                if (session.Recorder is null)
+                {
+                    await _memory.StartRepairAsync(session, result, cancellationToken).ConfigureAwait(false);
+                }
+            }
+            catch (ProceduralMemoryException exception)
+            {
+                // The replay is what the model asked for, and how it went is what it must be told.
+                _guard.Fault(ReplayProcedure, exception);
+            }
+        }
+
+        return Reply(procedure, result);
+    }
+
     private static ReplayReply Reply(Procedure procedure, ReplayResult result)
     {
         var missing = result.Problems.Count > 0 && result.Problems.All(p => p.InputName is not null);
+        var resumable = result.Problems.Any(p => p.Code == ReplayProblemCodes.NotResumable);
+        var undo = result.Undo is null ? "" : $" To undo what is done: {ReplayProcedure} of '{result.Undo}', if the user wants that.";
         var (status, next) = result.Outcome switch
         {
             ReplayOutcome.Completed => (ReplyStatus.Completed, "Answer the user from the results."),
-            ReplayOutcome.Failed => (ReplyStatus.Failed, "Steps with status success are done and must not be repeated. Do the failed step and the pending ones yourself, or tell the user."),
-            _ when missing => (ReplyStatus.MissingInputs, $"{ReplayProcedure} again, with all inputs; ask the user for what you do not know."),
+            ReplayOutcome.Failed when result.Problems.Count > 0 => (ReplyStatus.Failed, $"Look with other functions whether the step with status unknown was done, before anything of it is done again. If it was, {ResumeProcedure} with its result in results; if not, tell the user: only the host can have it repeated.{undo}"),
+            ReplayOutcome.Failed => (ReplyStatus.Failed, $"Steps with status success are done and must not be repeated. Mend the cause and call {ResumeProcedure}, which calls the failed step again; or do that step yourself and call {ResumeProcedure} with its result in results; or tell the user.{undo}"),
+            ReplayOutcome.Waiting => (ReplyStatus.Waiting, $"Find out what the message asks for, and call {ResumeProcedure} with it; or tell the user.{undo}"),
+            _ when missing => (ReplyStatus.MissingInputs, $"{(result.ExecutionId is null ? ReplayProcedure : ResumeProcedure)} again, with all inputs; ask the user for what you do not know."),
+            _ when resumable => (ReplyStatus.Refused, "Do not repeat what was done. Tell the user how it stands."),
             _ when result.ExecutionId is null => (ReplyStatus.Refused, "Do the task with the other functions, or call again as the message says."),
-            _ => (ReplyStatus.Refused, "Do not try to get around the refusal. Tell the user what is done and what was refused."),
+            _ => (ReplyStatus.Refused, $"Do not try to get around the refusal. Tell the user what is done and what was refused.{undo}"),
         };
         return new ReplayReply
         {
@@ -396,7 +461,7 @@ public sealed class ProceduralMemoryPlugin
             Next = next,
             ExecutionId = result.ExecutionId?.ToString("D", CultureInfo.InvariantCulture),
             Missing = missing ? Inputs(procedure.Version.Inputs.Where(i => result.Problems.Any(p => p.InputName == i.Name))) : null,
-            Steps = result.ExecutionId is null ? null : [.. result.Steps.Select(Step)],
+            Steps = result.ExecutionId is null || resumable ? null : [.. result.Steps.Select(Step)],
             Replay = result,
         };
     }
@@ -411,6 +476,7 @@ public sealed class ProceduralMemoryPlugin
             Action = step.Action,
             Status = JsonNamingPolicy.CamelCase.ConvertName(step.Status.ToString()),
             Result = tooLong ? null : step.Result,
+            Arguments = step.Left,
             Note = step.Failure?.Message
                 ?? (step.Match is OutcomeMatch.Differs ? $"not as usual: {string.Join("; ", step.Differences)}" : null)
                 ?? (tooLong ? string.Create(CultureInfo.InvariantCulture, $"the result has {size} bytes and is not shown; later steps had all of it") : null),

@@ -21,6 +21,8 @@ namespace ProceduralMemory.SemanticKernel;
 /// </remarks>
 public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoFunctionInvocationFilter
 {
+    private const int MaxRepairCalls = 20;
+
     private readonly ProcedureMemory _memory;
     private readonly ILogger _logger;
     private readonly ConditionalWeakTable<ProcedureRecorder, object> _faulted = [];
@@ -72,7 +74,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             return;
         }
 
-        var replay = KernelActions.IsReplay(context.Function) ? new ReplayWatch() : null;
+        var replay = KernelActions.IsReplay(context.Function) || KernelActions.IsResume(context.Function) ? new ReplayWatch() : null;
         var outer = CallFrames.Enter(_memory, replay);
         try
         {
@@ -114,7 +116,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
     private (ProcedureRecorder Recorder, RecordedCall Call)? Begin(FunctionInvocationContext context)
     {
         var function = context.Function;
-        if (string.IsNullOrEmpty(function.PluginName) || (KernelActions.IsOurs(function) && !KernelActions.IsReplay(function)) || RecorderOf(context) is not { } recorder)
+        if (string.IsNullOrEmpty(function.PluginName) || (KernelActions.IsOurs(function) && !KernelActions.IsReplay(function) && !KernelActions.IsResume(function)) || RecorderOf(context) is not { } recorder)
         {
             return null;
         }
@@ -129,6 +131,10 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             {
                 kind = StepKind.Procedure;
                 (action, arguments) = ComposedStep(arguments);
+            }
+            else if (KernelActions.IsResume(function))
+            {
+                (action, arguments) = (ProceduralMemoryPlugin.ResumeProcedure, Json.EmptyObject);
             }
 
             var model = CallFrames.CurrentModelCall;
@@ -145,7 +151,11 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
     {
         try
         {
-            return KernelSessions.Find(_memory, context.Kernel)?.Recorder;
+            var session = KernelSessions.Find(_memory, context.Kernel);
+
+            // After a replay that stopped: a few calls, by which its rest is done or not. What it does itself when it goes on is in its own journal.
+            return session?.Recorder
+                ?? (session?.Repair is { CallCount: < MaxRepairCalls } repair && !KernelActions.IsOurs(context.Function) ? repair : null);
         }
         catch (Exception exception)
         {
@@ -199,7 +209,8 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
 
             logged = watch.Run is { } run ? await LoggedAsync(run.Replay!).ConfigureAwait(false) : null;
             recorder.KeepArguments(call, logged?.Inputs ?? Json.EmptyObject);
-            completed = logged?.Outcome is ReplayOutcome.Completed;
+            // What went on with a replay is no step of its own: what was done before is recorded already, and what it did now is below.
+            completed = logged?.Outcome is ReplayOutcome.Completed && !KernelActions.IsResume(context.Function);
             if (logged is not null && !completed)
             {
                 await BeginDoneStepsAsync(recorder, watch.Run!.Replay!, done).ConfigureAwait(false);
@@ -250,7 +261,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         var logged = (await LoggedAsync(replay).ConfigureAwait(false)).Steps.ToDictionary(s => s.StepId, StringComparer.Ordinal);
         foreach (var outcome in replay.Steps)
         {
-            if (outcome is { Nested: { } nested, Status: not StepStatus.Success })
+            if (outcome.Nested is { } nested && (outcome.Status is not StepStatus.Success || nested.Steps.Any(s => s.DoneBefore)))
             {
                 await BeginDoneStepsAsync(recorder, nested, done).ConfigureAwait(false);
             }
@@ -262,7 +273,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
                     await BeginDoneStepsAsync(recorder, iteration, done).ConfigureAwait(false);
                 }
             }
-            else if (outcome.Status is StepStatus.Success)
+            else if (outcome is { Status: StepStatus.Success, DoneBefore: false, Repaired: false })
             {
                 var step = logged.GetValueOrDefault(outcome.StepId) ?? throw new RecordingStateException($"Step '{outcome.StepId}' of the execution {replay.ExecutionId:D} is not in the log, so what it did cannot be recorded.");
                 var model = CallFrames.CurrentModelCall;

@@ -9,17 +9,17 @@ public sealed class PluginContractTests
 {
     private static readonly string[] Names =
     [
-        ProceduralMemoryPlugin.FindSimilarProcedure, ProceduralMemoryPlugin.ReplayProcedure, ProceduralMemoryPlugin.StartRecording, ProceduralMemoryPlugin.RecordStep, ProceduralMemoryPlugin.Finalize,
+        ProceduralMemoryPlugin.FindSimilarProcedure, ProceduralMemoryPlugin.ReplayProcedure, ProceduralMemoryPlugin.ResumeProcedure, ProceduralMemoryPlugin.StartRecording, ProceduralMemoryPlugin.RecordStep, ProceduralMemoryPlugin.Finalize,
     ];
 
     [Fact]
     public void The_names_are_those_that_were_promised()
     {
-        Assert.Equal(["find_similar_procedure", "replay_procedure", "start_recording", "record_step", "finalize"], Names);
+        Assert.Equal(["find_similar_procedure", "replay_procedure", "resume_procedure", "start_recording", "record_step", "finalize"], Names);
     }
 
     [Fact]
-    public void There_are_exactly_these_five_functions()
+    public void There_are_exactly_these_six_functions()
     {
         using var memory = Given.Memory();
         var kernel = Given.Kernel(memory);
@@ -55,11 +55,13 @@ public sealed class PluginContractTests
         Assert.Equal([.. Names.Select(n => $"procedures-{n}").Order(StringComparer.Ordinal), "shop-close", "shop-get_order", "shop-refund"], tools.Keys.Order(StringComparer.Ordinal));
         Assert.Equal(["request", "top"], Parameters(tools["procedures-find_similar_procedure"]));
         Assert.Equal(["name", "inputs", "adapt", "skip", "continueOnFailure"], Parameters(tools["procedures-replay_procedure"]));
+        Assert.Equal(["executionId", "results", "inputs", "skip"], Parameters(tools["procedures-resume_procedure"]));
         Assert.Equal(["name", "description"], Parameters(tools["procedures-start_recording"]));
         Assert.Equal(["action", "arguments", "outcome", "success", "notes"], Parameters(tools["procedures-record_step"]));
         Assert.Equal(["notes", "name", "replace"], Parameters(tools["procedures-finalize"]));
         Assert.Equal(["request"], Required(tools["procedures-find_similar_procedure"]));
         Assert.Equal(["name"], Required(tools["procedures-replay_procedure"]));
+        Assert.Equal(["executionId"], Required(tools["procedures-resume_procedure"]));
         Assert.Equal(["name", "description"], Required(tools["procedures-start_recording"]));
         Assert.Equal(["action"], Required(tools["procedures-record_step"]));
         Assert.Empty(Required(tools["procedures-finalize"]));

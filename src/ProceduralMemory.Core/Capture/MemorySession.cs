@@ -12,6 +12,7 @@ public sealed class MemorySession : IDisposable
     private readonly MemorySession? _outer;
     private readonly bool _isAmbient;
     private ProcedureRecorder? _recorder;
+    private ProcedureRecorder? _repair;
     private volatile bool _isClosed;
 
     private MemorySession(ProcedureMemory memory, MemoryScope? scope, string? request, bool ambient)
@@ -38,6 +39,9 @@ public sealed class MemorySession : IDisposable
 
     /// <summary>The recording in progress; <see langword="null"/> when there is none.</summary>
     public ProcedureRecorder? Recorder => Volatile.Read(ref _recorder);
+
+    /// <summary>What records the calls after a replay that stopped, by which its rest may be done; <see langword="null"/> when none did.</summary>
+    internal ProcedureRecorder? Repair => Volatile.Read(ref _repair);
 
     /// <summary>What the last recording gave, where it met a procedure of its name that does something else: <see cref="ProcedureMemory.DistillTraceAsync"/> settles it.</summary>
     public RecordingResult? Unsettled { get; private set; }
@@ -94,9 +98,23 @@ public sealed class MemorySession : IDisposable
         }
     }
 
+    /// <summary>Begins to record what is done after a replay that stopped.</summary>
+    internal void AttachRepair(ProcedureRecorder recorder)
+    {
+        if (Interlocked.Exchange(ref _repair, recorder) is null)
+        {
+            _memory.RecordingAttached();
+        }
+
+        if (_isClosed)
+        {
+            Detach(recorder);
+        }
+    }
+
     internal void Detach(ProcedureRecorder recorder)
     {
-        if (Interlocked.CompareExchange(ref _recorder, null, recorder) == recorder)
+        if (Interlocked.CompareExchange(ref _recorder, null, recorder) == recorder || Interlocked.CompareExchange(ref _repair, null, recorder) == recorder)
         {
             _memory.RecordingDetached();
         }
@@ -105,9 +123,12 @@ public sealed class MemorySession : IDisposable
     private void Close()
     {
         _isClosed = true;
-        if (Interlocked.Exchange(ref _recorder, null) is not null)
+        foreach (var recorder in new[] { Interlocked.Exchange(ref _recorder, null), Interlocked.Exchange(ref _repair, null) })
         {
-            _memory.RecordingDetached();
+            if (recorder is not null)
+            {
+                _memory.RecordingDetached();
+            }
         }
     }
 

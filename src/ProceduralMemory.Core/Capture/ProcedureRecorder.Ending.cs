@@ -57,6 +57,24 @@ public sealed partial class ProcedureRecorder
         }).ConfigureAwait(false);
     }
 
+    /// <summary>Ends a recording that makes no procedure of its own. Waits for calls in flight.</summary>
+    /// <returns>Whether it holds anything.</returns>
+    internal async Task<bool> CompleteRepairAsync(CancellationToken cancellationToken)
+    {
+        if (CallCount == 0)
+        {
+            await AbandonAsync(cancellationToken).ConfigureAwait(false);
+            return false;
+        }
+
+        await CloseForFinalizingAsync(cancellationToken).ConfigureAwait(false);
+        return await EndAsync(async () =>
+        {
+            await _memory.Store.EndTraceAsync(TraceId, TraceStatus.Completed, _memory.Time.GetUtcNow(), Usage(), cancellationToken).ConfigureAwait(false);
+            return true;
+        }).ConfigureAwait(false);
+    }
+
     private TraceUsage Usage()
     {
         lock (_gate)

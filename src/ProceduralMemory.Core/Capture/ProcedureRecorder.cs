@@ -60,6 +60,18 @@ public sealed partial class ProcedureRecorder
     /// <summary>The scope it is written to.</summary>
     public string Scope { get; }
 
+    /// <summary>How many calls were begun.</summary>
+    internal int CallCount
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _nextOrdinal;
+            }
+        }
+    }
+
     /// <summary>Whether steps can still be recorded.</summary>
     public bool IsActive
     {

@@ -27,7 +27,7 @@ public interface IProcedureStore
     /// <summary>Reads a trace with its steps, ordered by <see cref="TraceStep.Ordinal"/>; <see langword="null"/> when the scopes hold none of that id.</summary>
     Task<Trace?> GetTraceAsync(IReadOnlyList<string> scopes, Guid traceId, CancellationToken cancellationToken = default);
 
-    /// <summary>Reads traces without their steps, latest first.</summary>
+    /// <summary>Reads traces of tasks without their steps, latest first; those that repaired an execution (<see cref="Trace.RepairOf"/>) are not among them.</summary>
     Task<IReadOnlyList<Trace>> ListTracesAsync(IReadOnlyList<string> scopes, TraceStatus? status, int limit, CancellationToken cancellationToken = default);
 
     /// <summary>Adds a version to the procedure of that scope and name, which is created if it is not there. Where the version comes from a trace, that is completed in the same transaction.</summary>

@@ -47,6 +47,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             return Refused(procedure, [new ReplayProblem(ReplayProblemCodes.NotResumable, null, why)], "was not resumed") with { ExecutionId = root.Id };
         }
 
+        resume = await WithRepairAsync(root, procedure, resume, cancellationToken).ConfigureAwait(false);
         var past = new ReplayPast(tree, resume);
         var request = ReplaySettings.Restore(root, resume);
         LookAtResume(procedure, resume, problems);
@@ -65,6 +66,29 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         var context = new ReplayContext(store, options, executor, logger, root.Scope, request) { Claim = claim, Past = past };
         context.NextLease();
         return await RunAsync(context, look, request, root, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A step that stopped the replay, and whose function was called by other means since, is done: it is not to be called again.</summary>
+    private async Task<ResumeRequest> WithRepairAsync(Execution root, Procedure procedure, ResumeRequest resume, CancellationToken cancellationToken)
+    {
+        if (resume.RepairTraceId is not { } traceId)
+        {
+            return resume;
+        }
+
+        var trace = await store.GetTraceAsync([scope.Write], traceId, cancellationToken).ConfigureAwait(false);
+        var told = new Dictionary<string, System.Text.Json.JsonElement>(resume.Results, StringComparer.Ordinal);
+        foreach (var row in root.Steps.Where(s => s.Status is StepStatus.Failed or StepStatus.Unknown or StepStatus.Running))
+        {
+            var isFunction = procedure.Version.Steps.FirstOrDefault(s => s.Id == row.StepId)?.Kind is StepKind.Function;
+            var call = trace?.Steps.LastOrDefault(s => s.Status is StepStatus.Success && s.StartedAt >= row.StartedAt && string.Equals(s.Action, row.Action, StringComparison.OrdinalIgnoreCase));
+            if (isFunction && call is not null)
+            {
+                told.TryAdd(row.StepId, call.Result ?? Json.Null);
+            }
+        }
+
+        return resume with { Results = told };
     }
 
     private string? WhyNotResumable(Execution execution) => execution switch

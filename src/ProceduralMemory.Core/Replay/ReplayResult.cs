@@ -96,6 +96,9 @@ public sealed record StepOutcome
     /// <summary>The key that its calls carried; <see langword="null"/> when it was not called.</summary>
     public string? IdempotencyKey { get; init; }
 
+    /// <summary>Whether it was done in an earlier attempt of the execution.</summary>
+    public bool DoneBefore { get; init; }
+
     /// <summary>Whether it was done by other means than its own call, and its result told when the execution was resumed.</summary>
     public bool Repaired { get; init; }
 

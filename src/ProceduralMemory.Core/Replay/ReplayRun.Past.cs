@@ -59,6 +59,7 @@ internal sealed partial class ReplayRun
             Attempts = row.Attempts,
             IdempotencyKey = row.IdempotencyKey,
             Repaired = row.Repaired,
+            DoneBefore = true,
             Duration = row.Duration ?? TimeSpan.Zero,
         };
         _resolver.Results[row.StepId] = row.Result;

@@ -125,8 +125,13 @@ internal sealed class TestAgent : IAsyncDisposable
     {
         var script = _scripts.GetValueOrDefault(UserText(request)) ?? [];
         var turn = request["messages"]!.AsArray().Count(m => (string?)m!["role"] == "assistant");
-        return turn < script.Length ? script[turn] : ModelTurn.Say("Done.");
+        return turn >= script.Length ? ModelTurn.Say("Done.") : script[turn] is { ToolCalls: { Count: > 0 } calls } ? ModelTurn.Call([.. calls.Select(c => c with { ArgumentsJson = Referring(c.ArgumentsJson, request) })]) : script[turn];
     }
+
+    /// <summary>A model repeats the execution that it was told of last.</summary>
+    private static string Referring(string arguments, JsonObject request) => arguments.Contains(Model.LastExecution, StringComparison.Ordinal)
+        ? arguments.Replace(Model.LastExecution, ToolReply.AllIn(request).Last(r => r.Text.Contains("\"execution_id\"", StringComparison.Ordinal))["execution_id"].GetString(), StringComparison.Ordinal)
+        : arguments;
 
     private static string UserText(JsonObject request) => (string)request["messages"]!.AsArray().Last(m => (string?)m!["role"] == "user")!["content"]!;
 }
@@ -166,6 +171,9 @@ internal sealed record ToolReply(string Tool, string Text)
 /// <summary>The turns of a model.</summary>
 internal static class Model
 {
+    /// <summary>Stands in arguments for the execution that the model was told of last.</summary>
+    public const string LastExecution = "<the last execution>";
+
     public static ModelTurn Calls(string tool, string arguments = "{}") => ModelTurn.Call(new ModelToolCall(tool, arguments));
 
     public static ModelTurn Calls(params (string Tool, string Arguments)[] calls) => ModelTurn.Call([.. calls.Select(c => new ModelToolCall(c.Tool, c.Arguments))]);
@@ -174,6 +182,9 @@ internal static class Model
         Calls("procedures-start_recording", new JsonObject { ["name"] = name, ["description"] = description }.ToJsonString());
 
     public static ModelTurn Finalizes() => Calls("procedures-finalize");
+
+    public static ModelTurn Resumes(string results = "{}") =>
+        Calls("procedures-resume_procedure", $$"""{"executionId":"{{LastExecution}}","results":{{results}}}""");
 
     public static ModelTurn Replays(string name, string inputs = "{}") =>
         Calls("procedures-replay_procedure", new JsonObject { ["name"] = name, ["inputs"] = JsonNode.Parse(inputs) }.ToJsonString());

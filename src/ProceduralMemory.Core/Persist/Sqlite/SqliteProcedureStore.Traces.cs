@@ -9,8 +9,8 @@ public sealed partial class SqliteProcedureStore
 {
     private const string InsertTrace =
         """
-        insert into traces (id, scope, name, description, request, inputs, tags, notes, status, started_at)
-        values (@Id, @Scope, @Name, @Description, @Request, @Inputs, @Tags, @Notes, @Status, @StartedAt)
+        insert into traces (id, scope, name, description, request, inputs, tags, notes, repair_of, status, started_at)
+        values (@Id, @Scope, @Name, @Description, @Request, @Inputs, @Tags, @Notes, @RepairOf, @Status, @StartedAt)
         """;
 
     // Inserts nothing when the trace is not being recorded, or has a step in that place: one statement, so that a step cannot slip in behind a finalize of another process.
@@ -51,7 +51,7 @@ public sealed partial class SqliteProcedureStore
 
     private const string SelectTraces =
         """
-        select id as Id, scope as Scope, name as Name, description as Description, request as Request, inputs as Inputs, tags as Tags, notes as Notes, status as Status,
+        select id as Id, scope as Scope, name as Name, description as Description, request as Request, inputs as Inputs, tags as Tags, notes as Notes, repair_of as RepairOf, status as Status,
                started_at as StartedAt, ended_at as EndedAt, model_calls as ModelCalls, input_tokens as InputTokens, output_tokens as OutputTokens
         from traces
         """;
@@ -82,6 +82,7 @@ public sealed partial class SqliteProcedureStore
                 Inputs = trace.Inputs.GetRawText(),
                 Tags = Text(trace.Tags),
                 trace.Notes,
+                RepairOf = Text(trace.RepairOf),
                 Status = Text(trace.Status),
                 StartedAt = Text(trace.StartedAt),
             },
@@ -172,7 +173,7 @@ public sealed partial class SqliteProcedureStore
     public Task<IReadOnlyList<Trace>> ListTracesAsync(IReadOnlyList<string> scopes, TraceStatus? status, int limit, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Trace>>(
         connection => [.. connection
             .Query<TraceRow>(
-                $"{SelectTraces} where scope in @Scopes and (@Status is null or status = @Status) order by started_at desc, id desc limit @Limit",
+                $"{SelectTraces} where scope in @Scopes and repair_of is null and (@Status is null or status = @Status) order by started_at desc, id desc limit @Limit",
                 new { Scopes = scopes, Status = Text(status), Limit = limit })
             .Select(r => r.ToTrace())],
         cancellationToken);
@@ -222,6 +223,7 @@ public sealed partial class SqliteProcedureStore
         public required string Inputs { get; init; }
         public required string Tags { get; init; }
         public string? Notes { get; init; }
+        public string? RepairOf { get; init; }
         public required string Status { get; init; }
         public required string StartedAt { get; init; }
         public string? EndedAt { get; init; }
@@ -239,6 +241,7 @@ public sealed partial class SqliteProcedureStore
             Inputs = Json.Read(Inputs),
             Tags = ToTags(Tags),
             Notes = Notes,
+            RepairOf = ToIdOrNull(RepairOf),
             Status = ToEnum<TraceStatus>(Status),
             StartedAt = ToTime(StartedAt),
             EndedAt = ToTimeOrNull(EndedAt),

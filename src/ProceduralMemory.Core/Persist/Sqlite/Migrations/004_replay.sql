@@ -29,4 +29,7 @@ alter table execution_steps add column idempotency_key text;
 alter table execution_steps add column repaired integer not null default 0 check (repaired in (0, 1));
 alter table execution_steps add column repair_trace_id text references traces (id);
 
+-- The calls by which an agent did the failed step of an execution.
+alter table traces add column repair_of text references executions (id);
+
 update schema_info set version = 4, min_reader = 4;

@@ -1,0 +1,163 @@
+using System.Text.Json;
+using Microsoft.SemanticKernel;
+
+namespace ProceduralMemory.SemanticKernel.Tests;
+
+/// <summary>A replay that stops is handed to the agent, which does what is in the way and lets it go on: over the wire, as a model does it.</summary>
+public sealed class HandOverTests
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_agent_mends_the_cause_and_the_failed_step_is_called_again(bool streaming)
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"), streaming);
+        await StoreDeployAsync(agent);
+
+        var conversation = await agent.AskAsync("Deploy orders.", Model.Replays("deploy"), Model.Calls("host-free_port", """{"port":80}"""), Model.Resumes());
+
+        var (stopped, done) = (conversation.Replies[0], conversation.Replies[2]);
+        Assert.Equal(["build", "start 80", "free 80", "start 80", "announce 80"], port.Calls);
+        Assert.Equal((ReplyStatus.Failed, ReplyStatus.Completed), (stopped.Status, done.Status));
+        Assert.Equal(stopped["execution_id"].GetString(), done["execution_id"].GetString());
+        Assert.Equal(["success", "failed", "pending"], Statuses(stopped));
+        Assert.Equal(["success", "success", "success"], Statuses(done));
+        Assert.Contains("Port 80 is taken", stopped.Message, StringComparison.Ordinal);
+        Assert.Contains(ProceduralMemoryPlugin.ResumeProcedure, stopped.Next, StringComparison.Ordinal);
+
+        // What is left comes with what is known of it.
+        Given.JsonEqual("""{"artifact":"orders-1","port":80}""", stopped["steps"][1].GetProperty("arguments"));
+        Given.JsonEqual("""{"port":"$steps.start.outputs#/port"}""", stopped["steps"][2].GetProperty("arguments"));
+    }
+
+    [Fact]
+    public async Task The_agent_does_the_failed_step_itself_and_that_is_kept_as_its_repair()
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"));
+        await StoreDeployAsync(agent);
+
+        var conversation = await agent.AskAsync("Deploy orders.", Model.Replays("deploy"), Model.Calls("host-start", """{"artifact":"orders-1","port":81}"""), Model.Resumes());
+
+        // It says nothing of results: that it called the step's function since is known.
+        Assert.Equal(["build", "start 80", "start 81", "announce 81"], port.Calls);
+        Assert.Equal(ReplyStatus.Completed, conversation.Replies[2].Status);
+        var execution = (await agent.Memory.GetExecutionAsync(Guid.Parse(conversation.Replies[0]["execution_id"].GetString()!)))!;
+        var step = execution.Steps[1];
+        Assert.Equal((StepStatus.Success, true), (step.Status, step.Repaired));
+        var repair = (await agent.Memory.GetTraceAsync(step.RepairTraceId!.Value))!;
+        Assert.Equal((execution.Id, TraceStatus.Completed), (repair.RepairOf, repair.Status));
+        Assert.Equal(["host.start"], repair.Steps.Select(s => s.Action));
+        Given.JsonEqual("""{"artifact":"orders-1","port":81}""", repair.Steps[0].Arguments);
+        Assert.Empty(await agent.Memory.ListTracesAsync());
+    }
+
+    [Fact]
+    public async Task The_agent_tells_the_result_of_what_it_did_in_another_way()
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"));
+        await StoreDeployAsync(agent);
+
+        var conversation = await agent.AskAsync("Deploy orders.", Model.Replays("deploy"), Model.Resumes("""{"start":{"port":90}}"""));
+
+        Assert.Equal(["build", "start 80", "announce 90"], port.Calls);
+        Assert.Equal(ReplyStatus.Completed, conversation.Replies[1].Status);
+    }
+
+    [Fact]
+    public async Task Of_a_write_that_broke_off_the_agent_is_told_to_look_and_it_is_not_called_again()
+    {
+        var port = new Port { BreaksOff = true };
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"));
+        await StoreDeployAsync(agent);
+
+        var conversation = await agent.AskAsync("Deploy orders.", Model.Replays("deploy"), Model.Resumes(), Model.Resumes("""{"start":{"port":80}}"""));
+
+        Assert.Equal([ReplyStatus.Failed, ReplyStatus.Waiting, ReplyStatus.Completed], conversation.Replies.Select(r => r.Status));
+        Assert.Equal("unknown", Statuses(conversation.Replies[0])[1]);
+        Assert.Contains("only the host can have it repeated", conversation.Replies[0].Next, StringComparison.Ordinal);
+        Assert.Equal(["build", "start 80", "announce 80"], port.Calls);
+    }
+
+    [Fact]
+    public async Task Inside_a_recording_what_the_replay_did_what_the_agent_did_and_what_was_resumed_make_one_task()
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"));
+        await StoreDeployAsync(agent);
+
+        await agent.AskAsync("Deploy orders.", Model.StartsRecording(), Model.Replays("deploy"), Model.Calls("host-free_port", """{"port":80}"""), Model.Resumes(), Model.Finalizes());
+
+        Assert.Equal(["host.build", "host.free_port", "host.start", "host.announce"], (await agent.Memory.GetAsync("learned_task")).Actions());
+    }
+
+    [Theory]
+    [InlineData("""{"executionId":"not an id"}""", ReplyStatus.Invalid)]
+    [InlineData("""{"executionId":""}""", ReplyStatus.Invalid)]
+    [InlineData("""{"executionId":"01234567-89ab-7def-8123-456789abcdef"}""", ReplyStatus.NotFound)]
+    [InlineData("""{"executionId":"01234567-89ab-7def-8123-456789abcdef","results":7}""", ReplyStatus.Invalid)]
+    public async Task Nonsense_gets_an_answer_that_can_be_acted_on(string arguments, string status)
+    {
+        await using var agent = await TestAgent.StartAsync(new Shop().Plugin());
+        Assert.Equal(status, (await agent.ModelCallsAsync("procedures-resume_procedure", arguments)).Status);
+    }
+
+    [Fact]
+    public async Task What_has_completed_is_not_resumed()
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"));
+        await StoreDeployAsync(agent);
+
+        var conversation = await agent.AskAsync("Deploy orders.", Model.Calls("host-free_port", """{"port":80}"""), Model.Replays("deploy"), Model.Resumes());
+
+        Assert.Equal(ReplyStatus.Refused, conversation.Replies[2].Status);
+        Assert.Equal(["free 80", "build", "start 80", "announce 80"], port.Calls);
+    }
+
+    private static string[] Statuses(ToolReply reply) => [.. reply["steps"].EnumerateArray().Select(s => s.GetProperty("status").GetString()!)];
+
+    private static Task<Procedure> StoreDeployAsync(TestAgent agent) => agent.Memory.StoredAsync(
+        "deploy",
+        Given.Step("host.build") with { Id = "build" },
+        Given.Step("host.start", """{"artifact":"$steps.build.outputs","port":80}""") with { Id = "start" },
+        Given.Step("host.announce", """{"port":"$steps.start.outputs#/port"}""") with { Id = "announce" });
+
+    /// <summary>A host on which port 80 is taken.</summary>
+    private sealed class Port
+    {
+        private int? _taken = 80;
+
+        public List<string> Calls { get; } = [];
+
+        public bool BreaksOff { get; init; }
+
+        [KernelFunction("build")]
+        public string Build()
+        {
+            Calls.Add("build");
+            return "orders-1";
+        }
+
+        [KernelFunction("start")]
+        public JsonElement Start(string artifact, int port)
+        {
+            Calls.Add($"start {port}");
+            return BreaksOff ? throw new TimeoutException("No answer.")
+                : port == _taken ? throw new InvalidOperationException($"Port {port} is taken.")
+                : JsonSerializer.SerializeToElement(new { artifact, port });
+        }
+
+        [KernelFunction("free_port")]
+        public void Free(int port)
+        {
+            Calls.Add($"free {port}");
+            _taken = null;
+        }
+
+        [KernelFunction("announce")]
+        public void Announce(int port) => Calls.Add($"announce {port}");
+    }
+}

@@ -26,6 +26,7 @@ internal sealed class SqliteDatabase : IDisposable
     private readonly string _immutableConnectionString;
     private readonly string _openingPragmas;
     private readonly SqliteConnection? _keepAlive;
+    private readonly SqliteWriteQueue _writes;
     // Pooled connections of one file are shared by all memories on it: what each was last set to.
     private static readonly ConditionalWeakTable<sqlite3, string> Prepared = [];
 
@@ -39,6 +40,7 @@ internal sealed class SqliteDatabase : IDisposable
     public SqliteDatabase(ProceduralMemoryOptions options)
     {
         _options = options;
+        _writes = new SqliteWriteQueue(Open, Explain);
         InMemory = options.DatabasePath == ":memory:";
         var builder = new SqliteConnectionStringBuilder
         {
@@ -93,31 +95,47 @@ internal sealed class SqliteDatabase : IDisposable
     private string DisplayPath => InMemory ? ":memory:" : Path.GetFullPath(_options.DatabasePath);
 
     /// <summary>Runs statements that only read, all on one snapshot.</summary>
-    public Task<T> ReadAsync<T>(Func<SqliteConnection, T> read, CancellationToken cancellationToken) => RunAsync(
-        connection =>
+    public Task<T> ReadAsync<T>(Func<SqliteConnection, T> read, CancellationToken cancellationToken)
+    {
+        try
         {
+            if (WhyNot<T>(writes: false, cancellationToken) is { } refused)
+            {
+                return refused;
+            }
+
+            using var connection = Open();
+
             // Deferred: a reader takes no lock that a writer would wait for, and sees one state of the file throughout.
             using var transaction = connection.BeginTransaction(deferred: true);
-            return read(connection);
-        },
-        cancellationToken);
+            return Task.FromResult(read(connection));
+        }
+        catch (OperationCanceledException exception)
+        {
+            return Task.FromCanceled<T>(exception.CancellationToken.IsCancellationRequested ? exception.CancellationToken : new CancellationToken(canceled: true));
+        }
+        catch (Exception exception)
+        {
+            return Task.FromException<T>(exception is SqliteException fault ? Explain(fault) : exception);
+        }
+    }
 
     /// <summary>Runs statements in one transaction that holds the write lock from its start, so that what it reads cannot change under it.</summary>
-    public Task<T> WriteAsync<T>(Func<SqliteConnection, T> write, CancellationToken cancellationToken) => RunAsync(
-        connection =>
+    public Task<T> WriteAsync<T>(Func<SqliteConnection, T> write, CancellationToken cancellationToken)
+    {
+        try
         {
-            using var transaction = connection.BeginTransaction();
-            var result = write(connection);
-            cancellationToken.ThrowIfCancellationRequested();
-            transaction.Commit();
-            return result;
-        },
-        cancellationToken,
-        writes: true);
+            return WhyNot<T>(writes: true, cancellationToken) ?? _writes.WriteAsync(write, cancellationToken);
+        }
+        catch (Exception exception)
+        {
+            return Task.FromException<T>(exception is SqliteException fault ? Explain(fault) : exception);
+        }
+    }
 
-    /// <summary>Runs a single writing statement, which is a transaction of its own.</summary>
+    /// <summary>Runs a single writing statement.</summary>
     public Task<int> ExecuteAsync(string sql, object parameters, CancellationToken cancellationToken) =>
-        RunAsync(connection => connection.Execute(sql, parameters), cancellationToken, writes: true);
+        WriteAsync(connection => connection.Execute(sql, parameters), cancellationToken);
 
     public void Dispose()
     {
@@ -136,7 +154,8 @@ internal sealed class SqliteDatabase : IDisposable
         }
     }
 
-    private Task<T> RunAsync<T>(Func<SqliteConnection, T> operation, CancellationToken cancellationToken, bool writes = false)
+    /// <summary>Why nothing can be asked of the database; <see langword="null"/> where it can, and then it is open.</summary>
+    private Task<T>? WhyNot<T>(bool writes, CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested)
         {
@@ -148,31 +167,12 @@ internal sealed class SqliteDatabase : IDisposable
             return Task.FromException<T>(new ObjectDisposedException(nameof(ProcedureMemory), $"The memory on the database '{DisplayPath}' was disposed. Keep it for as long as it is used, or open another one on the same file."));
         }
 
-        try
-        {
-            Initialize();
-            if (writes && _options.ReadOnly)
-            {
-                return Task.FromException<T>(new ProcedureStoreException(
-                    StoreFault.ReadOnly,
-                    $"The database '{DisplayPath}' was opened with {nameof(ProceduralMemoryOptions.ReadOnly)}, which refuses recording, storing and replaying. Open it without that option to write."));
-            }
-
-            using var connection = Open();
-            return Task.FromResult(operation(connection));
-        }
-        catch (OperationCanceledException exception)
-        {
-            return Task.FromCanceled<T>(exception.CancellationToken.IsCancellationRequested ? exception.CancellationToken : new CancellationToken(canceled: true));
-        }
-        catch (SqliteException exception)
-        {
-            return Task.FromException<T>(Explain(exception));
-        }
-        catch (Exception exception)
-        {
-            return Task.FromException<T>(exception);
-        }
+        Initialize();
+        return writes && _options.ReadOnly
+            ? Task.FromException<T>(new ProcedureStoreException(
+                StoreFault.ReadOnly,
+                $"The database '{DisplayPath}' was opened with {nameof(ProceduralMemoryOptions.ReadOnly)}, which refuses recording, storing and replaying. Open it without that option to write."))
+            : null;
     }
 
     private SqliteConnection Open()

@@ -1,0 +1,157 @@
+using Microsoft.Data.Sqlite;
+using ProceduralMemory.Persist.Sqlite;
+
+namespace ProceduralMemory.Tests.Persist;
+
+public sealed class WriteQueueTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("procedural-memory-");
+    private readonly SqliteWriteQueue _queue;
+    private int _opened;
+
+    public WriteQueueTests()
+    {
+        _queue = new SqliteWriteQueue(Open, e => new InvalidOperationException("explained", e));
+        using var connection = Open();
+        Run(connection, "create table numbers (n integer primary key) strict");
+        _opened = 0;
+    }
+
+    public void Dispose()
+    {
+        SqliteConnection.ClearAllPools();
+        _folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public void A_write_that_waits_for_nobody_is_done_when_the_call_returns()
+    {
+        Assert.True(_queue.WriteAsync(c => Insert(c, 1), CancellationToken.None).IsCompletedSuccessfully);
+        Assert.Equal([1], Numbers());
+    }
+
+    [Fact]
+    public async Task Writes_that_wait_together_are_committed_together_in_their_order()
+    {
+        var order = new List<int>();
+        var tasks = new List<Task<int>>();
+
+        // Made while the first one is: all the others wait for it.
+        await _queue.WriteAsync(
+            c =>
+            {
+                tasks.AddRange(Enumerable.Range(2, 10).Select(n => _queue.WriteAsync(
+                    inner =>
+                    {
+                        order.Add(n);
+                        return Insert(inner, n);
+                    },
+                    CancellationToken.None)));
+                return Insert(c, 1);
+            },
+            CancellationToken.None);
+        await Task.WhenAll(tasks);
+
+        Assert.Equal(2, _opened);
+        Assert.Equal(Enumerable.Range(2, 10), order);
+        Assert.Equal(Enumerable.Range(1, 11), Numbers());
+    }
+
+    [Fact]
+    public async Task One_that_fails_or_is_cancelled_takes_nothing_of_the_others_with_it_and_leaves_nothing()
+    {
+        using var cancelled = new CancellationTokenSource();
+        List<Task<int>> tasks = [];
+        await _queue.WriteAsync(
+            c =>
+            {
+                tasks.Add(_queue.WriteAsync(inner => Insert(inner, 2), CancellationToken.None));
+                tasks.Add(_queue.WriteAsync(inner => Insert(inner, 3) + Insert(inner, 2), CancellationToken.None));
+                tasks.Add(_queue.WriteAsync<int>(inner => Insert(inner, 4) > 0 ? throw new FormatException("mine") : 0, CancellationToken.None));
+                tasks.Add(_queue.WriteAsync(
+                    inner =>
+                    {
+                        cancelled.Cancel();
+                        return Insert(inner, 5);
+                    },
+                    cancelled.Token));
+                tasks.Add(_queue.WriteAsync(inner => Insert(inner, 6), CancellationToken.None));
+                return Insert(c, 1);
+            },
+            CancellationToken.None);
+
+        await tasks[0];
+        Assert.Equal("explained", (await Assert.ThrowsAsync<InvalidOperationException>(() => tasks[1])).Message);
+        await Assert.ThrowsAsync<FormatException>(() => tasks[2]);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => tasks[3]);
+        await tasks[4];
+        Assert.Equal([1, 2, 6], Numbers());
+    }
+
+    [Fact]
+    public async Task Many_writers_lose_and_double_nothing()
+    {
+        await Parallel.ForAsync(0, 2000, async (n, token) => await _queue.WriteAsync(c => Insert(c, n), token));
+
+        Assert.Equal(Enumerable.Range(0, 2000), Numbers());
+    }
+
+    [Fact]
+    public async Task Where_the_transaction_cannot_begin_everybody_is_told()
+    {
+        using var other = Open();
+        Run(other, "begin immediate");
+        List<Task<int>> tasks = [];
+
+        // The file is locked by somebody else for longer than is waited.
+        tasks.Add(_queue.WriteAsync(c => Insert(c, 1), CancellationToken.None));
+        tasks.Add(_queue.WriteAsync(c => Insert(c, 2), CancellationToken.None));
+
+        foreach (var task in tasks)
+        {
+            Assert.Equal("explained", (await Assert.ThrowsAsync<InvalidOperationException>(() => task)).Message);
+        }
+
+        Run(other, "rollback");
+        await _queue.WriteAsync(c => Insert(c, 3), CancellationToken.None);
+        Assert.Equal([3], Numbers());
+    }
+
+    private SqliteConnection Open()
+    {
+        _opened++;
+        var connection = new SqliteConnection($"Data Source={Path.Combine(_folder.FullName, "numbers.db")};Default Timeout=1");
+        connection.Open();
+        return connection;
+    }
+
+    private static int Insert(SqliteConnection connection, int n)
+    {
+        Run(connection, FormattableString.Invariant($"insert into numbers values ({n})"));
+        return n;
+    }
+
+    private static void Run(SqliteConnection connection, string sql)
+    {
+        using var command = connection.CreateCommand();
+#pragma warning disable CA2100 // The statements are this file's own.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        command.ExecuteNonQuery();
+    }
+
+    private List<int> Numbers()
+    {
+        using var connection = Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "select n from numbers order by n";
+        using var reader = command.ExecuteReader();
+        var numbers = new List<int>();
+        while (reader.Read())
+        {
+            numbers.Add(reader.GetInt32(0));
+        }
+
+        return numbers;
+    }
+}

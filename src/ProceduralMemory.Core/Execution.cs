@@ -64,6 +64,12 @@ public sealed record Execution
 
     /// <summary>The steps as they were written down; a step that was never reached has no entry.</summary>
     public IReadOnlyList<ExecutionStep> Steps { get; init; } = [];
+
+    /// <summary>The executions that are part of it: of the procedures that its steps replay, and of its loops for each element. Only <see cref="ProcedureMemory.GetExecutionAsync"/> reads them.</summary>
+    public IReadOnlyList<Execution> Parts { get; init; } = [];
+
+    /// <summary>The execution as text for people: each step with its effect, its status, what it was called with and what it gave, those of its parts below it. Redacted as the journal is, and cut where it is long.</summary>
+    public string ToText() => ExecutionText.Of(this);
 }
 
 /// <summary>One step of an execution, as the execution log keeps it: written before the call, and completed after it.</summary>

@@ -77,10 +77,17 @@ public sealed partial class ProcedureMemory
         return [.. running.Where(e => ReplayOwner.HasLeft(e, now)).Take(limit)];
     }
 
-    /// <summary>Reads an execution with its steps; <see langword="null"/> when the scope has none of that id.</summary>
+    /// <summary>Reads an execution with its steps and its parts; <see langword="null"/> when the scope has none of that id. <see cref="Execution.ToText"/> shows it to people.</summary>
     /// <param name="executionId">The execution.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    public Task<Execution?> GetExecutionAsync(Guid executionId, CancellationToken cancellationToken = default) => Store.GetExecutionAsync(CurrentScope().Read, executionId, cancellationToken);
+    public async Task<Execution?> GetExecutionAsync(Guid executionId, CancellationToken cancellationToken = default)
+    {
+        var tree = await Store.GetExecutionTreeAsync(CurrentScope().Read, executionId, cancellationToken).ConfigureAwait(false);
+        var parts = tree.Where(e => e.ParentId is not null).ToLookup(e => e.ParentId!.Value);
+        return tree.FirstOrDefault(e => e.Id == executionId) is { } execution ? WithParts(execution) : null;
+
+        Execution WithParts(Execution outer) => outer with { Parts = [.. parts[outer.Id].OrderBy(p => p.ParentStep, StringComparer.Ordinal).ThenBy(p => p.ParentIndex).Select(WithParts)] };
+    }
 
     /// <summary>Lists executions without their steps, latest first.</summary>
     /// <param name="procedureName">Those of one procedure only.</param>

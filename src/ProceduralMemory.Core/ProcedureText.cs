@@ -132,7 +132,7 @@ internal static class ProcedureText
     private static string Value(JsonElement? value) => value is { } present ? Shortened(present.GetRawText(), MaxValueLength) : "null";
 
     // Recorded text is data: it must not break the layout that tells it apart.
-    private static string OneLine(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
+    public static string OneLine(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
 
     /// <summary>A text as it is, or its beginning.</summary>
     public static string Shortened(string text, int most) => text.Length <= most ? text : $"{text[..(char.IsHighSurrogate(text[most - 1]) ? most - 1 : most)]}…";

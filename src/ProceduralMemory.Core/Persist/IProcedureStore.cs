@@ -91,9 +91,6 @@ public interface IProcedureStore
     /// <summary>Reads an execution with the ones that it is part of and that are part of it, all with their steps, the outermost first; empty when the scopes hold none of that id.</summary>
     Task<IReadOnlyList<Execution>> GetExecutionTreeAsync(IReadOnlyList<string> scopes, Guid executionId, CancellationToken cancellationToken = default);
 
-    /// <summary>Reads an execution with its steps; <see langword="null"/> when the scopes hold none of that id.</summary>
-    Task<Execution?> GetExecutionAsync(IReadOnlyList<string> scopes, Guid executionId, CancellationToken cancellationToken = default);
-
     /// <summary>Reads executions without their steps, latest first.</summary>
     Task<IReadOnlyList<Execution>> ListExecutionsAsync(IReadOnlyList<string> scopes, ExecutionQuery query, CancellationToken cancellationToken = default);
 }

@@ -256,11 +256,6 @@ public sealed partial class SqliteProcedureStore
     }
 
     /// <inheritdoc/>
-    public Task<Execution?> GetExecutionAsync(IReadOnlyList<string> scopes, Guid executionId, CancellationToken cancellationToken = default) => _database.ReadAsync(
-        connection => WithSteps(connection, connection.Query<ExecutionRow>($"{SelectExecutions} where e.id = @Id and e.scope in @Scopes", new { Id = Text(executionId), Scopes = scopes })).SingleOrDefault(),
-        cancellationToken);
-
-    /// <inheritdoc/>
     public Task<IReadOnlyList<Execution>> GetExecutionTreeAsync(IReadOnlyList<string> scopes, Guid executionId, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Execution>>(
         connection =>
         {

@@ -22,4 +22,10 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Warning, "The generator of vectors failed with {ExceptionType}; the search goes on by words alone.")]
     public static partial void EmbeddingFailed(ILogger logger, string exceptionType);
+
+    [LoggerMessage(20, LogLevel.Warning, "The judge '{Judge}' of step '{StepId}' failed: whether the outcome is as expected cannot be told. {Fault}")]
+    public static partial void JudgeFailed(ILogger logger, string judge, string stepId, string fault, Exception? exception);
+
+    [LoggerMessage(21, LogLevel.Warning, "The judge '{Judge}' of step '{StepId}' did not answer within {Timeout}: whether the outcome is as expected cannot be told.")]
+    public static partial void JudgeTooSlow(ILogger logger, string judge, string stepId, TimeSpan timeout);
 }

@@ -84,9 +84,12 @@ internal static class ProcedureText
         foreach (var step in steps)
         {
             var condition = step.Condition is { } when ? $" if {Condition(when)}" : "";
+
+            // What a recording merely observed fails nothing, and every recorded step has it.
+            var expected = step.Expectation is { Strength: not ExpectationStrength.Observed } expectation ? $", expected: {ExpectationText.Of(expectation)}" : "";
             if (step.Kind is StepKind.Loop)
             {
-                yield return OneLine($"  {indent}{step.Id}:{condition} for each $item of {step.ForEach}");
+                yield return OneLine($"  {indent}{step.Id}:{condition} for each $item of {step.ForEach}{expected}");
                 foreach (var line in Steps(step.Steps, indent + "  ", unconfirmed))
                 {
                     yield return line;
@@ -97,7 +100,7 @@ internal static class ProcedureText
 
             var arguments = step.Arguments.EnumerateObject().Select(a => $"{a.Name}: {Source(a.Value, unconfirmed)}");
             var effect = step.Effect is StepEffect.Unknown ? "" : $" [{(step.Effect is StepEffect.IdempotentWrite ? "idempotent write" : Word(step.Effect))}]";
-            yield return OneLine($"  {indent}{step.Id}:{condition} {step.Action}({string.Join(", ", arguments)}){effect}");
+            yield return OneLine($"  {indent}{step.Id}:{condition} {step.Action}({string.Join(", ", arguments)}){effect}{expected}");
         }
     }
 
@@ -132,7 +135,7 @@ internal static class ProcedureText
     private static string Value(JsonElement? value) => value is { } present ? Shortened(present.GetRawText(), MaxValueLength) : "null";
 
     // Recorded text is data: it must not break the layout that tells it apart.
-    private static string OneLine(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
+    public static string OneLine(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
 
     /// <summary>A text as it is, or its beginning.</summary>
     public static string Shortened(string text, int most) => text.Length <= most ? text : $"{text[..(char.IsHighSurrogate(text[most - 1]) ? most - 1 : most)]}…";

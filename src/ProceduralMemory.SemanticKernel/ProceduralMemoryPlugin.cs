@@ -383,6 +383,7 @@ public sealed class ProceduralMemoryPlugin
         var missing = result.Problems.Count > 0 && result.Problems.All(p => p.InputName is not null);
         var (status, next) = result.Outcome switch
         {
+            ReplayOutcome.Completed when result.Verdict is ExecutionVerdict.Unknown => (ReplyStatus.Completed, "All steps are done, but not every outcome could be checked: see the notes. Check those yourself if you can, and tell the user."),
             ReplayOutcome.Completed => (ReplyStatus.Completed, "Answer the user from the results."),
             ReplayOutcome.Failed => (ReplyStatus.Failed, "Steps with status success are done and must not be repeated. Do the failed step and the pending ones yourself, or tell the user."),
             _ when missing => (ReplyStatus.MissingInputs, $"{ReplayProcedure} again, with all inputs; ask the user for what you do not know."),
@@ -396,12 +397,14 @@ public sealed class ProceduralMemoryPlugin
             Next = next,
             ExecutionId = result.ExecutionId?.ToString("D", CultureInfo.InvariantCulture),
             Missing = missing ? Inputs(procedure.Version.Inputs.Where(i => result.Problems.Any(p => p.InputName == i.Name))) : null,
-            Steps = result.ExecutionId is null ? null : [.. result.Steps.Select(Step)],
+            Steps = result.ExecutionId is null ? null : [.. result.Steps.Select(s => Step(s, procedure.Version.Steps.Any(p => p.Id == s.StepId && p.Expectation is { Strength: not ExpectationStrength.Observed })))],
             Replay = result,
         };
     }
 
-    private static StepReply Step(StepOutcome step)
+    /// <param name="step">How it went.</param>
+    /// <param name="mustHold">Whether what is expected of it was more than merely observed.</param>
+    private static StepReply Step(StepOutcome step, bool mustHold)
     {
         var size = step.Result is { } result ? System.Text.Encoding.UTF8.GetByteCount(result.GetRawText()) : 0;
         var tooLong = size > MaxShownResultBytes;
@@ -413,6 +416,7 @@ public sealed class ProceduralMemoryPlugin
             Result = tooLong ? null : step.Result,
             Note = step.Failure?.Message
                 ?? (step.Match is OutcomeMatch.Differs ? $"not as usual: {string.Join("; ", step.Differences)}" : null)
+                ?? (mustHold && step.Match is OutcomeMatch.CannotTell ? $"could not be checked: {string.Join("; ", step.Differences)}" : null)
                 ?? (tooLong ? string.Create(CultureInfo.InvariantCulture, $"the result has {size} bytes and is not shown; later steps had all of it") : null),
         };
     }

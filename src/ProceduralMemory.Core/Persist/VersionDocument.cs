@@ -4,7 +4,7 @@ namespace ProceduralMemory.Persist;
 internal sealed record VersionDocument
 {
     /// <summary>Raised when a reader of the number before could misread the document.</summary>
-    public const int CurrentFormat = 3;
+    public const int CurrentFormat = 4;
 
     public int Format { get; init; } = CurrentFormat;
 

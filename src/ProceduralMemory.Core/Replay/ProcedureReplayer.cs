@@ -5,7 +5,7 @@ using ProceduralMemory.Persist;
 namespace ProceduralMemory.Replay;
 
 /// <summary>Looks over what a replay would do, and runs it when nothing stands in its way.</summary>
-internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor, ILogger logger)
+internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor, OutcomeJudging judging, ILogger logger)
 {
     public async Task<ReplayResult> ReplayAsync(Procedure procedure, ReplayRequest request, CancellationToken cancellationToken)
     {
@@ -44,7 +44,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             };
         }
 
-        var context = new ReplayContext(store, options, executor, logger, scope.Write, request);
+        var context = new ReplayContext(store, options, executor, judging, logger, scope.Write, request);
         var result = await new ReplayRun(context, plan, RunFrame.Of(procedure.Version, inputs, request.Inputs)).ExecuteAsync(cancellationToken).ConfigureAwait(false);
         var undeclared = InputBinder.Undeclared(procedure.Version.Inputs, request.Inputs);
         return undeclared.Count == 0

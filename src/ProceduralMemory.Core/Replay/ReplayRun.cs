@@ -137,7 +137,7 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
             begun = begun with { Nested = nested };
         }
 
-        var outcome = Judge(step, result, begun with { Duration = context.Time.GetElapsedTime(timestamp) });
+        var outcome = await JudgeAsync(step, journalled, result, begun with { Duration = context.Time.GetElapsedTime(timestamp) }, cancellationToken).ConfigureAwait(false);
         if (outcome.Status is StepStatus.Success)
         {
             _resolver.Results[step.Id] = outcome.Result;
@@ -285,7 +285,7 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
         }
     }
 
-    private StepOutcome Judge(ProcedureStep step, StepCallResult called, StepOutcome outcome)
+    private async Task<StepOutcome> JudgeAsync(ProcedureStep step, JsonElement journalled, StepCallResult called, StepOutcome outcome, CancellationToken cancellationToken)
     {
         if (called.Result is { ValueKind: JsonValueKind.Undefined })
         {
@@ -304,22 +304,7 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
             return outcome with { Status = StepStatus.Failed, Result = called.Result, Failure = called.Failure ?? new StepFailure(FailureTypes.Refused, "A filter of the host did not let the call through.") };
         }
 
-        outcome = outcome with { Status = StepStatus.Success, Result = called.Result };
-        if (step.Kind is StepKind.Function && called.Result is { } returned && context.Options.ErrorOf(step.Action, returned) is { } said)
-        {
-            return outcome with { Status = StepStatus.Failed, Failure = new StepFailure(FailureTypes.ErrorResult, $"The function returned an error: {said}") };
-        }
-
-        if (step.Expectation is not { } expectation)
-        {
-            return outcome;
-        }
-
-        var (match, differences) = OutcomeComparer.Compare(expectation, called.Result);
-        outcome = outcome with { Match = match, Differences = differences };
-        return match is OutcomeMatch.Differs && expectation.Strength is not ExpectationStrength.Observed
-            ? outcome with { Status = StepStatus.Failed, Failure = new StepFailure(FailureTypes.UnexpectedOutcome, $"The outcome is not as expected: {string.Join("; ", differences)}.") }
-            : outcome;
+        return await context.Judging.JudgeAsync(step, journalled, outcome with { Status = StepStatus.Success, Result = called.Result }, context.Capture, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<ReplayResult> EndAsync(ReplayOutcome outcome, string message, TimeSpan duration)

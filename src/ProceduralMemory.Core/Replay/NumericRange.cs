@@ -28,7 +28,7 @@ internal sealed class NumericRange
     public bool Holds(JsonElement value) => value.ValueKind is JsonValueKind.Number && _bounds.TrueForAll(b => IsWithin(b.Word, JsonNumber.Compare(value, b.Bound)));
 
     /// <summary>The bounds in words.</summary>
-    public override string ToString() => $"a number {string.Join(" and ", _bounds.Select(b => $"{Sign(b.Word)} {ProcedureText.Shortened(b.Bound.GetRawText(), 24)}"))}";
+    public override string ToString() => $"a number {string.Join(" and ", _bounds.OrderByDescending(b => Lower.Contains(b.Word)).Select(b => $"{Sign(b.Word)} {ProcedureText.Shortened(b.Bound.GetRawText(), 24)}"))}";
 
     private string? Read(JsonElement value)
     {

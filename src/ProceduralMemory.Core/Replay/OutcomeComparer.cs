@@ -20,7 +20,7 @@ internal static partial class OutcomeComparer
 
         if (IsRedacted(expectation.Value))
         {
-            return OutcomeComparison.CannotTell("what is expected is secret and was not stored, so there is nothing to compare with");
+            return OutcomeComparison.CannotTell("what is expected is secret and was not stored, so it cannot be compared");
         }
 
         var at = expectation.At ?? "";
@@ -70,7 +70,9 @@ internal static partial class OutcomeComparer
                 return OutcomeComparison.CannotTell("what is expected cannot be read");
         }
 
-        return OutcomeComparison.Of(differences.Found);
+        return differences is { Found.Count: 0, LeftOut: { } place }
+            ? OutcomeComparison.CannotTell($"what is expected of {(place.Length == 0 ? "the result" : ProcedureText.Shortened(place, 100))} is secret and was not stored, so not all of it could be compared")
+            : OutcomeComparison.Of(differences.Found);
     }
 
     private static OutcomeComparison Range(JsonElement expected, JsonElement part, string at) => NumericRange.Parse(expected, out var fault) is { } range
@@ -101,7 +103,7 @@ internal static partial class OutcomeComparer
 
     private static void Exact(JsonElement expected, JsonElement actual, string pointer, DifferenceList differences)
     {
-        if (differences.IsFull || IsRedacted(expected))
+        if (differences.IsFull || differences.LeavesOut(expected, pointer))
         {
             return;
         }
@@ -127,7 +129,7 @@ internal static partial class OutcomeComparer
 
     private static void Subset(JsonElement expected, JsonElement actual, string pointer, DifferenceList differences)
     {
-        if (differences.IsFull || IsRedacted(expected))
+        if (differences.IsFull || differences.LeavesOut(expected, pointer))
         {
             return;
         }
@@ -138,7 +140,7 @@ internal static partial class OutcomeComparer
         }
         else if (expected.ValueKind is JsonValueKind.Array && actual.ValueKind is JsonValueKind.Array)
         {
-            if (FirstWithoutMatch(expected, actual) is not { } missing)
+            if (FirstWithoutMatch(expected, actual, pointer, differences) is not { } missing)
             {
                 return;
             }
@@ -162,7 +164,7 @@ internal static partial class OutcomeComparer
     /// <summary>
     /// The first expected element that no element of the list is left for, each taken in order. The earliest that fits is taken: a later one would leave fewer for the rest.
     /// </summary>
-    private static JsonElement? FirstWithoutMatch(JsonElement expected, JsonElement actual)
+    private static JsonElement? FirstWithoutMatch(JsonElement expected, JsonElement actual, string pointer, DifferenceList differences)
     {
         var rest = actual.EnumerateArray();
         foreach (var wanted in expected.EnumerateArray())
@@ -173,6 +175,10 @@ internal static partial class OutcomeComparer
                 var probe = new DifferenceList(1);
                 Subset(wanted, rest.Current, "", probe);
                 found = probe.Found.Count == 0;
+                if (found)
+                {
+                    differences.LeftOut ??= probe.LeftOut is null ? null : pointer;
+                }
             }
 
             if (!found)
@@ -303,6 +309,8 @@ internal static partial class OutcomeComparer
 
     private static bool IsRedacted(JsonElement value) => value.ValueKind is JsonValueKind.String && value.ValueEquals(SecretRedactor.Marker);
 
+    private static bool HoldsRedacted(JsonElement value) => value.ValueKind is JsonValueKind.String && value.GetString()!.Contains(SecretRedactor.Marker, StringComparison.Ordinal);
+
     private static bool IsOfType(JsonElement type, JsonElement value) => type.ValueKind switch
     {
         JsonValueKind.String => type.GetString() is var word && (word == TypeWord(value) || (word == "integer" && Json.TypeOf(value) is JsonType.Integer)),
@@ -318,7 +326,21 @@ internal static partial class OutcomeComparer
     {
         public List<OutcomeDifference> Found { get; } = [];
 
+        /// <summary>A place where nothing could be compared, since what was expected there was secret.</summary>
+        public string? LeftOut { get; set; }
+
         public bool IsFull => Found.Count >= most;
+
+        public bool LeavesOut(JsonElement expected, string pointer)
+        {
+            if (!HoldsRedacted(expected))
+            {
+                return false;
+            }
+
+            LeftOut ??= pointer;
+            return true;
+        }
 
         public void Add(OutcomeDifference difference)
         {

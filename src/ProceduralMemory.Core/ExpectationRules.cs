@@ -15,6 +15,13 @@ internal static class ExpectationRules
     private static readonly string[] Annotations =
         ["title", "description", "default", "examples", "format", "deprecated", "readOnly", "writeOnly", "$schema", "$id", "$comment"];
 
+    /// <summary>What to say where the value is missing that the kind compares with; <see langword="null"/> where it is not, or there need be none.</summary>
+    public static string? MissingValue(Expectation expectation) =>
+        expectation.Value.ValueKind is JsonValueKind.Undefined && Enum.IsDefined(expectation.Kind) && expectation.Kind is not (ExpectationKind.NoError or ExpectationKind.Custom)
+            ? $"The value is missing that an expectation of kind '{Word(expectation.Kind)}' compares with. Give it as 'value', or take the kind 'noError', which needs none."
+            : null;
+
+    /// <summary>What else is wrong.</summary>
     public static List<string> Faults(Expectation expectation)
     {
         var faults = new List<string>();
@@ -52,8 +59,8 @@ internal static class ExpectationRules
                     : null;
             case var kind when !Enum.IsDefined(kind):
                 return $"{(int)kind} is no kind of expectation. Take one of {string.Join(", ", Enum.GetValues<ExpectationKind>().Select(Word))}.";
-            case var kind when value.ValueKind is JsonValueKind.Undefined:
-                return $"An expectation of kind '{Word(kind)}' has a 'value' to compare with. Give it, or take the kind 'noError', which needs none.";
+            case var _ when value.ValueKind is JsonValueKind.Undefined:
+                return null; // Told by itself: it is about another path.
             case ExpectationKind.Contains when value.ValueKind is not JsonValueKind.String:
                 return "An expectation of kind 'contains' takes a string.";
             case ExpectationKind.Shape:

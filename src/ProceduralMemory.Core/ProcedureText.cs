@@ -85,8 +85,8 @@ internal static class ProcedureText
         {
             var condition = step.Condition is { } when ? $" if {Condition(when)}" : "";
 
-            // What a recording merely observed fails nothing, and every recorded step has it.
-            var expected = step.Expectation is { Strength: not ExpectationStrength.Observed } expectation ? $", expected: {ExpectationText.Of(expectation)}" : "";
+            // What recordings showed, mostly types, every recorded step has.
+            var expected = step.Expectation is { Strength: ExpectationStrength.Asserted } expectation ? $", expected: {ExpectationText.Of(expectation)}" : "";
             if (step.Kind is StepKind.Loop)
             {
                 yield return OneLine($"  {indent}{step.Id}:{condition} for each $item of {step.ForEach}{expected}");

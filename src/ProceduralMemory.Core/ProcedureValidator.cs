@@ -371,6 +371,11 @@ internal sealed class ProcedureValidator
         var depth = expectation.Kind is ExpectationKind.Shape ? Math.Min(2 * _options.MaxValueDepth + 1, Json.MaxDepth) : _options.MaxValueDepth;
         path = $"{path}.expectation";
         Text($"{path}.description", expectation.Description);
+        if (ExpectationRules.MissingValue(expectation) is { } missing)
+        {
+            Add($"{path}.value", missing);
+        }
+
         if (expectation.Value.ValueKind is JsonValueKind.Undefined || Value($"{path}.value", expectation.Value, depth))
         {
             ExpectationRules.Faults(expectation).ForEach(fault => Add(path, fault));

@@ -11,7 +11,8 @@ namespace ProceduralMemory.Replay;
 /// <param name="registered">Gives judges from elsewhere; those of the options go before them. It is asked when the first judge is needed: a judge may need a kernel that needs the memory.</param>
 internal sealed class OutcomeJudging(ProceduralMemoryOptions options, ILogger logger, Func<IEnumerable<IOutcomeJudge>>? registered = null)
 {
-    private readonly Lazy<Dictionary<string, IOutcomeJudge>> _judges = new(() => ByName(options, registered), LazyThreadSafetyMode.PublicationOnly);
+    private readonly Dictionary<string, IOutcomeJudge> _own = ByName(options.OutcomeJudges);
+    private readonly Lazy<Dictionary<string, IOutcomeJudge>> _registered = new(() => ByName(registered?.Invoke() ?? []), LazyThreadSafetyMode.PublicationOnly);
 
     /// <summary>The outcome of a step, with its match, its differences, and its failure where it has one. A judge cannot make it throw, nor can the caller who cancels the replay: the call was made.</summary>
     /// <param name="step">The step.</param>
@@ -74,7 +75,7 @@ internal sealed class OutcomeJudging(ProceduralMemoryOptions options, ILogger lo
         var question = new OutcomeQuestion { StepId = step.Id, Action = step.Action, Arguments = arguments, Result = part, Expectation = expectation };
         try
         {
-            if (!_judges.Value.TryGetValue(name, out var judge))
+            if (!_own.TryGetValue(name, out var judge) && !_registered.Value.TryGetValue(name, out judge))
             {
                 return OutcomeComparison.CannotTell($"this host has no judge '{name}'. Add it to {nameof(ProceduralMemoryOptions.OutcomeJudges)}, or register it as a service");
             }
@@ -136,12 +137,12 @@ internal sealed class OutcomeJudging(ProceduralMemoryOptions options, ILogger lo
         }
     }
 
-    private static Dictionary<string, IOutcomeJudge> ByName(ProceduralMemoryOptions options, Func<IEnumerable<IOutcomeJudge>>? registered)
+    private static Dictionary<string, IOutcomeJudge> ByName(IEnumerable<IOutcomeJudge> all)
     {
         var judges = new Dictionary<string, IOutcomeJudge>(StringComparer.OrdinalIgnoreCase);
 
         // Of services of one name the last counts, as it does everywhere.
-        foreach (var judge in (registered?.Invoke() ?? []).Where(j => !string.IsNullOrWhiteSpace(j.Name)).Concat(options.OutcomeJudges))
+        foreach (var judge in all.Where(j => !string.IsNullOrWhiteSpace(j.Name)))
         {
             judges[judge.Name] = judge;
         }

@@ -43,8 +43,8 @@ public sealed class ExpectationBadInputTests : IDisposable
     [InlineData("""{"kind":"custom","judge":" "}""", "names its judge")]
     [InlineData("""{"kind":"custom","judge":"a\u0007b"}""", "names its judge")]
     [InlineData("""{"kind":"exact","value":1,"judge":"polite"}""", "Only an expectation of kind 'custom'")]
-    [InlineData("""{"kind":"exact"}""", "has a 'value'")]
-    [InlineData("""{"kind":"subset"}""", "has a 'value'")]
+    [InlineData("""{"kind":"exact"}""", "'exact' compares with. Give it as 'value'")]
+    [InlineData("""{"kind":"subset"}""", "'subset' compares with. Give it as 'value'")]
     [InlineData("""{"kind":"exact","value":1,"at":"status"}""", "Write it as /order/status")]
     [InlineData("""{"kind":"exact","value":1,"at":"/a~2"}""", "~1 for a slash")]
     public async Task An_expectation_that_cannot_be_compared_is_refused_with_the_mend(string expectation, string says)
@@ -54,7 +54,7 @@ public sealed class ExpectationBadInputTests : IDisposable
 
         Assert.All([imported, stored], error =>
         {
-            Assert.Equal("steps[0].expectation", Assert.Single(error.Problems).Path);
+            Assert.StartsWith("steps[0].expectation", Assert.Single(error.Problems).Path, StringComparison.Ordinal);
             Assert.Contains(says, error.Message, StringComparison.Ordinal);
         });
     }

@@ -25,4 +25,10 @@ internal static partial class Log
 
     [LoggerMessage(7, LogLevel.Information, "Replay of '{Name}' version {Version} was resumed and ended: {Outcome}, execution {ExecutionId}.")]
     public static partial void ReplayResumed(ILogger logger, string name, int version, ReplayOutcome outcome, Guid? executionId);
+
+    [LoggerMessage(20, LogLevel.Warning, "The judge '{Judge}' of step '{StepId}' failed: whether the outcome is as expected cannot be told. {Fault}")]
+    public static partial void JudgeFailed(ILogger logger, string judge, string stepId, string fault, Exception? exception);
+
+    [LoggerMessage(21, LogLevel.Warning, "The judge '{Judge}' of step '{StepId}' did not answer within {Timeout}: whether the outcome is as expected cannot be told.")]
+    public static partial void JudgeTooSlow(ILogger logger, string judge, string stepId, TimeSpan timeout);
 }

@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory;
 
@@ -57,6 +58,19 @@ public class ProceduralMemoryOptions
     /// </value>
     [Required]
     public Func<string, JsonElement, string?> ErrorOf { get; set; } = static (_, result) => ErrorResult.MessageOf(result);
+
+    /// <summary>
+    /// The host's own ways to say whether a result is as expected, which expectations of <see cref="ExpectationKind.Custom"/> ask for by name. Names are unique, regardless
+    /// of case. An expectation whose judge is not here is stored all the same, since another host may have it; here it cannot be told.
+    /// </summary>
+    /// <value>The default value is none. <c>AddProceduralMemory</c> also takes those that are registered as services; of the same name, these here go before them.</value>
+    [Required]
+    public IReadOnlyList<IOutcomeJudge> OutcomeJudges { get; set; } = [];
+
+    /// <summary>How long a replay waits for a judge. What is not judged by then cannot be told.</summary>
+    /// <value>The default value is 30 seconds.</value>
+    [Range(typeof(TimeSpan), "00:00:00.001", "01:00:00")]
+    public TimeSpan OutcomeJudgeTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
     /// What functions declare of their parameters, by action: a JSON Schema object with <c>properties</c> and <c>required</c>, or <see langword="null"/>. Inputs have their type,
@@ -171,7 +185,7 @@ public class ProceduralMemoryOptions
     {
         var results = new List<ValidationResult>();
         Validator.TryValidateObject(this, new ValidationContext(this), results, validateAllProperties: true);
-        var faults = results.Select(r => r.ErrorMessage).Concat(FurtherFaults()).ToList();
+        var faults = results.Select(r => r.ErrorMessage).Concat(JudgeFaults()).Concat(FurtherFaults()).ToList();
         if (faults.Count > 0)
         {
             throw new ValidationException($"The options of the procedural memory are not valid: {string.Join(" ", faults)}");
@@ -195,6 +209,22 @@ public class ProceduralMemoryOptions
         return Path.GetDirectoryName(path) is { } folder && !Directory.Exists(folder)
             ? $"The folder '{folder}' of the database does not exist. Create it, or name another {nameof(DatabasePath)}."
             : null;
+    }
+
+    private IEnumerable<string> JudgeFaults()
+    {
+        var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var judge in OutcomeJudges ?? [])
+        {
+            if (string.IsNullOrWhiteSpace(judge?.Name))
+            {
+                yield return $"{nameof(OutcomeJudges)} holds a judge without a name: expectations ask for it by name.";
+            }
+            else if (!names.Add(judge.Name))
+            {
+                yield return $"{nameof(OutcomeJudges)} holds two judges named '{judge.Name}'. Rename one of them.";
+            }
+        }
     }
 
     /// <summary>What is wrong with the options that a derived class adds, beside what their attributes say.</summary>

@@ -30,7 +30,7 @@ public sealed partial class ProcedureMemory
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(procedure);
         request ??= new ReplayRequest();
-        var result = await new ProcedureReplayer(Store, Options, CurrentScope(), executor, _logger).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
+        var result = await new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _logger).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
         Log.ReplayEnded(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         return result;
     }
@@ -60,7 +60,7 @@ public sealed partial class ProcedureMemory
         }
 
         var procedure = await GetInAsync(scope, tree[0].ProcedureName, tree[0].Version, cancellationToken).ConfigureAwait(false);
-        var result = await new ProcedureReplayer(Store, Options, scope, executor, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
+        var result = await new ProcedureReplayer(Store, Options, scope, executor, _judging, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
         Log.ReplayResumed(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         return result;
     }

@@ -7,6 +7,7 @@ using ProceduralMemory.Capture;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Recall;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory;
 
@@ -20,6 +21,7 @@ public sealed partial class ProcedureMemory : IDisposable
     private readonly SqliteProcedureStore? _ownedStore;
     private readonly ProcedureFinder? _finder;
     private readonly ProcedureVectors? _vectors;
+    private readonly OutcomeJudging _judging;
     private int _attachedRecordings;
 
     /// <summary>Creates a memory in a SQLite file, with the default options.</summary>
@@ -39,8 +41,9 @@ public sealed partial class ProcedureMemory : IDisposable
     {
     }
 
-    /// <summary>Creates a memory that takes a generator from elsewhere where its options name none: options may be those of several providers, each with a generator of its own.</summary>
-    internal ProcedureMemory(ProceduralMemoryOptions options, IProcedureStore? store, ILoggerFactory? loggerFactory, IEmbeddingGenerator<string, Embedding<float>>? registered)
+    /// <summary>Creates a memory that takes a generator from elsewhere where its options name none, and judges beside theirs: options may be those of several providers, each with its own.</summary>
+    internal ProcedureMemory(
+        ProceduralMemoryOptions options, IProcedureStore? store, ILoggerFactory? loggerFactory, IEmbeddingGenerator<string, Embedding<float>>? registered, Func<IEnumerable<IOutcomeJudge>>? judges = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
@@ -52,6 +55,7 @@ public sealed partial class ProcedureMemory : IDisposable
 
         Store = store;
         _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("ProceduralMemory");
+        _judging = new OutcomeJudging(options, _logger, judges);
         if (store is IProcedureSearch search)
         {
             _vectors = (options.EmbeddingGenerator ?? registered) is { } generator ? new ProcedureVectors(options, generator, search, _logger) : null;

@@ -84,9 +84,12 @@ internal static class ProcedureText
         foreach (var step in steps)
         {
             var condition = step.Condition is { } when ? $" if {Condition(when)}" : "";
+
+            // What recordings showed, mostly types, every recorded step has.
+            var expected = step.Expectation is { Strength: ExpectationStrength.Asserted } expectation ? $", expected: {ExpectationText.Of(expectation)}" : "";
             if (step.Kind is StepKind.Loop)
             {
-                yield return OneLine($"  {indent}{step.Id}:{condition} for each $item of {step.ForEach}");
+                yield return OneLine($"  {indent}{step.Id}:{condition} for each $item of {step.ForEach}{expected}");
                 foreach (var line in Steps(step.Steps, indent + "  ", unconfirmed))
                 {
                     yield return line;
@@ -97,7 +100,7 @@ internal static class ProcedureText
 
             var arguments = step.Arguments.EnumerateObject().Select(a => $"{a.Name}: {Source(a.Value, unconfirmed)}");
             var effect = step.Effect is StepEffect.Unknown ? "" : $" [{(step.Effect is StepEffect.IdempotentWrite ? "idempotent write" : Word(step.Effect))}]";
-            yield return OneLine($"  {indent}{step.Id}:{condition} {step.Action}({string.Join(", ", arguments)}){effect}");
+            yield return OneLine($"  {indent}{step.Id}:{condition} {step.Action}({string.Join(", ", arguments)}){effect}{expected}");
         }
     }
 

@@ -390,18 +390,14 @@ internal sealed class ProcedureValidator
         var depth = expectation.Kind is ExpectationKind.Shape ? Math.Min(2 * _options.MaxValueDepth + 1, Json.MaxDepth) : _options.MaxValueDepth;
         path = $"{path}.expectation";
         Text($"{path}.description", expectation.Description);
-        if (!Value($"{path}.value", expectation.Value, depth))
+        if (ExpectationRules.MissingValue(expectation) is { } missing)
         {
-            return;
+            Add($"{path}.value", missing);
         }
 
-        if (expectation.Kind is ExpectationKind.Contains && expectation.Value.ValueKind is not JsonValueKind.String)
+        if (expectation.Value.ValueKind is JsonValueKind.Undefined || Value($"{path}.value", expectation.Value, depth))
         {
-            Add(path, "An expectation of kind 'contains' takes a string.");
-        }
-        else if (expectation.Kind is ExpectationKind.Shape && expectation.Value.ValueKind is not JsonValueKind.Object)
-        {
-            Add(path, "An expectation of kind 'shape' takes a JSON Schema object with type, properties, required and items.");
+            ExpectationRules.Faults(expectation).ForEach(fault => Add(path, fault));
         }
     }
 

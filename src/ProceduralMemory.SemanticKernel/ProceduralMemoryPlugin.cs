@@ -445,6 +445,7 @@ public sealed class ProceduralMemoryPlugin
         var undo = result.Undo is null ? "" : $" To undo what is done: {ReplayProcedure} of '{result.Undo}', if the user wants that.";
         var (status, next) = result.Outcome switch
         {
+            ReplayOutcome.Completed when result.Verdict is ExecutionVerdict.Unknown => (ReplyStatus.Completed, "All steps are done, but not every outcome could be checked: see the notes. Check those yourself if you can, and tell the user."),
             ReplayOutcome.Completed => (ReplyStatus.Completed, "Answer the user from the results."),
             ReplayOutcome.Failed when result.Problems.Count > 0 => (ReplyStatus.Failed, $"Look with other functions whether the step with status unknown was done, before anything of it is done again. If it was, {ResumeProcedure} with its result in results; if not, tell the user: only the host can have it repeated.{undo}"),
             ReplayOutcome.Failed => (ReplyStatus.Failed, $"Steps with status success are done and must not be repeated. Mend the cause and call {ResumeProcedure}, which calls the failed step again; or do that step yourself and call {ResumeProcedure} with its result in results; or tell the user.{undo}"),
@@ -461,12 +462,14 @@ public sealed class ProceduralMemoryPlugin
             Next = next,
             ExecutionId = result.ExecutionId?.ToString("D", CultureInfo.InvariantCulture),
             Missing = missing ? Inputs(procedure.Version.Inputs.Where(i => result.Problems.Any(p => p.InputName == i.Name))) : null,
-            Steps = result.ExecutionId is null || resumable ? null : [.. result.Steps.Select(Step)],
+            Steps = result.ExecutionId is null || resumable ? null : [.. result.Steps.Select(s => Step(s, procedure.Version.Steps.Any(p => p.Id == s.StepId && p.Expectation is { Strength: not ExpectationStrength.Observed })))],
             Replay = result,
         };
     }
 
-    private static StepReply Step(StepOutcome step)
+    /// <param name="step">How it went.</param>
+    /// <param name="mustHold">Whether what is expected of it was more than merely observed.</param>
+    private static StepReply Step(StepOutcome step, bool mustHold)
     {
         var size = step.Result is { } result ? System.Text.Encoding.UTF8.GetByteCount(result.GetRawText()) : 0;
         var tooLong = size > MaxShownResultBytes;
@@ -479,6 +482,7 @@ public sealed class ProceduralMemoryPlugin
             Arguments = step.Left,
             Note = step.Failure?.Message
                 ?? (step.Match is OutcomeMatch.Differs ? $"not as usual: {string.Join("; ", step.Differences)}" : null)
+                ?? (mustHold && step.Match is OutcomeMatch.CannotTell ? $"could not be checked: {string.Join("; ", step.Differences)}" : null)
                 ?? (tooLong ? string.Create(CultureInfo.InvariantCulture, $"the result has {size} bytes and is not shown; later steps had all of it") : null),
         };
     }

@@ -97,7 +97,7 @@ public sealed class ProcedureAdminPlugin
     public Task<PluginReply> StoreAsync(
         [Description("The procedure's name")] string name,
         [Description("What it achieves, in a sentence")] string description,
-        [Description("""JSON array of steps, such as [{"id":"get_order","action":"shop.get_order","arguments":{"order_id":"$inputs.order_id"}}]""")] object steps,
+        [Description("""JSON array of steps, such as [{"id":"get_order","action":"shop.get_order","arguments":{"order_id":"$inputs.order_id"},"expectation":{"kind":"subset","value":{"status":"open"}}}]. Kinds of expectation: exact, subset, shape (JSON Schema), range ({"minimum":1}), pattern (regular expression), contains, noError (without value), custom (with "judge"); "at" a JSON pointer for a part of the result""")] object steps,
         [Description("""JSON array of inputs, such as [{"name":"order_id","type":"string","description":"the order"}]""")] object? inputs = null,
         [Description("True to add a version to a procedure of that name")] bool asNewVersion = false,
         CancellationToken cancellationToken = default) => _guard.RunAsync(

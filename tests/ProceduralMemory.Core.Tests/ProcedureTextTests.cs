@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace ProceduralMemory.Tests;
 
 public sealed class ProcedureTextTests : IDisposable
@@ -44,6 +46,28 @@ public sealed class ProcedureTextTests : IDisposable
             """,
             ProcedureText.Of(procedure),
             ignoreLineEndingDifferences: true);
+    }
+
+    [Theory]
+    [InlineData("""{"kind":"exact","value":{"ok":true}}""", """result = {"ok":true}""")]
+    [InlineData("""{"kind":"subset","at":"/order","value":{"status":"done"}}""", """/order has {"status":"done"}""")]
+    [InlineData("""{"kind":"shape","value":{"type":"object","properties":{"id":{"type":"string"},"ok":{"type":"boolean","const":true},"items":{"type":"array","items":{"type":["number","null"]}},"more":{"type":"object"},"any":{}}}}""", "result is {id: string, ok: true, items: [number or null], more: object, any:…")]
+    [InlineData("""{"kind":"range","at":"/total","value":{"exclusiveMaximum":10,"minimum":1}}""", "/total is a number ≥ 1 and < 10")]
+    [InlineData("""{"kind":"pattern","value":"^order \\d+$"}""", "result matches \"^order \\\\d+$\"")]
+    [InlineData("""{"kind":"contains","value":"shipped"}""", "result contains \"shipped\"")]
+    [InlineData("""{"kind":"noError","at":"/reply"}""", "/reply is no error")]
+    [InlineData("""{"kind":"custom","judge":"polite"}""", "result satisfies the judge 'polite'")]
+    [InlineData("""{"kind":"custom","judge":"po\u2028lite","value":"kind words"}""", "result satisfies the judge 'po\u2028lite' (\"kind words\")")]
+    public async Task What_was_asserted_of_an_outcome_stands_behind_the_step_and_what_recordings_showed_does_not(string expectation, string shown)
+    {
+        var step = Given.Step("shop.send") with { Effect = StepEffect.Write, Expectation = JsonSerializer.Deserialize<Expectation>(expectation, Json.Exchanged) };
+
+        var asserted = ProcedureText.Of(await _world.Memory.StoreAsync(Given.Definition("asserted", step)));
+        var shownBy = Enum.GetValues<ExpectationStrength>().Except([ExpectationStrength.Asserted]).Select(s => step with { Id = s.ToString(), Expectation = step.Expectation! with { Strength = s } });
+        var recorded = ProcedureText.Of(await _world.Memory.StoreAsync(Given.Definition("recorded", [.. shownBy])));
+
+        Assert.Equal($"  send: shop.send() [write], expected: {shown}", asserted.Split('\n')[^1]);
+        Assert.Equal(["  Observed: shop.send() [write]", "  Confirmed: shop.send() [write]"], recorded.Split('\n')[^2..]);
     }
 
     [Fact]

@@ -62,17 +62,10 @@ internal sealed class SecretConstants
             Arguments = Json.Build(writer => constants.Write(writer, step, step.Arguments, "value", underSecretName: false)),
             Action = step.Kind is StepKind.Manual ? capture.Text(step.Action) : step.Action,
             Notes = TextOf(step.Notes),
-            Expectation = step.Expectation is { } expectation ? WithoutSecrets(step.Action, expectation) : null,
+            Expectation = step.Expectation is { } expectation ? ExpectationSecrets.Remove(step.Action, expectation, capture, redactor) : null,
         };
 
         string? TextOf(string? text) => text is null ? null : capture.Text(text);
-
-        // A shape holds names and types, and no values.
-        Expectation WithoutSecrets(string action, Expectation expectation) => expectation with
-        {
-            Value = expectation.Kind is ExpectationKind.Shape ? expectation.Value : capture.Result(action, expectation.Value, out _) ?? Json.Null,
-            Description = TextOf(expectation.Description),
-        };
     }
 
     /// <summary>What is given for an input as its default and as examples.</summary>

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using ProceduralMemory.Capture;
 
 namespace ProceduralMemory.Replay;
@@ -7,141 +6,266 @@ namespace ProceduralMemory.Replay;
 /// <summary>Compares results with expectations, and says where they differ.</summary>
 internal static partial class OutcomeComparer
 {
-    private const int MaxDifferences = 5;
-    private const int MaxShapeDepth = 8;
-    private const int MaxShapeProperties = 100;
-    private const int MaxShapeItems = 20;
-
-    public static (OutcomeMatch Match, IReadOnlyList<string> Differences) Compare(Expectation expectation, JsonElement? result)
+    /// <summary>The part of a result that an expectation looks at, or the answer where there is none to look at.</summary>
+    /// <param name="expectation">The expectation.</param>
+    /// <param name="result">The result; <see langword="null"/> where there is none.</param>
+    /// <param name="part">The part.</param>
+    public static OutcomeComparison? Find(Expectation expectation, JsonElement? result, out JsonElement part)
     {
-        if (result is not { } value)
+        part = default;
+        if (result is not { } whole)
         {
-            return (OutcomeMatch.CannotTell, []);
+            return OutcomeComparison.CannotTell("there is no result to look at");
         }
 
-        var differences = new List<string>();
+        if (IsRedacted(expectation.Value))
+        {
+            return OutcomeComparison.CannotTell("what is expected is secret and was not stored, so it cannot be compared");
+        }
+
+        var at = expectation.At ?? "";
+        if (JsonPointer.TryResolve(whole, at, out part))
+        {
+            return null;
+        }
+
+        // What a value has to be, a missing one is not. A sign that is not found tells nothing.
+        return expectation.Kind is ExpectationKind.Contains or ExpectationKind.NoError or ExpectationKind.Custom
+            ? OutcomeComparison.CannotTell(new OutcomeDifference { Pointer = at })
+            : OutcomeComparison.Of([expectation.Kind is ExpectationKind.Exact or ExpectationKind.Subset
+                ? new OutcomeDifference { Pointer = at, Expected = expectation.Value }
+                : new OutcomeDifference { Pointer = at }]);
+    }
+
+    /// <summary>Compares by the value alone: every kind but those that the host decides (<see cref="ExpectationKind.NoError"/>, <see cref="ExpectationKind.Custom"/>).</summary>
+    public static OutcomeComparison Compare(Expectation expectation, JsonElement? result)
+    {
+        if (Find(expectation, result, out var part) is { } answer)
+        {
+            return answer;
+        }
+
+        var (expected, at) = (expectation.Value, expectation.At ?? "");
+        var differences = new DifferenceList(OutcomeComparison.MaxDifferences);
         switch (expectation.Kind)
         {
-            case ExpectationKind.Contains:
-                var text = value.ValueKind is JsonValueKind.String ? value.GetString()! : value.GetRawText();
-                return (text.Contains(expectation.Value.GetString()!, StringComparison.OrdinalIgnoreCase) ? OutcomeMatch.Matched : OutcomeMatch.CannotTell, []);
             case ExpectationKind.Exact:
-                Exact(expectation.Value, value, "", differences);
+                Exact(expected, part, at, differences);
                 break;
+            case ExpectationKind.Subset:
+                Subset(expected, part, at, differences);
+                break;
+            case ExpectationKind.Shape:
+                Shape(expected, part, at, differences);
+                break;
+            case ExpectationKind.Range:
+                return Range(expected, part, at);
+            case ExpectationKind.Pattern:
+                return Pattern(expected, part, at);
+            case ExpectationKind.Contains when expected.ValueKind is JsonValueKind.String:
+                return TextOf(part).Contains(expected.GetString()!, StringComparison.OrdinalIgnoreCase)
+                    ? OutcomeComparison.Matched
+                    : OutcomeComparison.CannotTell("the expected words are not in the text, which may say the same in others");
             default:
-                Shape(expectation.Value, value, "", differences);
-                break;
+                return OutcomeComparison.CannotTell("what is expected cannot be read");
         }
 
-        return (differences.Count == 0 ? OutcomeMatch.Matched : OutcomeMatch.Differs, differences);
+        return differences is { Found.Count: 0, LeftOut: { } place }
+            ? OutcomeComparison.CannotTell($"what is expected of {(place.Length == 0 ? "the result" : ProcedureText.Shortened(place, 100))} is secret and was not stored, so not all of it could be compared")
+            : OutcomeComparison.Of(differences.Found);
     }
 
-    /// <summary>The shape of a value: a JSON Schema of its types. What could as well have been otherwise (null, an empty or mixed array, whole or broken numbers) is left open.</summary>
-    public static JsonElement ShapeOf(JsonElement value) => Json.Build(writer => WriteShape(writer, [value], "", MaxShapeDepth, confirmed: null));
+    private static OutcomeComparison Range(JsonElement expected, JsonElement part, string at) => NumericRange.Parse(expected, out var fault) is { } range
+        ? OutcomeComparison.Of(range.Holds(part) ? [] : [new OutcomeDifference { Pointer = at, Found = part, ExpectedWords = range.ToString() }])
+        : OutcomeComparison.CannotTell(fault!);
+
+    private static OutcomeComparison Pattern(JsonElement expected, JsonElement part, string at)
+    {
+        if (OutcomePattern.Parse(expected, out var fault) is not { } pattern)
+        {
+            return OutcomeComparison.CannotTell(fault!);
+        }
+
+        if (expected.GetString()!.Contains(SecretRedactor.Marker, StringComparison.Ordinal))
+        {
+            // As an expression it would be a class of letters.
+            return OutcomeComparison.CannotTell("the pattern held a secret that was not stored");
+        }
+
+        // Null has no text: whoever expects some did not get any.
+        return (part.ValueKind is JsonValueKind.Null ? false : OutcomePattern.IsMatch(pattern, TextOf(part))) switch
+        {
+            true => OutcomeComparison.Matched,
+            false => OutcomeComparison.Of([new OutcomeDifference { Pointer = at, Found = part, ExpectedWords = $"text that matches {expected.GetString()}" }]),
+            null => OutcomeComparison.CannotTell("looking for the pattern in this text takes too long"),
+        };
+    }
+
+    private static void Exact(JsonElement expected, JsonElement actual, string pointer, DifferenceList differences)
+    {
+        if (differences.IsFull || differences.LeavesOut(expected, pointer))
+        {
+            return;
+        }
+
+        if (expected.ValueKind is JsonValueKind.Object && actual.ValueKind is JsonValueKind.Object)
+        {
+            MembersOf(expected, actual, pointer, differences, Exact);
+            var known = new MemberIndex(expected);
+            foreach (var extra in actual.EnumerateObject().Where(m => !known.TryGet(m.Name, out _)))
+            {
+                differences.Add(new OutcomeDifference { Pointer = JsonPointer.Append(pointer, extra.Name), Found = extra.Value });
+            }
+        }
+        else if (expected.ValueKind is JsonValueKind.Array && actual.ValueKind is JsonValueKind.Array && expected.GetArrayLength() == actual.GetArrayLength())
+        {
+            ElementsOf(expected, actual, pointer, differences, Exact);
+        }
+        else
+        {
+            Scalar(expected, actual, pointer, differences);
+        }
+    }
+
+    private static void Subset(JsonElement expected, JsonElement actual, string pointer, DifferenceList differences)
+    {
+        if (differences.IsFull || differences.LeavesOut(expected, pointer))
+        {
+            return;
+        }
+
+        if (expected.ValueKind is JsonValueKind.Object && actual.ValueKind is JsonValueKind.Object)
+        {
+            MembersOf(expected, actual, pointer, differences, Subset);
+        }
+        else if (expected.ValueKind is JsonValueKind.Array && actual.ValueKind is JsonValueKind.Array)
+        {
+            if (FirstWithoutMatch(expected, actual, pointer, differences) is not { } missing)
+            {
+                return;
+            }
+
+            if (expected.GetArrayLength() == actual.GetArrayLength())
+            {
+                // As many as expected: what differs in each tells more than that one is missing.
+                ElementsOf(expected, actual, pointer, differences, Subset);
+            }
+            else
+            {
+                differences.Add(new OutcomeDifference { Pointer = pointer, Found = actual, ExpectedWords = $"an element like {missing.GetRawText()}, in the order given" });
+            }
+        }
+        else
+        {
+            Scalar(expected, actual, pointer, differences);
+        }
+    }
 
     /// <summary>
-    /// What several results of one step have in common and every further one may be held to: the types of their members, and the outcome itself where it was told
-    /// the same way each time (<c>"status": "cancelled"</c>, <c>"ok": true</c>).
+    /// The first expected element that no element of the list is left for, each taken in order. The earliest that fits is taken: a later one would leave fewer for the rest.
     /// </summary>
-    /// <remarks>
-    /// That two recordings agree is often chance, and a false alarm stops a replay halfway. On 452 pairs of real tasks, two recordings each, holding a third to all that
-    /// was equal would have failed 75 that went well, and holding it to types down to the elements of lists 20; this rule none, and it told 2 other outcomes apart.
-    /// So members of list elements are left open, and members whose names are data (ids, dates). Words for an outcome are held to only where the function declares
-    /// that it writes: the status that a read returns is the world's. Of one that declares nothing only flags are.
-    /// </remarks>
-    /// <param name="values">The results.</param>
-    /// <param name="effect">What the function declares to do.</param>
-    public static JsonElement CommonShapeOf(IReadOnlyList<JsonElement> values, StepEffect effect) => Json.Build(writer => WriteShape(writer, [.. values], "", MaxShapeDepth, effect));
-
-    private static void WriteShape(Utf8JsonWriter writer, List<JsonElement> values, string name, int depthLeft, StepEffect? confirmed)
+    private static JsonElement? FirstWithoutMatch(JsonElement expected, JsonElement actual, string pointer, DifferenceList differences)
     {
-        writer.WriteStartObject();
-        // Of what was redacted only the place is known.
-        var words = values.Select(v => IsRedacted(v) ? "null" : TypeWord(v)).Distinct().ToList();
-        if (words is ["object"] && depthLeft > 0)
+        var rest = actual.EnumerateArray();
+        foreach (var wanted in expected.EnumerateArray())
         {
-            writer.WriteString("type", "object");
-            var names = values[0].EnumerateObject()
-                .Select(p => p.Name)
-                .Distinct()
-                .Where(n => values.All(v => v.TryGetProperty(n, out _)) && !(confirmed is not null && n.Any(char.IsAsciiDigit)))
-                .Order(StringComparer.Ordinal)
-                .Take(MaxShapeProperties)
-                .ToList();
-            writer.WriteStartObject("properties");
-            foreach (var member in names)
+            var found = false;
+            while (!found && rest.MoveNext())
             {
-                writer.WritePropertyName(member);
-                WriteShape(writer, [.. values.Select(v => v.GetProperty(member))], member, depthLeft - 1, confirmed);
+                var probe = new DifferenceList(1);
+                Subset(wanted, rest.Current, "", probe);
+                found = probe.Found.Count == 0;
+                if (found)
+                {
+                    differences.LeftOut ??= probe.LeftOut is null ? null : pointer;
+                }
             }
 
-            writer.WriteEndObject();
-            writer.WriteStartArray("required");
-            names.ForEach(writer.WriteStringValue);
-            writer.WriteEndArray();
-        }
-        else if (words is ["array"] && depthLeft > 0)
-        {
-            writer.WriteString("type", "array");
-            var items = values.SelectMany(v => v.EnumerateArray()).Take(MaxShapeItems).ToList();
-            if (items.Count > 0 && confirmed is null)
+            if (!found)
             {
-                writer.WritePropertyName("items");
-                WriteShape(writer, items, name, depthLeft - 1, confirmed);
-            }
-        }
-        else if (words is [var word] && word != "null")
-        {
-            writer.WriteString("type", word);
-            if (confirmed is { } effect && IsOutcome(name, values[0], effect) && values.TrueForAll(v => JsonElement.DeepEquals(v, values[0])))
-            {
-                writer.WritePropertyName("const");
-                values[0].WriteTo(writer);
+                return wanted;
             }
         }
 
-        writer.WriteEndObject();
+        return null;
     }
 
-    private static void Shape(JsonElement schema, JsonElement value, string pointer, List<string> differences)
+    private static void MembersOf(JsonElement expected, JsonElement actual, string pointer, DifferenceList differences, Action<JsonElement, JsonElement, string, DifferenceList> compare)
     {
-        if (differences.Count >= MaxDifferences || schema.ValueKind is not JsonValueKind.Object)
+        var members = new MemberIndex(actual);
+        foreach (var member in expected.EnumerateObject())
+        {
+            var at = JsonPointer.Append(pointer, member.Name);
+            if (members.TryGet(member.Name, out var other))
+            {
+                compare(member.Value, other, at, differences);
+            }
+            else
+            {
+                differences.Add(new OutcomeDifference { Pointer = at, Expected = member.Value });
+            }
+
+            if (differences.IsFull)
+            {
+                return;
+            }
+        }
+    }
+
+    private static void ElementsOf(JsonElement expected, JsonElement actual, string pointer, DifferenceList differences, Action<JsonElement, JsonElement, string, DifferenceList> compare)
+    {
+        var index = 0;
+        foreach (var (first, second) in expected.EnumerateArray().Zip(actual.EnumerateArray()))
+        {
+            compare(first, second, JsonPointer.Append(pointer, index++), differences);
+            if (differences.IsFull)
+            {
+                return;
+            }
+        }
+    }
+
+    private static void Scalar(JsonElement expected, JsonElement actual, string pointer, DifferenceList differences)
+    {
+        var equal = expected.ValueKind == actual.ValueKind && expected.ValueKind switch
+        {
+            JsonValueKind.Number => JsonNumber.Compare(expected, actual) == 0,
+            JsonValueKind.String => actual.ValueEquals(expected.GetString()),
+            JsonValueKind.Object or JsonValueKind.Array => false,
+            _ => true,
+        };
+        if (!equal)
+        {
+            differences.Add(new OutcomeDifference { Pointer = pointer, Found = actual, Expected = expected });
+        }
+    }
+
+    private static void Shape(JsonElement schema, JsonElement value, string pointer, DifferenceList differences)
+    {
+        if (differences.IsFull || schema.ValueKind is not JsonValueKind.Object)
         {
             return;
         }
 
         if (schema.TryGetProperty("type", out var type) && !IsOfType(type, value))
         {
-            Report(differences, pointer, $"is {TypeWord(value)}, not {(type.ValueKind is JsonValueKind.String ? type.GetString() : type.GetRawText())}");
+            differences.Add(new OutcomeDifference { Pointer = pointer, Found = value, ExpectedWords = type.ValueKind is JsonValueKind.String ? type.GetString() : type.GetRawText() });
             return;
         }
 
-        if (schema.TryGetProperty("const", out var constant) && !JsonElement.DeepEquals(constant, value))
+        if (schema.TryGetProperty("const", out var constant))
         {
-            Report(differences, pointer, "has another value");
-            return;
+            var before = differences.Found.Count;
+            Exact(constant, value, pointer, differences);
+            if (differences.Found.Count > before)
+            {
+                return;
+            }
         }
 
         if (value.ValueKind is JsonValueKind.Object)
         {
-            if (schema.TryGetProperty("required", out var required) && required.ValueKind is JsonValueKind.Array)
-            {
-                foreach (var name in required.EnumerateArray().Where(n => n.ValueKind is JsonValueKind.String && !value.TryGetProperty(n.GetString()!, out _)))
-                {
-                    Report(differences, JsonPointer.Append(pointer, name.GetString()!), "is missing");
-                }
-            }
-
-            if (schema.TryGetProperty("properties", out var properties) && properties.ValueKind is JsonValueKind.Object)
-            {
-                foreach (var property in properties.EnumerateObject())
-                {
-                    if (value.TryGetProperty(property.Name, out var member))
-                    {
-                        Shape(property.Value, member, JsonPointer.Append(pointer, property.Name), differences);
-                    }
-                }
-            }
+            ShapeOfMembers(schema, value, pointer, differences);
         }
         else if (value.ValueKind is JsonValueKind.Array && schema.TryGetProperty("items", out var items))
         {
@@ -149,73 +273,43 @@ internal static partial class OutcomeComparer
             foreach (var item in value.EnumerateArray())
             {
                 Shape(items, item, JsonPointer.Append(pointer, index++), differences);
+                if (differences.IsFull)
+                {
+                    return;
+                }
             }
         }
     }
 
-    private static void Exact(JsonElement expected, JsonElement actual, string pointer, List<string> differences)
+    private static void ShapeOfMembers(JsonElement schema, JsonElement value, string pointer, DifferenceList differences)
     {
-        if (differences.Count >= MaxDifferences || IsRedacted(expected))
+        var members = new MemberIndex(value);
+        if (schema.TryGetProperty("required", out var required) && required.ValueKind is JsonValueKind.Array)
         {
-            return;
+            foreach (var name in required.EnumerateArray().Where(n => n.ValueKind is JsonValueKind.String && !members.TryGet(n.GetString()!, out _)))
+            {
+                differences.Add(new OutcomeDifference { Pointer = JsonPointer.Append(pointer, name.GetString()!) });
+            }
         }
 
-        if (expected.ValueKind is JsonValueKind.Object && actual.ValueKind is JsonValueKind.Object)
+        if (schema.TryGetProperty("properties", out var properties) && properties.ValueKind is JsonValueKind.Object)
         {
-            foreach (var member in expected.EnumerateObject())
+            foreach (var property in properties.EnumerateObject())
             {
-                var at = JsonPointer.Append(pointer, member.Name);
-                if (actual.TryGetProperty(member.Name, out var other))
+                if (members.TryGet(property.Name, out var member))
                 {
-                    Exact(member.Value, other, at, differences);
-                }
-                else
-                {
-                    Report(differences, at, "is missing");
+                    Shape(property.Value, member, JsonPointer.Append(pointer, property.Name), differences);
                 }
             }
-
-            foreach (var extra in actual.EnumerateObject().Where(m => !expected.TryGetProperty(m.Name, out _)))
-            {
-                Report(differences, JsonPointer.Append(pointer, extra.Name), "is not expected");
-            }
-        }
-        else if (expected.ValueKind is JsonValueKind.Array && actual.ValueKind is JsonValueKind.Array && expected.GetArrayLength() == actual.GetArrayLength())
-        {
-            var index = 0;
-            foreach (var (first, second) in expected.EnumerateArray().Zip(actual.EnumerateArray()))
-            {
-                Exact(first, second, JsonPointer.Append(pointer, index++), differences);
-            }
-        }
-        else if (!JsonElement.DeepEquals(expected, actual))
-        {
-            // The values stay out of the message: it may be shown and stored, and they may be secret or long.
-            Report(differences, pointer, expected.ValueKind is JsonValueKind.Array && actual.ValueKind is JsonValueKind.Array
-                ? FormattableString.Invariant($"has {actual.GetArrayLength()} elements, not {expected.GetArrayLength()}")
-                : TypeWord(expected) == TypeWord(actual) ? "has another value" : $"is {TypeWord(actual)}, not {TypeWord(expected)}");
         }
     }
 
-    /// <summary>Whether a member tells how the call went: by its name, and by a value that is a flag or a short word.</summary>
-    private static bool IsOutcome(string name, JsonElement value, StepEffect effect) =>
-        effect is not StepEffect.Read
-        && OutcomeName().IsMatch(name)
-        && (value.ValueKind is JsonValueKind.True or JsonValueKind.False
-            || (effect is not StepEffect.Unknown && value.ValueKind is JsonValueKind.String && value.GetString() is { Length: <= 32 } text && !text.Any(char.IsAsciiDigit)));
-
-    [GeneratedRegex("(?:^|_|(?<=[a-z])(?=[A-Z]))(?i:status|success|successful|succeeded|ok|outcome|completed|failed|valid|healthy|is_?error|result)$", RegexOptions.CultureInvariant)]
-    private static partial Regex OutcomeName();
+    /// <summary>The text of a value: a string as it is, anything else as JSON in one spelling.</summary>
+    private static string TextOf(JsonElement value) => value.ValueKind is JsonValueKind.String ? value.GetString()! : Json.Build(value.WriteTo).GetRawText();
 
     private static bool IsRedacted(JsonElement value) => value.ValueKind is JsonValueKind.String && value.ValueEquals(SecretRedactor.Marker);
 
-    private static void Report(List<string> differences, string pointer, string what)
-    {
-        if (differences.Count < MaxDifferences)
-        {
-            differences.Add($"{(pointer.Length == 0 ? "the result" : pointer)} {what}");
-        }
-    }
+    private static bool HoldsRedacted(JsonElement value) => value.ValueKind is JsonValueKind.String && value.GetString()!.Contains(SecretRedactor.Marker, StringComparison.Ordinal);
 
     private static bool IsOfType(JsonElement type, JsonElement value) => type.ValueKind switch
     {
@@ -226,4 +320,34 @@ internal static partial class OutcomeComparer
 
     /// <summary>The type of a value as a word; whole and broken numbers are one type, since a price is both.</summary>
     private static string TypeWord(JsonElement value) => Json.TypeOf(value) is var type && type is JsonType.Integer ? "number" : Json.Word(Json.TypeOf(value));
+
+    /// <summary>Collects differences, up to as many as are told.</summary>
+    private sealed class DifferenceList(int most)
+    {
+        public List<OutcomeDifference> Found { get; } = [];
+
+        /// <summary>A place where nothing could be compared, since what was expected there was secret.</summary>
+        public string? LeftOut { get; set; }
+
+        public bool IsFull => Found.Count >= most;
+
+        public bool LeavesOut(JsonElement expected, string pointer)
+        {
+            if (!HoldsRedacted(expected))
+            {
+                return false;
+            }
+
+            LeftOut ??= pointer;
+            return true;
+        }
+
+        public void Add(OutcomeDifference difference)
+        {
+            if (!IsFull)
+            {
+                Found.Add(difference);
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ using ProceduralMemory.Persist;
 namespace ProceduralMemory.Replay;
 
 /// <summary>Looks over what a replay would do, and runs it when nothing stands in its way.</summary>
-internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor, ILogger logger)
+internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor, OutcomeJudging judging, ILogger logger)
 {
     public async Task<ReplayResult> ReplayAsync(Procedure procedure, ReplayRequest request, CancellationToken cancellationToken)
     {
@@ -29,7 +29,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             return Refused(procedure, problems, "was not started, and nothing was called");
         }
 
-        var context = new ReplayContext(store, options, executor, logger, scope.Write, request);
+        var context = new ReplayContext(store, options, executor, judging, logger, scope.Write, request);
         var result = await RunAsync(context, look, request, past: null, cancellationToken).ConfigureAwait(false);
         var undeclared = InputBinder.Undeclared(procedure.Version.Inputs, request.Inputs);
         return undeclared.Count == 0
@@ -63,7 +63,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             return Refused(procedure, [new ReplayProblem(ReplayProblemCodes.NotResumable, null, $"Execution {root.Id:D} was resumed elsewhere in this moment. Read how it stands with GetExecutionAsync.")], "was not resumed") with { ExecutionId = root.Id };
         }
 
-        var context = new ReplayContext(store, options, executor, logger, root.Scope, request) { Claim = claim, Past = past };
+        var context = new ReplayContext(store, options, executor, judging, logger, root.Scope, request) { Claim = claim, Past = past };
         context.NextLease();
         return await RunAsync(context, look, request, root, cancellationToken).ConfigureAwait(false);
     }

@@ -7,7 +7,7 @@ using ProceduralMemory.Persist;
 namespace ProceduralMemory.Replay;
 
 /// <summary>What the whole tree of runs of one replay has in common.</summary>
-internal sealed class ReplayContext(IProcedureStore store, ProceduralMemoryOptions options, IStepExecutor executor, ILogger logger, string writeScope, ReplayRequest request)
+internal sealed class ReplayContext(IProcedureStore store, ProceduralMemoryOptions options, IStepExecutor executor, OutcomeJudging judging, ILogger logger, string writeScope, ReplayRequest request)
 {
     private long _leaseUntilTicks;
 
@@ -16,6 +16,8 @@ internal sealed class ReplayContext(IProcedureStore store, ProceduralMemoryOptio
     public ProceduralMemoryOptions Options { get; } = options;
 
     public IStepExecutor Executor { get; } = executor;
+
+    public OutcomeJudging Judging { get; } = judging;
 
     public ILogger Logger { get; } = logger;
 

@@ -123,7 +123,10 @@ public sealed record StepOutcome
     /// <summary>How the result compares with the expectation; <see langword="null"/> when there is none, or no result came.</summary>
     public OutcomeMatch? Match { get; init; }
 
-    /// <summary>Where the result differs from the expectation: a JSON Pointer and what was found, for each place.</summary>
+    /// <summary>
+    /// Where the result differs from the expectation: for each place a JSON Pointer, what was found and what was expected, such as <c>/status is "open" (expected "closed")</c>.
+    /// Where one cannot tell, why. At most five, each short, without secrets.
+    /// </summary>
     public IReadOnlyList<string> Differences { get; init; } = [];
 
     /// <summary>Why it failed or was skipped.</summary>

@@ -37,7 +37,7 @@ internal sealed partial class ReplayRun
                     break;
             }
 
-            outcome = Judge(step, start, result, outcome with { Duration = _context.Time.GetElapsedTime(timestamp) });
+            outcome = await JudgeAsync(step, start, result, outcome with { Duration = _context.Time.GetElapsedTime(timestamp) }, cancellationToken).ConfigureAwait(false);
             ReplayTelemetry.EndStep(activity, step, outcome);
             return new EndedStep(index, outcome, result.Refused, result.StopRequested)
             {
@@ -262,7 +262,7 @@ internal sealed partial class ReplayRun
         }
     }
 
-    private StepOutcome Judge(ProcedureStep step, StepStart start, StepCallResult called, StepOutcome outcome)
+    private async Task<StepOutcome> JudgeAsync(ProcedureStep step, StepStart start, StepCallResult called, StepOutcome outcome, CancellationToken cancellationToken)
     {
         if (called.Result is { ValueKind: JsonValueKind.Undefined })
         {
@@ -292,21 +292,6 @@ internal sealed partial class ReplayRun
             };
         }
 
-        outcome = outcome with { Status = StepStatus.Success, Result = called.Result };
-        if (step.Kind is StepKind.Function && called.Result is { } answer && _context.Options.ErrorOf(step.Action, answer) is { } said)
-        {
-            return outcome with { Status = StepStatus.Failed, Failure = new StepFailure(FailureTypes.ErrorResult, $"The function returned an error: {said}") };
-        }
-
-        if (step.Expectation is not { } expectation)
-        {
-            return outcome;
-        }
-
-        var (match, differences) = OutcomeComparer.Compare(expectation, called.Result);
-        outcome = outcome with { Match = match, Differences = differences };
-        return match is OutcomeMatch.Differs && expectation.Strength is not ExpectationStrength.Observed
-            ? outcome with { Status = StepStatus.Failed, Failure = new StepFailure(FailureTypes.UnexpectedOutcome, $"The outcome is not as expected: {string.Join("; ", differences)}.") }
-            : outcome;
+        return await _context.Judging.JudgeAsync(step, start.Journalled!.Value, outcome with { Status = StepStatus.Success, Result = called.Result }, _context.Capture, cancellationToken).ConfigureAwait(false);
     }
 }

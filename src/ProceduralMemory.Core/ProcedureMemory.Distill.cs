@@ -72,10 +72,10 @@ public sealed partial class ProcedureMemory
             throw new ProcedureConflictException(procedure.Name, $"'{procedure.Name}' {(procedure.IsRetired ? "is retired" : "has no active version to correct")}. Activate one first.");
         }
 
-        SourceEditor.RequireKnown(procedure.Version, stepId, argument, ParametersOf);
+        SourceEditor.RequireKnown(procedure.Version, stepId, argument, action => Options.ParametersOf(action) ?? FunctionSignature.ParametersOf(procedure.Version.Signatures, action));
         var (inputs, steps, sources) = SourceEditor.Set(procedure.Version, stepId, argument, source);
         var definition = ProcedureValidator.Check(
-            new ProcedureDefinition { Name = procedure.Name, Description = procedure.Description, Notes = procedure.Notes, Inputs = inputs, Steps = steps }, Options);
+            new ProcedureDefinition { Name = procedure.Name, Description = procedure.Description, Notes = procedure.Notes, Inputs = inputs, Steps = steps, Signatures = procedure.Version.Signatures }, Options);
         var traces = await Store.ListVersionTracesAsync(procedure.Id, procedure.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
         return await Store.SaveVersionAsync(
             new NewVersion
@@ -101,9 +101,6 @@ public sealed partial class ProcedureMemory
         trace = trace with { Notes = notes ?? trace.Notes, Tags = [.. trace.Tags.Union(tags ?? [], StringComparer.OrdinalIgnoreCase)] };
         return await DistillAsync(trace, usage, replace: false, cancellationToken).ConfigureAwait(false);
     }
-
-    private JsonElement? ParametersOf(string action) =>
-        Options.ParametersOf(action) ?? (RecordedParameters.TryGetValue(action, out var recorded) ? recorded : null);
 
     /// <summary>Distils a trace together with the earlier ones of its procedure.</summary>
     /// <param name="trace">The trace.</param>
@@ -137,7 +134,7 @@ public sealed partial class ProcedureMemory
                 (standing, earlier) = (null, []);
             }
 
-            var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, Options, ParametersOf)!;
+            var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, Options)!;
             IReadOnlyList<string> contradictions = [];
             if (standing is not null)
             {

@@ -85,7 +85,7 @@ public sealed partial class ProcedureMemory
         return await GetWritableAsync(name, version: null, CancellationToken.None).ConfigureAwait(false);
     }
 
-    /// <summary>Writes one version of a procedure as a readable JSON document: <c>{ "format": 1, "name", "description", "tags", "notes", "version", "inputs", "steps" }</c>.</summary>
+    /// <summary>Writes one version of a procedure as a readable JSON document: <c>{ "format": 4, "name", "description", "tags", "notes", "version", "inputs", "steps", "signatures" }</c>.</summary>
     /// <param name="name">The procedure.</param>
     /// <param name="version">The version; <see langword="null"/> for the active one, else the newest.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
@@ -103,6 +103,7 @@ public sealed partial class ProcedureMemory
             Version = procedure.Version.Number,
             Inputs = procedure.Version.Inputs,
             Steps = procedure.Version.Steps,
+            Signatures = procedure.Version.Signatures,
         };
         return JsonSerializer.Serialize(document, Json.Exchanged);
     }
@@ -135,6 +136,7 @@ public sealed partial class ProcedureMemory
                 Notes = document.Notes,
                 Inputs = document.Inputs ?? [],
                 Steps = document.Steps,
+                Signatures = document.Signatures ?? [],
             },
             Options);
         return Store.SaveVersionAsync(

@@ -45,6 +45,7 @@ public sealed partial class ProcedureMemory
                 Notes = procedure.Notes,
                 Inputs = ProcedureOptimizer.UsedInputs(procedure.Version.Inputs, steps),
                 Steps = steps,
+                Signatures = procedure.Version.Signatures,
             },
             Options);
         var improved = await Store.SaveVersionAsync(

@@ -4,7 +4,7 @@ namespace ProceduralMemory.Persist;
 internal sealed record VersionDocument
 {
     /// <summary>Raised when a reader of the number before could misread the document.</summary>
-    public const int CurrentFormat = 3;
+    public const int CurrentFormat = 4;
 
     public int Format { get; init; } = CurrentFormat;
 
@@ -14,6 +14,9 @@ internal sealed record VersionDocument
 
     /// <summary>Why the arguments have the sources that they have.</summary>
     public IReadOnlyList<ArgumentSource> Sources { get; init; } = [];
+
+    /// <summary>What the functions that the steps call declared when they were recorded. Since format 4; of earlier documents nothing is known.</summary>
+    public IReadOnlyList<FunctionSignature> Signatures { get; init; } = [];
 }
 
 /// <summary>One procedure as a document for people, version control and other machines.</summary>
@@ -35,4 +38,6 @@ internal sealed record ExportDocument
     public IReadOnlyList<ProcedureInput> Inputs { get; init; } = [];
 
     public required IReadOnlyList<ProcedureStep> Steps { get; init; }
+
+    public IReadOnlyList<FunctionSignature> Signatures { get; init; } = [];
 }

@@ -22,4 +22,7 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Warning, "The generator of vectors failed with {ExceptionType}; the search goes on by words alone.")]
     public static partial void EmbeddingFailed(ILogger logger, string exceptionType);
+
+    [LoggerMessage(7, LogLevel.Warning, "A version of '{Name}' with the new names of parameters could not be proposed from version {Version}. {Fault}")]
+    public static partial void ProposalFailed(ILogger logger, string name, int version, string fault, Exception? exception);
 }

@@ -115,7 +115,7 @@ public sealed partial class ProcedureMemory
             var current = await Store.GetProcedureAsync([trace.Scope], trace.Name, version: null, cancellationToken).ConfigureAwait(false);
             var standing = current is { IsRetired: false, ActiveVersion: not null } ? current : null;
             IReadOnlyList<Trace> earlier = standing is null ? [] : await Store.ListVersionTracesAsync(standing.Id, standing.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
-            earlier = [.. earlier.Where(t => t.Id != trace.Id).Take(Options.MaxTracesPerProcedure - 1)];
+            earlier = [.. earlier.Where(t => t.Id != trace.Id && !RecordedSignatures.AreOutdated(t, trace)).Take(Options.MaxTracesPerProcedure - 1)];
             if (ProcedureDistiller.TeachesNothing(trace, Options))
             {
                 await EndTraceAsync(trace, TraceStatus.Abandoned, usage, cancellationToken).ConfigureAwait(false);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Capture;
 
@@ -19,6 +20,16 @@ internal sealed class RecordedSignatures
         // Of a recording that is resumed, what was stored before.
         _stored = trace.Steps.Where(s => s.Parameters is not null).Select(s => s.Action).ToHashSet(StringComparer.OrdinalIgnoreCase);
         _bytes = trace.Steps.Where(s => s.Parameters is not null).DistinctBy(s => s.Action, StringComparer.OrdinalIgnoreCase).Sum(s => Json.LengthOf(s.Parameters!.Value));
+    }
+
+    /// <summary>Whether a trace shows calls that its functions do not take any more, by what they declared in a later one: together they would teach a call that is of neither time.</summary>
+    /// <param name="earlier">The trace.</param>
+    /// <param name="trace">The later one.</param>
+    public static bool AreOutdated(Trace earlier, Trace trace)
+    {
+        var now = trace.Steps.Where(s => s.Parameters is not null).DistinctBy(s => s.Action, StringComparer.OrdinalIgnoreCase).ToDictionary(s => s.Action, s => s.Parameters!.Value, StringComparer.OrdinalIgnoreCase);
+        return earlier.Steps.Any(s => s.Parameters is { } before && now.TryGetValue(s.Action, out var today)
+            && SignatureComparer.Compare(before, today, [.. s.Arguments.EnumerateObject().Select(a => new GivenArgument(a.Name, ValueExpression.Escape(a.Value)))]).Kind is DriftKind.Renamed or DriftKind.Breaking);
     }
 
     /// <summary>What is to be stored with a step; <see langword="null"/> where its function declares nothing, or it is stored already, or there is too much of it.</summary>

@@ -146,6 +146,9 @@ public static class ReplayProblemCodes
     /// <summary>A function does not take an argument of that name, or needs one that is not given.</summary>
     public const string ParameterMismatch = "parameter_mismatch";
 
+    /// <summary>A function does not take what the step gives any more, or calls it otherwise in a step that writes: see <see cref="ReplayResult.Drift"/>.</summary>
+    public const string Drift = "drift";
+
     /// <summary>The host does not allow a function to be replayed.</summary>
     public const string NotAllowed = "not_allowed";
 }

@@ -25,9 +25,11 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
 
         var plan = await ReplayPlan.CreateAsync(procedure, request.Skip, scope.Read, store, options, problems, cancellationToken).ConfigureAwait(false);
         var inputs = InputBinder.Bind(procedure.Name, procedure.Version.Inputs, request.Inputs, options, request.ConfirmConstants, problems);
+        var drift = new DriftCheck(executor, options);
         if (plan.CallCount <= options.MaxReplayCalls)
         {
-            var calls = Preflight.Look(plan, request, inputs, options, problems);
+            var calls = Preflight.Look(plan, request, inputs, options, drift, problems);
+            problems.AddRange(await drift.RefuseAsync(store, scope, logger, cancellationToken).ConfigureAwait(false));
             problems.AddRange(await executor.CheckAsync(calls, cancellationToken).ConfigureAwait(false));
         }
 
@@ -40,12 +42,15 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
                 Outcome = ReplayOutcome.Refused,
                 Message = $"'{procedure.Name}' was not started, and nothing was called. {string.Join(" ", problems.Select(p => p.Message))}",
                 Problems = problems,
+                Drift = drift.Found,
                 Steps = [.. procedure.Version.Steps.Select(ReplayRun.Pending)],
             };
         }
 
+        (plan, var adapted) = drift.Adapt(plan);
         var context = new ReplayContext(store, options, executor, logger, scope.Write, request);
-        var result = await new ReplayRun(context, plan, RunFrame.Of(procedure.Version, inputs, request.Inputs)).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        var result = await new ReplayRun(context, plan, RunFrame.Of(plan.Procedure.Version, inputs, request.Inputs)).ExecuteAsync(cancellationToken).ConfigureAwait(false);
+        result = result with { Drift = drift.Found, Message = result.Message + adapted };
         var undeclared = InputBinder.Undeclared(procedure.Version.Inputs, request.Inputs);
         return undeclared.Count == 0
             ? result

@@ -13,7 +13,7 @@ public sealed class ExchangeTests : IDisposable
     public void Dispose() => _test.Dispose();
 
     [Fact]
-    public async Task An_export_reads_as_a_document_of_format_3()
+    public async Task An_export_reads_as_a_document_of_format_4()
     {
         await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"x":"$inputs.x"}""")).Taking(Given.Input("x", JsonType.Integer)) with { Description = "Does é <things>.", Tags = ["t"] });
 
@@ -21,7 +21,7 @@ public sealed class ExchangeTests : IDisposable
 
         Given.JsonEqual(
             """
-            {"format":3,"name":"p","description":"Does é <things>.","tags":["t"],"version":1,
+            {"format":4,"name":"p","description":"Does é <things>.","tags":["t"],"version":1,
              "inputs":[{"name":"x","type":"integer","required":true}],
              "steps":[{"id":"a","action":"t.a","kind":"function","arguments":{"x":"$inputs.x"},"onFailure":"stop","effect":"unknown"}]}
             """,
@@ -141,8 +141,8 @@ public sealed class ExchangeTests : IDisposable
     [InlineData("""{"name":"p","steps":[{"action":"t.a"}]}""", "format")]
     [InlineData("""{"format":"1","name":"p","steps":[{"action":"t.a"}]}""", "format")]
     [InlineData("""{"format":1.5,"name":"p","steps":[{"action":"t.a"}]}""", "format")]
-    [InlineData("""{"format":0,"name":"p","steps":[{"action":"t.a"}]}""", "reads 1 to 3")]
-    [InlineData("""{"format":4,"name":"p","steps":[{"action":"t.a"}]}""", "Update the ProceduralMemory packages")]
+    [InlineData("""{"format":0,"name":"p","steps":[{"action":"t.a"}]}""", "reads 1 to 4")]
+    [InlineData("""{"format":5,"name":"p","steps":[{"action":"t.a"}]}""", "Update the ProceduralMemory packages")]
     [InlineData("""{"format":1,"name":"p","stpes":[],"steps":[{"action":"t.a"}]}""", "stpes")]
     [InlineData("""{"format":1,"name":"p","steps":[{"action":"t.a","argumnets":{}}]}""", "argumnets")]
     [InlineData("""{"format":1,"name":"p","name":"q","steps":[{"action":"t.a"}]}""", "name")]

@@ -9,7 +9,7 @@ namespace ProceduralMemory.Replay;
 /// </summary>
 internal static class ParameterRenames
 {
-    // From here on a word is a short or another spelling of the other: amt and amount, qty and quantity.
+    // From here on a word is the beginning or another spelling of the other: cust and customer, organisation and organization.
     private const double MinimumLikeness = 0.8;
 
     // A giant schema is nobody's hand-written function, and comparing all with all takes long.

@@ -1,5 +1,7 @@
 using System.ComponentModel;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Persist;
+using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
@@ -216,6 +218,73 @@ public sealed class DriftTests : IDisposable
     }
 
     [Fact]
+    public async Task A_proposal_that_somebody_went_back_from_is_named_again_and_not_stored_again()
+    {
+        await RecordAsync(Find(StepEffect.Write, (int amount) => "x"), ("amount", 7));
+        var kernel = Kernel(Find(StepEffect.Write, (int amount_cents) => "x"));
+        Assert.Equal(2, Assert.Single((await _memory.ReplayAsync(kernel, "learned_task", Given.Confirmed())).Drift).ProposedVersion);
+        await _memory.ActivateVersionAsync("learned_task", 2);
+        await _memory.ActivateVersionAsync("learned_task", 1);
+
+        var replay = await _memory.ReplayAsync(kernel, "learned_task", Given.Confirmed());
+
+        Assert.Equal(2, Assert.Single(replay.Drift).ProposedVersion);
+        Assert.Equal(2, (await _memory.ListVersionsAsync("learned_task")).Count);
+
+        // Another change is another proposal; and an earlier version that is asked for by its number gets none.
+        var other = Kernel(Find(StepEffect.Write, (int amount_total) => "x"));
+        Assert.Equal(3, Assert.Single((await _memory.ReplayAsync(other, "learned_task", Given.Confirmed())).Drift).ProposedVersion);
+        Assert.Null(Assert.Single((await _memory.ReplayAsync(other, "learned_task", Given.Confirmed() with { Version = 2 })).Drift).ProposedVersion);
+    }
+
+    [Fact]
+    public async Task A_proposal_that_cannot_be_stored_is_none_and_the_replay_is_refused_all_the_same()
+    {
+        var options = new ProceduralMemoryOptions { DatabasePath = ":memory:" };
+        using var inner = new SqliteProcedureStore(options);
+        var readOnly = false;
+        using var log = new LogBook();
+        using var memory = new ProcedureMemory(options, FaultyStore.Around(inner, o => readOnly && o == nameof(IProcedureStore.SaveVersionAsync) ? new ProcedureStoreException(StoreFault.ReadOnly, "It is read-only.") : null), log);
+        await memory.StoreAsync(new ProcedureDefinition { Name = "p", Steps = [Given.Step("shop.find", """{"amount":7}""")], Signatures = Signatures(Find(StepEffect.Write, (int amount) => "x")) });
+        readOnly = true;
+
+        var replay = await memory.ReplayAsync(Kernel(Find(StepEffect.Write, (int amount_cents) => "x"), memory), "p");
+
+        Assert.Equal(ReplayOutcome.Refused, replay.Outcome);
+        Assert.Null(Assert.Single(replay.Drift).ProposedVersion);
+        Assert.Contains(log.Entries, e => e.Message.Contains("could not be proposed from version 1", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_step_that_is_left_out_is_not_looked_at()
+    {
+        await RecordAsync(Find(StepEffect.Write, (int amount) => "x"), ("amount", 7));
+
+        var replay = await _memory.ReplayAsync(Kernel(Find(StepEffect.Write, (string other) => "x")), "learned_task", Given.Confirmed() with { Skip = ["find"] });
+
+        Assert.Equal(ReplayOutcome.Completed, replay.Outcome);
+        Assert.Empty(replay.Drift);
+    }
+
+    [Fact]
+    public async Task What_a_person_wrote_for_a_parameter_that_is_gone_does_not_come_back_with_a_new_recording()
+    {
+        await _memory.StoreAsync(new ProcedureDefinition
+        {
+            Name = "learned_task",
+            Steps = [Given.Step("shop.find", """{"remark":"x","limit":3}""")],
+            Signatures = Signatures(Find(StepEffect.Read, (string remark, int limit) => "x")),
+        });
+        var today = Find(StepEffect.Read, (int limit) => "x");
+
+        await RecordAsync(today, ("limit", 3));
+        var replay = await _memory.ReplayAsync(Kernel(today), "learned_task", Given.Confirmed());
+
+        Assert.True((replay.Outcome, replay.Version) == (ReplayOutcome.Completed, 2), replay.Message);
+        Assert.Equal(["limit=3"], _calls);
+    }
+
+    [Fact]
     public async Task A_version_of_which_no_signature_is_known_is_replayed_as_ever()
     {
         await _memory.StoredAsync("p", Given.Step("shop.find", """{"orderId":"W-1"}"""));
@@ -274,16 +343,17 @@ public sealed class DriftTests : IDisposable
         Assert.False(report.IsHealthy);
         Assert.Equal(5, report.ProcedureCount);
         Assert.Equal(
-            [("well", true, ""), ("adapted", true, ""), ("renamed in a write", false, "drift"), ("missing", false, "missing_function"), ("nested", false, "nested_procedure")],
+            [("adapted", true, ""), ("missing", false, "missing_function"), ("nested", false, "nested_procedure"), ("renamed in a write", false, "drift"), ("well", true, "")],
             report.Findings.Select(f => (f.ProcedureName, f.IsHealthy, string.Join(",", f.Problems.Select(p => p.Code)))));
-        Assert.Equal([DriftKind.Compatible, DriftKind.Renamed, DriftKind.Renamed], report.Findings.SelectMany(f => f.Drift).Select(d => d.Kind));
+        Assert.Equal([DriftKind.Renamed, DriftKind.Renamed, DriftKind.Compatible], report.Findings.SelectMany(f => f.Drift).Select(d => d.Kind));
         Assert.Empty(_calls);
         Assert.Single(await _memory.ListVersionsAsync("renamed in a write"));
 
         var lines = report.ToString().Split('\n');
         Assert.Equal("5 active procedures checked: 3 cannot be replayed.", lines[0]);
-        Assert.Equal("FAIL renamed in a write, version 1, scope default", lines[1]);
-        Assert.StartsWith("     - Step 'refund' calls shop.refund, which has changed since it was recorded. 'amount' has the name 'amount_cents' now. The step writes", lines[2], StringComparison.Ordinal);
+        Assert.Equal("FAIL missing, version 1, scope default", lines[1]);
+        Assert.Equal("FAIL renamed in a write, version 1, scope default", lines[5]);
+        Assert.StartsWith("     - Step 'refund' calls shop.refund, which has changed since it was recorded. 'amount' has the name 'amount_cents' now. The step writes", lines[6], StringComparison.Ordinal);
         Assert.Contains("note adapted, version 1, scope default", lines);
 
         Task StoreAsync(string name, ProcedureStep step) => _memory.StoreAsync(new ProcedureDefinition { Name = name, Steps = [step], Signatures = Signatures(before) });

@@ -9,7 +9,7 @@ public sealed record CheckReport
     /// <summary>How many active procedures were looked at.</summary>
     public required int ProcedureCount { get; init; }
 
-    /// <summary>Those of which there is something to say, in the order in which they were first stored.</summary>
+    /// <summary>Those of which there is something to say, by name.</summary>
     public IReadOnlyList<ProcedureCheck> Findings { get; init; } = [];
 
     /// <summary>Whether nothing stands in the way of any of them. What does no harm, and what a replay adapts by itself, is among the findings all the same.</summary>

@@ -34,7 +34,7 @@ internal sealed class ProcedureChecker(IProcedureStore store, ProceduralMemoryOp
         }
         while (page.Count == PageSize);
 
-        return new CheckReport { ProcedureCount = count, Findings = findings };
+        return new CheckReport { ProcedureCount = count, Findings = [.. findings.OrderBy(f => f.ProcedureName, StringComparer.OrdinalIgnoreCase).ThenBy(f => f.Scope, StringComparer.Ordinal)] };
     }
 
     private async Task<ProcedureCheck> CheckAsync(Procedure procedure, CancellationToken cancellationToken)

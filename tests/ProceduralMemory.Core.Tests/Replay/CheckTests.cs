@@ -48,7 +48,7 @@ public sealed class CheckTests : IDisposable
 
         var report = await Memory.CheckAsync(executor);
 
-        Assert.Equal([("outer", ReplayProblemCodes.NestedProcedure), ("circle", ReplayProblemCodes.ProcedureCycle)], report.Findings.Select(f => (f.ProcedureName, Assert.Single(f.Problems).Code)));
+        Assert.Equal([("circle", ReplayProblemCodes.ProcedureCycle), ("outer", ReplayProblemCodes.NestedProcedure)], report.Findings.Select(f => (f.ProcedureName, Assert.Single(f.Problems).Code)));
         Assert.False(report.IsHealthy);
         Assert.Empty(executor.Calls);
     }

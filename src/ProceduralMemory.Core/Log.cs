@@ -31,4 +31,7 @@ internal static partial class Log
 
     [LoggerMessage(21, LogLevel.Warning, "The judge '{Judge}' of step '{StepId}' did not answer within {Timeout}: whether the outcome is as expected cannot be told.")]
     public static partial void JudgeTooSlow(ILogger logger, string judge, string stepId, TimeSpan timeout);
+
+    [LoggerMessage(8, LogLevel.Warning, "A version of '{Name}' with the new names of parameters could not be proposed from version {Version}. {Fault}")]
+    public static partial void ProposalFailed(ILogger logger, string name, int version, string fault, Exception? exception);
 }

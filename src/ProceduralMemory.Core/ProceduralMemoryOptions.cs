@@ -76,7 +76,7 @@ public class ProceduralMemoryOptions
     /// What functions declare of their parameters, by action: a JSON Schema object with <c>properties</c> and <c>required</c>, or <see langword="null"/>. Inputs have their type,
     /// description, format, values and default from it; one that a recording contradicts is out of date and counts for nothing.
     /// </summary>
-    /// <value>The default value knows none. Of functions that a kernel's filter has recorded in this process, their own metadata are taken.</value>
+    /// <value>The default value knows none. Of functions that a kernel's filter has recorded, their own metadata are taken, as they were then.</value>
     [Required]
     public Func<string, JsonElement?> ParametersOf { get; set; } = static _ => null;
 

@@ -101,6 +101,9 @@ public sealed record ProcedureVersion
     /// <summary>For each argument of a distilled version, where its value comes from and why; empty where a person wrote the version.</summary>
     public IReadOnlyList<ArgumentSource> Sources { get; init; } = [];
 
+    /// <summary>What the functions that the steps call declared when they were recorded: a replay compares it with what they declare then. A function without an entry is not compared.</summary>
+    public IReadOnlyList<FunctionSignature> Signatures { get; init; } = [];
+
     /// <summary>Statistics of this version alone.</summary>
     public ExecutionStatistics Statistics { get; init; } = ExecutionStatistics.None;
 
@@ -128,6 +131,9 @@ public enum VersionReason
 
     /// <summary>Corrected by a person.</summary>
     Edited,
+
+    /// <summary>Proposed for functions that call their parameters otherwise since: the same steps with the new names. It is a draft until somebody activates it.</summary>
+    Adapted,
 }
 
 /// <summary>Where a version stands in its life.</summary>
@@ -166,4 +172,7 @@ public sealed record ProcedureDefinition
 
     /// <summary>What is done, in order; at least one.</summary>
     public required IReadOnlyList<ProcedureStep> Steps { get; init; }
+
+    /// <summary>What the functions that the steps call declare of their parameters now, where it is known: see <see cref="ProcedureVersion.Signatures"/>. At most 64 KiB each and 1 MiB together; those of functions that no step calls are left out.</summary>
+    public IReadOnlyList<FunctionSignature> Signatures { get; init; } = [];
 }

@@ -72,10 +72,10 @@ public sealed partial class ProcedureMemory
             throw new ProcedureConflictException(procedure.Name, $"'{procedure.Name}' {(procedure.IsRetired ? "is retired" : "has no active version to correct")}. Activate one first.");
         }
 
-        SourceEditor.RequireKnown(procedure.Version, stepId, argument, ParametersOf);
+        SourceEditor.RequireKnown(procedure.Version, stepId, argument, action => Options.ParametersOf(action) ?? FunctionSignature.ParametersOf(procedure.Version.Signatures, action));
         var (inputs, steps, sources) = SourceEditor.Set(procedure.Version, stepId, argument, source);
         var definition = ProcedureValidator.Check(
-            new ProcedureDefinition { Name = procedure.Name, Description = procedure.Description, Notes = procedure.Notes, Inputs = inputs, Steps = steps, Undo = procedure.Version.Undo }, Options);
+            new ProcedureDefinition { Name = procedure.Name, Description = procedure.Description, Notes = procedure.Notes, Inputs = inputs, Steps = steps, Undo = procedure.Version.Undo, Signatures = procedure.Version.Signatures }, Options);
         var traces = await Store.ListVersionTracesAsync(procedure.Id, procedure.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
         return await Store.SaveVersionAsync(
             new NewVersion
@@ -102,9 +102,6 @@ public sealed partial class ProcedureMemory
         return await DistillAsync(trace, usage, replace: false, cancellationToken).ConfigureAwait(false);
     }
 
-    private JsonElement? ParametersOf(string action) =>
-        Options.ParametersOf(action) ?? (RecordedParameters.TryGetValue(action, out var recorded) ? recorded : null);
-
     /// <summary>Distils a trace together with the earlier ones of its procedure.</summary>
     /// <param name="trace">The trace.</param>
     /// <param name="usage">What the recorded task cost, where its recording is to end with this; <see langword="null"/> where it has ended.</param>
@@ -118,7 +115,7 @@ public sealed partial class ProcedureMemory
             var current = await Store.GetProcedureAsync([trace.Scope], trace.Name, version: null, cancellationToken).ConfigureAwait(false);
             var standing = current is { IsRetired: false, ActiveVersion: not null } ? current : null;
             IReadOnlyList<Trace> earlier = standing is null ? [] : await Store.ListVersionTracesAsync(standing.Id, standing.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
-            earlier = [.. earlier.Where(t => t.Id != trace.Id).Take(Options.MaxTracesPerProcedure - 1)];
+            earlier = [.. earlier.Where(t => t.Id != trace.Id && !RecordedSignatures.AreOutdated(t, trace)).Take(Options.MaxTracesPerProcedure - 1)];
             if (ProcedureDistiller.TeachesNothing(trace, Options))
             {
                 await EndTraceAsync(trace, TraceStatus.Abandoned, usage, cancellationToken).ConfigureAwait(false);
@@ -137,7 +134,7 @@ public sealed partial class ProcedureMemory
                 (standing, earlier) = (null, []);
             }
 
-            var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, Options, ParametersOf)!;
+            var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, Options)!;
             IReadOnlyList<string> contradictions = [];
             if (standing is not null)
             {

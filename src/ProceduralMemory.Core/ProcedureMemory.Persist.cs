@@ -85,7 +85,7 @@ public sealed partial class ProcedureMemory
         return await GetWritableAsync(name, version: null, CancellationToken.None).ConfigureAwait(false);
     }
 
-    /// <summary>Writes one version of a procedure as a readable JSON document: <c>{ "format": 1, "name", "description", "tags", "notes", "version", "inputs", "steps" }</c>.</summary>
+    /// <summary>Writes one version of a procedure as a readable JSON document: <c>{ "format": 4, "name", "description", "tags", "notes", "version", "inputs", "steps", "signatures" }</c>.</summary>
     /// <param name="name">The procedure.</param>
     /// <param name="version">The version; <see langword="null"/> for the active one, else the newest.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
@@ -104,6 +104,8 @@ public sealed partial class ProcedureMemory
             Inputs = procedure.Version.Inputs,
             Steps = procedure.Version.Steps,
             Undo = procedure.Version.Undo,
+
+            Signatures = procedure.Version.Signatures,
         };
         return JsonSerializer.Serialize(document, Json.Exchanged);
     }
@@ -137,6 +139,8 @@ public sealed partial class ProcedureMemory
                 Inputs = document.Inputs ?? [],
                 Steps = document.Steps,
                 Undo = document.Undo,
+
+                Signatures = document.Signatures ?? [],
             },
             Options);
         return Store.SaveVersionAsync(

@@ -46,6 +46,8 @@ public sealed partial class ProcedureMemory
                 Inputs = ProcedureOptimizer.UsedInputs(procedure.Version.Inputs, steps),
                 Steps = steps,
                 Undo = procedure.Version.Undo,
+
+                Signatures = procedure.Version.Signatures,
             },
             Options);
         var improved = await Store.SaveVersionAsync(

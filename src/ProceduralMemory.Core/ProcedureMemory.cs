@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Text.Json;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -73,9 +71,6 @@ public sealed partial class ProcedureMemory : IDisposable
     public MemorySession? CurrentSession => MemorySession.Current(this);
 
     internal IProcedureStore Store { get; }
-
-    /// <summary>What functions that were recorded here declare of their parameters, by action.</summary>
-    internal ConcurrentDictionary<string, JsonElement> RecordedParameters { get; } = new(StringComparer.OrdinalIgnoreCase);
 
     internal TimeProvider Time => Options.TimeProvider;
 

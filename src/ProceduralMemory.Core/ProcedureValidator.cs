@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace ProceduralMemory;
 
 /// <summary>Checks what comes in from outside, once, and says everything that is wrong with it.</summary>
-internal sealed class ProcedureValidator
+internal sealed partial class ProcedureValidator
 {
     public const int MaxNameLength = 128;
     public const int MaxTextLength = 16_384;
@@ -27,8 +27,9 @@ internal sealed class ProcedureValidator
         validator.Tags(definition.Tags);
         validator.Inputs(definition.Inputs);
         var steps = validator.Steps(definition.Steps, definition.Inputs);
+        validator.Signatures(definition.Signatures);
         validator.ThrowIfAny();
-        return definition with { Name = definition.Name.Trim(), Steps = steps };
+        return definition with { Name = definition.Name.Trim(), Steps = steps, Signatures = FunctionSignature.Of(steps, definition.Signatures) };
     }
 
     /// <exception cref="ProcedureFormatException">It is not valid.</exception>

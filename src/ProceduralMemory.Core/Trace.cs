@@ -94,6 +94,12 @@ public sealed record TraceStep
     /// <summary>What the function does to the world, as its host declares it; <see cref="ProceduralMemoryOptions.Effects"/> goes before it.</summary>
     public StepEffect Effect { get; init; } = StepEffect.Unknown;
 
+    /// <summary>
+    /// What the function declared of its parameters: a JSON Schema object with <c>properties</c> and <c>required</c>, redacted; <see langword="null"/> where that is not known.
+    /// It is kept once for each function of a trace, as it was at the first call that told it, and not kept where it is larger than 64 KiB.
+    /// </summary>
+    public JsonElement? Parameters { get; init; }
+
     /// <summary><see cref="StepStatus.Success"/> or <see cref="StepStatus.Failed"/>.</summary>
     public StepStatus Status { get; init; } = StepStatus.Success;
 

@@ -12,6 +12,7 @@ internal static class KernelActions
 {
     // Asked on every recorded call.
     private static readonly ConditionalWeakTable<KernelFunction, object> Effects = [];
+    private static readonly ConditionalWeakTable<KernelFunction, KnownParameters> Parameters = [];
 
     public static string NameOf(KernelFunction function) => $"{function.PluginName}.{function.Name}";
 
@@ -32,50 +33,36 @@ internal static class KernelActions
     public static StepEffect EffectOf(KernelFunction function) =>
         ((FunctionEffectAttribute)Effects.GetValue(function, static f => f.UnderlyingMethod?.GetCustomAttribute<FunctionEffectAttribute>() ?? new(StepEffect.Unknown))).Effect;
 
-    /// <summary>Lets a memory know what a function declares of its parameters: an input that is for one of them is described by it.</summary>
-    public static void NoteParameters(ProcedureMemory memory, KernelFunction function)
-    {
-        var action = NameOf(function);
-        if (!memory.RecordedParameters.ContainsKey(action))
-        {
-            JsonElement parameters = default;
-            try
-            {
-                parameters = ParametersOf(function);
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                // Types and defaults are the host's, and may throw anything. The call is recorded all the same, and its inputs are described by what was recorded.
-            }
-
-            memory.RecordedParameters.TryAdd(action, parameters);
-        }
-    }
+    /// <summary>What a function declares of its parameters; <see langword="null"/> where that cannot be told.</summary>
+    public static JsonElement? ParametersOf(KernelFunction function) => Parameters.GetValue(function, static f => new KnownParameters(TryRead(f))).Schema;
 
     /// <summary>What a function declares.</summary>
     public static FunctionDescription Describe(KernelFunction function)
     {
-        JsonElement? parameters = null;
-        try
-        {
-            parameters = ParametersOf(function);
-        }
-        catch (Exception exception) when (exception is not OperationCanceledException)
-        {
-            // Types and defaults are the host's, and may throw anything: its parameters are not known then.
-        }
-
         var declared = function.UnderlyingMethod?.GetCustomAttribute<FunctionEffectAttribute>();
         return new FunctionDescription
         {
             Effect = declared?.Effect ?? StepEffect.Unknown,
             UsesAmbientIdempotencyKey = declared?.UsesIdempotencyKey ?? false,
             IdempotencyKeyParameter = declared?.IdempotencyKeyParameter,
-            Parameters = parameters,
+            Parameters = ParametersOf(function),
         };
     }
 
-    private static JsonElement ParametersOf(KernelFunction function)
+    private static JsonElement? TryRead(KernelFunction function)
+    {
+        try
+        {
+            return Read(function);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // Types and defaults are the host's, and may throw anything. The call is recorded all the same, and its inputs are described by what was recorded.
+            return null;
+        }
+    }
+
+    private static JsonElement Read(KernelFunction function)
     {
         var properties = new JsonObject();
         foreach (var parameter in function.Metadata.Parameters)
@@ -117,4 +104,6 @@ internal static class KernelActions
     /// <summary>Whether a function goes on with a replay.</summary>
     public static bool IsResume(KernelFunction function) =>
         function.UnderlyingMethod is { Name: nameof(ProceduralMemoryPlugin.ResumeAsync) } method && method.DeclaringType == typeof(ProceduralMemoryPlugin);
+
+    private sealed record KnownParameters(JsonElement? Schema);
 }

@@ -148,6 +148,20 @@ public static class ProceduralMemoryKernelExtensions
         return memory.ResumeAsync(new KernelStepExecutor(kernel, options), executionId, request, cancellationToken);
     }
 
+    /// <summary>
+    /// Says of every active procedure whether it could be replayed through a kernel: missing functions, functions that declare something else than when they were recorded,
+    /// procedures that steps replay and that are missing. Nothing is called. For a health check, and for continuous integration.
+    /// </summary>
+    /// <param name="memory">The memory.</param>
+    /// <param name="kernel">The kernel, with the plugins that the agent has.</param>
+    /// <param name="options">Which functions may be called; <see langword="null"/> for every function that the kernel holds.</param>
+    /// <param name="cancellationToken">Cancels the check.</param>
+    public static Task<CheckReport> CheckAsync(this ProcedureMemory memory, Kernel kernel, KernelReplayOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        return memory.CheckAsync(new KernelStepExecutor(kernel, options), cancellationToken);
+    }
+
     private static ProcedureMemory CreateMemory(ProceduralMemoryKernelOptions options, IServiceProvider provider)
     {
         var store = provider.GetService<IProcedureStore>();

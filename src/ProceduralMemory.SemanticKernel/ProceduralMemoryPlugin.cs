@@ -222,11 +222,6 @@ public sealed class ProceduralMemoryPlugin
                 var captured = isFunction
                     ? KernelJson.CaptureArguments(function, new KernelArguments(given.ToDictionary(a => a.Key, a => (object?)a.Value)), out _)
                     : ModelArgument.Element(arguments) is { ValueKind: JsonValueKind.Object } asGiven ? asGiven : Json.EmptyObject;
-                if (isFunction)
-                {
-                    KernelActions.NoteParameters(_memory, function);
-                }
-
                 var failure = success ? null : new StepFailure("reported", outcome ?? "The agent reported a failure.");
                 if (await recorder.AnnotateStepAsync(name, arguments is null ? null : captured, outcome, notes, failure, cancellationToken).ConfigureAwait(false))
                 {
@@ -245,6 +240,7 @@ public sealed class ProceduralMemoryPlugin
                         Action = name,
                         Kind = isFunction ? StepKind.Function : StepKind.Manual,
                         Arguments = captured,
+                        Parameters = isFunction ? KernelActions.ParametersOf(function) : null,
                         Status = success ? StepStatus.Success : StepStatus.Failed,
                         Failure = failure,
                         Outcome = outcome,

@@ -126,7 +126,6 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             var arguments = KernelJson.CaptureArguments(function, context.Arguments, out var omitted);
             var action = KernelActions.NameOf(function);
             var kind = StepKind.Function;
-            KernelActions.NoteParameters(_memory, function);
             if (KernelActions.IsReplay(function))
             {
                 kind = StepKind.Procedure;
@@ -138,7 +137,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             }
 
             var model = CallFrames.CurrentModelCall;
-            return recorder.BeginStep(action, arguments, kind, model?.Group, model?.Index ?? 0, omitted, effect: KernelActions.EffectOf(function)) is { } call ? (recorder, call) : null;
+            return recorder.BeginStep(action, arguments, kind, model?.Group, model?.Index ?? 0, omitted, effect: KernelActions.EffectOf(function), parameters: kind is StepKind.Function ? KernelActions.ParametersOf(function) : null) is { } call ? (recorder, call) : null;
         }
         catch (Exception exception)
         {
@@ -213,7 +212,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             completed = logged?.Outcome is ReplayOutcome.Completed && !KernelActions.IsResume(context.Function);
             if (logged is not null && !completed)
             {
-                await BeginDoneStepsAsync(recorder, watch.Run!.Replay!, done).ConfigureAwait(false);
+                await BeginDoneStepsAsync(recorder, context.Kernel, watch.Run!.Replay!, done).ConfigureAwait(false);
             }
         }
         catch (Exception exception)
@@ -256,21 +255,21 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             ?? throw new RecordingStateException($"The execution {replay.ExecutionId:D} is not in the log, so what it did cannot be recorded.");
 
     /// <summary>Takes the done steps of a replay into the recording, from the log of executions: that knows which values came from secret inputs.</summary>
-    private async Task BeginDoneStepsAsync(ProcedureRecorder recorder, ReplayResult replay, List<(RecordedCall Call, ExecutionStep Step)> done)
+    private async Task BeginDoneStepsAsync(ProcedureRecorder recorder, Kernel kernel, ReplayResult replay, List<(RecordedCall Call, ExecutionStep Step)> done)
     {
         var logged = (await LoggedAsync(replay).ConfigureAwait(false)).Steps.ToDictionary(s => s.StepId, StringComparer.Ordinal);
         foreach (var outcome in replay.Steps)
         {
             if (outcome.Nested is { } nested && (outcome.Status is not StepStatus.Success || nested.Steps.Any(s => s.DoneBefore)))
             {
-                await BeginDoneStepsAsync(recorder, nested, done).ConfigureAwait(false);
+                await BeginDoneStepsAsync(recorder, kernel, nested, done).ConfigureAwait(false);
             }
             else if (outcome.Iterations.Count > 0)
             {
                 // A loop is found again in its calls.
                 foreach (var iteration in outcome.Iterations)
                 {
-                    await BeginDoneStepsAsync(recorder, iteration, done).ConfigureAwait(false);
+                    await BeginDoneStepsAsync(recorder, kernel, iteration, done).ConfigureAwait(false);
                 }
             }
             else if (outcome is { Status: StepStatus.Success, DoneBefore: false, Repaired: false })
@@ -278,7 +277,8 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
                 var step = logged.GetValueOrDefault(outcome.StepId) ?? throw new RecordingStateException($"Step '{outcome.StepId}' of the execution {replay.ExecutionId:D} is not in the log, so what it did cannot be recorded.");
                 var model = CallFrames.CurrentModelCall;
                 var kind = outcome.Nested is null ? StepKind.Function : StepKind.Procedure;
-                var begun = recorder.BeginStep(step.Action, step.Arguments ?? default, kind, model?.Group, model?.Index ?? 0, omitted: null, step.Duration ?? outcome.Duration)
+                var parameters = kind is StepKind.Function && KernelActions.TryFind(kernel, step.Action, out var function) ? KernelActions.ParametersOf(function) : null;
+                var begun = recorder.BeginStep(step.Action, step.Arguments ?? default, kind, model?.Group, model?.Index ?? 0, omitted: null, step.Duration ?? outcome.Duration, parameters: parameters)
                     ?? throw new RecordingStateException($"The recording '{recorder.Name}' was ended before it had all steps of a replay.");
                 done.Add((begun, step));
             }

@@ -16,6 +16,9 @@ public sealed partial class ProcedureRecorder
     private readonly IReadOnlyList<string> _tags;
     private readonly Lock _gate = new();
 
+    // What functions declare is written once, with the first step that tells it.
+    private readonly RecordedSignatures _signatures;
+
     // What a later word of the agent may be about: calls that a filter recorded.
     private readonly List<AnnotatableCall> _annotatable = [];
     private TaskCompletionSource? _idle;
@@ -34,6 +37,7 @@ public sealed partial class ProcedureRecorder
         _session = session;
         _capture = capture ?? new ValueCapture(memory.Options);
         _nextOrdinal = nextOrdinal;
+        _signatures = new RecordedSignatures(_capture, memory.Options, trace);
         TraceId = trace.Id;
         Name = trace.Name;
         Scope = trace.Scope;
@@ -108,8 +112,9 @@ public sealed partial class ProcedureRecorder
     /// <param name="omitted">What of the arguments the caller could not write as JSON, and replaced by <see cref="TraceStep.OmittedMarker"/>; <see langword="null"/> when nothing.</param>
     /// <param name="duration">How long the call took, where it was made already; <see langword="null"/> measures it up to <see cref="CompleteStepAsync"/>.</param>
     /// <param name="effect">What the function declares to do to the world.</param>
+    /// <param name="parameters">What the function declares of its parameters: see <see cref="TraceStep.Parameters"/>.</param>
     /// <returns>The step begun, or <see langword="null"/> when the recording has ended or is incomplete. The call that would exceed <see cref="ProceduralMemoryOptions.MaxSteps"/> makes it incomplete.</returns>
-    public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null, TimeSpan? duration = null, StepEffect effect = StepEffect.Unknown)
+    public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null, TimeSpan? duration = null, StepEffect effect = StepEffect.Unknown, JsonElement? parameters = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(action);
         arguments = Json.OrEmptyObject(arguments);
@@ -139,6 +144,7 @@ public sealed partial class ProcedureRecorder
                 Kind = kind,
                 Action = action,
                 Effect = effect,
+                Parameters = parameters,
                 Arguments = captured,
                 Omitted = Joined(omitted, notKept),
                 CallGroup = callGroup,
@@ -184,8 +190,10 @@ public sealed partial class ProcedureRecorder
                 Status = failure is null ? StepStatus.Success : StepStatus.Failed,
                 Failure = _capture.Failure(failure),
                 Duration = duration,
+                Parameters = _signatures.New(call.Step),
             };
             await _memory.Store.AppendTraceStepAsync(TraceId, step, cancellationToken).ConfigureAwait(false);
+            _signatures.Stored(step);
             lock (_gate)
             {
                 _annotatable.Add(new AnnotatableCall(step.Ordinal, step.Action, step.Arguments));
@@ -278,7 +286,7 @@ public sealed partial class ProcedureRecorder
 
         try
         {
-            await _memory.Store.AppendTraceStepAsync(TraceId, step with
+            step = step with
             {
                 Ordinal = ordinal,
                 Arguments = captured,
@@ -287,8 +295,11 @@ public sealed partial class ProcedureRecorder
                 Failure = _capture.Failure(step.Failure),
                 Outcome = step.Outcome is null ? null : _capture.Text(step.Outcome),
                 Notes = step.Notes is null ? null : _capture.Text(step.Notes),
+                Parameters = _signatures.New(step),
                 StartedAt = step.StartedAt == default ? _memory.Time.GetUtcNow() : step.StartedAt,
-            }, cancellationToken).ConfigureAwait(false);
+            };
+            await _memory.Store.AppendTraceStepAsync(TraceId, step, cancellationToken).ConfigureAwait(false);
+            _signatures.Stored(step);
         }
         catch (RecordingStateException exception) when (!IsGivenUp())
         {

@@ -41,7 +41,10 @@ internal sealed class SecretConstants
         while (capture.SecretCount > known);
 
         inputs.AddRange(constants._inputs.Select(i => new ProcedureInput { Name = i.Name, Secret = true, Description = "A secret that stood in the procedure as a constant." }));
-        return definition with { Description = capture.Text(definition.Description), Notes = TextOf(definition.Notes), Inputs = inputs, Steps = steps };
+        return definition with { Description = capture.Text(definition.Description), Notes = TextOf(definition.Notes), Inputs = inputs, Steps = steps, Signatures = [.. definition.Signatures.Select(Kept).OfType<FunctionSignature>()] };
+
+        FunctionSignature? Kept(FunctionSignature signature) =>
+            SignatureCapture.Capture(signature.Action, signature.Parameters, capture, options) is { } parameters ? signature with { Parameters = parameters } : null;
 
         bool IsSecret(ProcedureInput input) => input.Secret || redactor.IsSecret("", input.Name);
 

@@ -20,7 +20,8 @@ internal static class FieldName
     /// <summary>Whether a name is that of an id, a code or a key.</summary>
     public static bool NamesIdentity(string name) => Words(name).Exists(Identities.Contains);
 
-    private static List<string> Words(string name)
+    /// <summary>The words of a name in lower case, without a number at the end.</summary>
+    public static List<string> Words(string name)
     {
         var words = new List<string>();
         var start = 0;

@@ -13,9 +13,8 @@ internal static class ProcedureDistiller
     /// <param name="traces">All of them, with their steps by ordinal; the order does not matter.</param>
     /// <param name="trace">The one of them that was recorded now.</param>
     /// <param name="options">The options.</param>
-    /// <param name="parametersOf">What functions declare of their parameters; <see langword="null"/> for what the options say.</param>
     /// <returns>The procedure and the statistics of the recording itself, or <see langword="null"/> when there is nothing to learn: no step succeeded, or all that was done is to replay one procedure.</returns>
-    public static DistilledTrace? Distill(IReadOnlyList<Trace> traces, Trace trace, ProceduralMemoryOptions options, Func<string, JsonElement?>? parametersOf = null)
+    public static DistilledTrace? Distill(IReadOnlyList<Trace> traces, Trace trace, ProceduralMemoryOptions options)
     {
         if (TeachesNothing(trace, options))
         {
@@ -23,7 +22,8 @@ internal static class ProcedureDistiller
         }
 
         var alignment = TraceAlignment.Of(traces, options);
-        var schemas = new ParameterSchemas(parametersOf ?? options.ParametersOf);
+        var signatures = SignaturesOf(traces, trace);
+        var schemas = new ParameterSchemas(action => options.ParametersOf(action) ?? FunctionSignature.ParametersOf(signatures, action));
         var noLoops = new HashSet<string>(StringComparer.Ordinal);
         while (true)
         {
@@ -41,7 +41,7 @@ internal static class ProcedureDistiller
             var steps = StepsOf(aligned, templates, lists, conditions, options);
             var (statistics, whole) = StatisticsOf(aligned, trace);
             return new DistilledTrace(
-                new ProcedureDefinition { Name = trace.Name, Description = trace.Description, Tags = trace.Tags, Notes = trace.Notes, Inputs = arguments.Inputs.Inputs, Steps = steps },
+                new ProcedureDefinition { Name = trace.Name, Description = trace.Description, Tags = trace.Tags, Notes = trace.Notes, Inputs = arguments.Inputs.Inputs, Steps = steps, Signatures = FunctionSignature.Of(steps, signatures) },
                 whole,
                 statistics,
                 trace.Steps.Count - TraceCleaner.CallsOf(trace, options).Count)
@@ -53,6 +53,16 @@ internal static class ProcedureDistiller
 
     /// <summary>Whether no call of a trace succeeded, or all that was done is to replay one procedure.</summary>
     public static bool TeachesNothing(Trace trace, ProceduralMemoryOptions options) => TraceCleaner.CallsOf(trace, options) is [] or [{ Kind: StepKind.Procedure }];
+
+    /// <summary>What functions declared: in the recording of now, else in the latest that tells it.</summary>
+    private static List<FunctionSignature> SignaturesOf(IReadOnlyList<Trace> traces, Trace trace) =>
+    [
+        .. traces.OrderByDescending(t => ReferenceEquals(t, trace)).ThenByDescending(t => t.StartedAt).ThenByDescending(t => t.Id)
+            .SelectMany(t => t.Steps)
+            .Where(s => s is { Kind: StepKind.Function, Parameters: not null })
+            .DistinctBy(s => s.Action, StringComparer.OrdinalIgnoreCase)
+            .Select(s => new FunctionSignature(s.Action, s.Parameters!.Value)),
+    ];
 
     private static List<ProcedureStep> StepsOf(
         TraceAlignment aligned, IReadOnlyList<JsonElement> templates, IReadOnlyDictionary<int, string> lists, ConditionFinder conditions, ProceduralMemoryOptions options)

@@ -36,6 +36,12 @@ internal static class StandingVersion
                 continue;
             }
 
+            if (!IsTaken(definition, step.Action, JsonPointer.Tokens(argument).First()))
+            {
+                contradictions.Add($"{stepId}{argument} is set to {Shown(source)}, and {step.Action} takes no such argument any more");
+                continue;
+            }
+
             var place = argument;
             if (!JsonPointer.TryResolve(version.Steps.SelectMany(s => s.WithInner()).First(s => s.Id == stepId).Arguments, argument, out var learned))
             {
@@ -114,6 +120,11 @@ internal static class StandingVersion
     private static bool IsWhatWasGiven(JsonElement source, JsonElement learned, ProcedureDefinition definition) =>
         learned.ValueKind is JsonValueKind.String && ValueExpression.Parse(learned.GetString()!) is InputReference { Pointer: "" } input
         && definition.Inputs.First(i => i.Name == input.Name).Examples is [var only] && JsonElement.DeepEquals(ValueExpression.Escape(only), source);
+
+    /// <summary>Whether a function takes an argument, by what it declared when it was recorded last; one of which nothing is known takes any.</summary>
+    private static bool IsTaken(ProcedureDefinition definition, string action, string argument) =>
+        FunctionSignature.ParametersOf(definition.Signatures, action) is not { } schema || !schema.TryGetProperty("properties", out var parameters) || parameters.ValueKind is not JsonValueKind.Object
+        || parameters.EnumerateObject().Any(p => string.Equals(p.Name, argument, StringComparison.OrdinalIgnoreCase));
 
     private static bool IsValid(ProcedureVersion version, ProcedureDefinition definition, ProceduralMemoryOptions options)
     {

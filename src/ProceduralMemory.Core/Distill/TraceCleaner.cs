@@ -85,7 +85,8 @@ internal static class StepEffects
         ? StepEffect.Unknown
         : Declared(calls[0].Action, options) ?? (calls.All(c => c.Effect == calls[0].Effect) ? calls[0].Effect : StepEffect.Unknown);
 
-    private static StepEffect? Declared(string action, ProceduralMemoryOptions options)
+    /// <summary>What the options say of an action, regardless of case.</summary>
+    public static StepEffect? Declared(string action, ProceduralMemoryOptions options)
     {
         if (options.Effects.TryGetValue(action, out var effect))
         {

@@ -50,6 +50,13 @@ public interface IProcedureStore
     /// <summary>Reads the procedures of some scopes, ordered by name.</summary>
     Task<IReadOnlyList<Procedure>> ListProceduresAsync(IReadOnlyList<string> scopes, bool includeRetired, CancellationToken cancellationToken = default);
 
+    /// <summary>Reads the procedures of some scopes that have an active version and are not retired, at that version, in the order of their ids and a part at a time.</summary>
+    /// <param name="scopes">The scopes.</param>
+    /// <param name="after">The id of the last one of the part before; <see langword="null"/> for the first part.</param>
+    /// <param name="limit">The most to return.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    Task<IReadOnlyList<Procedure>> ListActiveProceduresAsync(IReadOnlyList<string> scopes, Guid? after, int limit, CancellationToken cancellationToken = default);
+
     /// <summary>Reads the names of the procedures of some scopes, retired ones included, without what they hold.</summary>
     Task<IReadOnlyList<string>> ListNamesAsync(IReadOnlyList<string> scopes, CancellationToken cancellationToken = default);
 
@@ -118,6 +125,9 @@ public sealed record NewVersion
 
     /// <summary>The active version that the change was made from; where it has moved on or was retired since, the save is refused. <see langword="null"/> for no such check.</summary>
     public int? ExpectedActive { get; init; }
+
+    /// <summary>Whether nothing is stored where the procedure has a version of the same <see cref="Reason"/> that holds the same, in whatever state: that one is returned.</summary>
+    public bool OnlyOnce { get; init; }
 
     /// <summary>The request that the recorded task served.</summary>
     public string? Request { get; init; }

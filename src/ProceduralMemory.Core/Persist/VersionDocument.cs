@@ -17,6 +17,9 @@ internal sealed record VersionDocument
 
     /// <summary>Why the arguments have the sources that they have.</summary>
     public IReadOnlyList<ArgumentSource> Sources { get; init; } = [];
+
+    /// <summary>What the functions that the steps call declared when they were recorded. Since format 4; of earlier documents nothing is known.</summary>
+    public IReadOnlyList<FunctionSignature> Signatures { get; init; } = [];
 }
 
 /// <summary>One procedure as a document for people, version control and other machines.</summary>
@@ -40,4 +43,6 @@ internal sealed record ExportDocument
     public required IReadOnlyList<ProcedureStep> Steps { get; init; }
 
     public string? Undo { get; init; }
+
+    public IReadOnlyList<FunctionSignature> Signatures { get; init; } = [];
 }

@@ -170,6 +170,9 @@ public static class ReplayProblemCodes
     /// <summary>A step needs a value that was too secret or too large to be kept, from a step that cannot be repeated.</summary>
     public const string RedactedResult = "redacted_result";
 
+    /// <summary>A function does not take what the step gives any more, or calls it otherwise in a step that writes: see <see cref="ReplayResult.Drift"/>.</summary>
+    public const string Drift = "drift";
+
     /// <summary>The host does not allow a function to be replayed.</summary>
     public const string NotAllowed = "not_allowed";
 }

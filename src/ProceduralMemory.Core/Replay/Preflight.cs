@@ -10,11 +10,13 @@ internal sealed class Preflight
 {
     private readonly ReplayRequest _request;
     private readonly ProceduralMemoryOptions _options;
+    private readonly DriftCheck _drift;
     private readonly List<ReplayProblem> _problems;
     private readonly List<PlannedCall> _calls = [];
 
-    private Preflight(ReplayRequest request, ProceduralMemoryOptions options, List<ReplayProblem> problems)
+    private Preflight(ReplayRequest request, ProceduralMemoryOptions options, DriftCheck drift, List<ReplayProblem> problems)
     {
+        _drift = drift;
         _request = request;
         _options = options;
         _problems = problems;
@@ -25,11 +27,12 @@ internal sealed class Preflight
     /// <param name="request">What it is to be replayed with.</param>
     /// <param name="inputs">The inputs, bound; those that are at fault have been reported, and are not among them.</param>
     /// <param name="options">The limits.</param>
+    /// <param name="drift">Is shown each call, and says under which names the arguments go.</param>
     /// <param name="problems">What is known to be wrong already; takes what is found.</param>
     /// <returns>Every call to a function that the replay may make, in order.</returns>
-    public static IReadOnlyList<PlannedCall> Look(ReplayPlan plan, ReplayRequest request, IReadOnlyDictionary<string, JsonElement> inputs, ProceduralMemoryOptions options, List<ReplayProblem> problems)
+    public static IReadOnlyList<PlannedCall> Look(ReplayPlan plan, ReplayRequest request, IReadOnlyDictionary<string, JsonElement> inputs, ProceduralMemoryOptions options, DriftCheck drift, List<ReplayProblem> problems)
     {
-        var preflight = new Preflight(request, options, problems);
+        var preflight = new Preflight(request, options, drift, problems);
         var atFault = problems.Select(p => p.InputName).OfType<string>().ToHashSet(StringComparer.Ordinal);
         if (preflight.LookAtRequest(plan))
         {
@@ -111,8 +114,7 @@ internal sealed class Preflight
             }
             else if (step.Kind is StepKind.Function)
             {
-                HashSet<string> names = [.. resolver.Used(step, adapted).Select(a => a.Name), .. adapted.All().Select(a => a.Name)];
-                _calls.Add(new PlannedCall(at, step.Action, names, step.Effect));
+                _calls.Add(new PlannedCall(at, step.Action, _drift.Look(plan.Procedure, step, at, Given(step, adapted, resolver, unknown)), step.Effect));
             }
             else if (step.Kind is StepKind.Loop)
             {
@@ -124,6 +126,18 @@ internal sealed class Preflight
             }
         }
     }
+
+    /// <summary>The arguments of a call, each with its value where that is known by now.</summary>
+    private static List<GivenArgument> Given(ProcedureStep step, AdaptedParameters adapted, TemplateResolver resolver, HashSet<string> unknown) =>
+    [
+        .. resolver.Used(step, adapted).Select(a => IsUnknown(a.Value, unknown) || !ValueExpression.References(a.Value).Any() || !resolver.TryResolve(a.Value, out var value)
+            ? new GivenArgument(a.Name, a.Value)
+            : new GivenArgument(a.Name, ValueExpression.Escape(value)) { IsPrivate = true }),
+        .. adapted.All().Select(a => new GivenArgument(a.Name, ValueExpression.Escape(a.Value)) { IsAdapted = true, IsPrivate = true }),
+    ];
+
+    private static bool IsUnknown(JsonElement template, HashSet<string> unknown) =>
+        ValueExpression.References(template).Any(r => r is StepReference or ItemReference || (r is InputReference input && unknown.Contains(input.Name)));
 
     private void LookForSkipped(ProcedureStep step, AdaptedParameters adapted, bool inside)
     {
@@ -156,7 +170,7 @@ internal sealed class Preflight
         var unknownInside = new HashSet<string>(StringComparer.Ordinal);
         foreach (var argument in resolver.Used(step, adapted))
         {
-            if (ValueExpression.References(argument.Value).Any(r => r is StepReference or ItemReference || (r is InputReference input && unknown.Contains(input.Name)))
+            if (IsUnknown(argument.Value, unknown)
                 || !resolver.TryResolve(argument.Value, out var value))
             {
                 unknownInside.Add(argument.Name);

@@ -26,7 +26,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         var look = await LookAsync(procedure, request, begun: null, problems, cancellationToken).ConfigureAwait(false);
         if (problems.Count > 0)
         {
-            return Refused(procedure, problems, "was not started, and nothing was called");
+            return Refused(procedure, problems, "was not started, and nothing was called") with { Drift = look.Drift.Found };
         }
 
         var context = new ReplayContext(store, options, executor, judging, logger, scope.Write, request);
@@ -54,7 +54,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         var look = await LookAsync(procedure, request, past.Versions, problems, cancellationToken).ConfigureAwait(false);
         if (problems.Count > 0)
         {
-            return Refused(procedure, problems, "was not resumed, and nothing was called") with { ExecutionId = root.Id };
+            return Refused(procedure, problems, "was not resumed, and nothing was called") with { ExecutionId = root.Id, Drift = look.Drift.Found };
         }
 
         var claim = await store.ClaimExecutionAsync(root, ReplayOwner.Current, options.TimeProvider.GetUtcNow() + options.ReplayLease, cancellationToken).ConfigureAwait(false);
@@ -114,26 +114,30 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         ReplayPolicies.Check(request.Policies, procedure, problems);
         var plan = await ReplayPlan.CreateAsync(procedure, request.Skip, scope.Read, store, options, begun, problems, cancellationToken).ConfigureAwait(false);
         var inputs = InputBinder.Bind(procedure.Name, procedure.Version.Inputs, request.Inputs, options, request.ConfirmConstants, problems);
+        var drift = new DriftCheck(executor, options);
         if (plan.CallCount <= options.MaxReplayCalls)
         {
-            var calls = Preflight.Look(plan, request, inputs, options, problems);
+            var calls = Preflight.Look(plan, request, inputs, options, drift, problems);
+            problems.AddRange(await drift.RefuseAsync(store, scope, logger, cancellationToken).ConfigureAwait(false));
             problems.AddRange(await executor.CheckAsync(calls, cancellationToken).ConfigureAwait(false));
         }
 
-        return new Look(plan, inputs);
+        return new Look(plan, inputs, drift);
     }
 
     private async Task<ReplayResult> RunAsync(ReplayContext context, Look look, ReplayRequest request, Execution? past, CancellationToken cancellationToken)
     {
-        var procedure = look.Plan.Procedure;
+        var (plan, adapted) = look.Drift.Adapt(look.Plan);
+        var procedure = plan.Procedure;
         using var limit = new CancellationTokenSource(options.MaxReplayDuration, options.TimeProvider);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         var lease = new ReplayLease(context);
         await using var _ = lease.ConfigureAwait(false);
-        var run = new ReplayRun(context, look.Plan, RunFrame.Of(procedure.Version, look.Inputs, request.Inputs), past);
+        var run = new ReplayRun(context, plan, RunFrame.Of(procedure.Version, look.Inputs, request.Inputs), past);
         try
         {
-            return await run.ExecuteAsync(both.Token).ConfigureAwait(false);
+            var result = await run.ExecuteAsync(both.Token).ConfigureAwait(false);
+            return result with { Drift = look.Drift.Found, Message = result.Message + adapted };
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested && limit.IsCancellationRequested)
         {
@@ -157,5 +161,5 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
     };
 
     /// <summary>What is known of a replay before it begins.</summary>
-    private sealed record Look(ReplayPlan Plan, IReadOnlyDictionary<string, System.Text.Json.JsonElement> Inputs);
+    private sealed record Look(ReplayPlan Plan, IReadOnlyDictionary<string, System.Text.Json.JsonElement> Inputs, DriftCheck Drift);
 }

@@ -14,6 +14,8 @@ internal sealed class ReplayPlan
         CallCount = steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is not StepKind.Loop).Aggregate(0L, (sum, step) => Math.Min(int.MaxValue, sum + (nested.GetValueOrDefault(step.Id)?.CallCount ?? 1)));
     }
 
+    private ReplayPlan(ReplayPlan other, Procedure procedure, IReadOnlyDictionary<string, ReplayPlan> nested) => (Procedure, Nested, CallCount, Height) = (procedure, nested, other.CallCount, other.Height);
+
     public Procedure Procedure { get; }
 
     /// <summary>The plans of the steps that replay a procedure, by step id; without those that are skipped or that cannot be replayed.</summary>
@@ -97,6 +99,17 @@ internal sealed class ReplayPlan
 
             return found;
         }
+    }
+
+    /// <summary>The same plan with its procedures changed; none gets more or fewer steps.</summary>
+    public ReplayPlan WithProcedures(Func<Procedure, Procedure> change)
+    {
+        var changed = new Dictionary<ReplayPlan, ReplayPlan>();
+        return Of(this);
+
+        ReplayPlan Of(ReplayPlan plan) => changed.TryGetValue(plan, out var known)
+            ? known
+            : changed[plan] = new ReplayPlan(plan, change(plan.Procedure), plan.Nested.ToDictionary(n => n.Key, n => Of(n.Value), StringComparer.Ordinal));
     }
 
     /// <summary>The actions that are called anywhere in it.</summary>

@@ -34,6 +34,12 @@ public sealed record ReplayResult
     /// <summary>What stood in the way before the first step; or, where it waits, what it waits for.</summary>
     public IReadOnlyList<ReplayProblem> Problems { get; init; } = [];
 
+    /// <summary>
+    /// The steps whose functions declare something else than when they were recorded, those of procedures inside included: what does no harm, what was adapted, and, where the
+    /// replay was refused, what stood in the way. Empty where nothing changed, or what was declared is not known.
+    /// </summary>
+    public IReadOnlyList<StepDrift> Drift { get; init; } = [];
+
     /// <summary>Every step in order: done, failed, skipped, or still <see cref="StepStatus.Pending"/>, which is what is left to do.</summary>
     public IReadOnlyList<StepOutcome> Steps
     {

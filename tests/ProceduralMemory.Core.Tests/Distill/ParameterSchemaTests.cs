@@ -100,5 +100,5 @@ public sealed class ParameterSchemaTests
     private static DistilledTrace Distilled(params IReadOnlyList<Trace> traces) => Distilled(Given.Value(Booking), traces);
 
     private static DistilledTrace Distilled(JsonElement schema, params IReadOnlyList<Trace> traces) =>
-        ProcedureDistiller.Distill(traces, traces[^1], new ProceduralMemoryOptions(), action => action == "t.book" ? schema : null)!;
+        ProcedureDistiller.Distill(traces, traces[^1], new ProceduralMemoryOptions { ParametersOf = action => action == "t.book" ? schema : null })!;
 }

@@ -119,6 +119,16 @@ public sealed partial class SqliteProcedureStore
         cancellationToken);
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<Procedure>> ListActiveProceduresAsync(IReadOnlyList<string> scopes, Guid? after, int limit, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Procedure>>(
+        connection => Assemble(
+            connection,
+            connection.Query<ProcedureRow>(
+                $"{SelectProcedures} where id > @After and scope in @Scopes and retired = 0 and active_version is not null order by id limit @Limit",
+                new { Scopes = scopes, After = Text(after) ?? "", Limit = limit }).ToList(),
+            version: null),
+        cancellationToken);
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<string>> ListNamesAsync(IReadOnlyList<string> scopes, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<string>>(
         connection => [.. connection.Query<string>("select distinct name from procedures where scope in @Scopes order by name", new { Scopes = scopes })],
         cancellationToken);
@@ -205,6 +215,13 @@ public sealed partial class SqliteProcedureStore
             throw new ProcedureConflictException(definition.Name, $"Procedure '{definition.Name}' is at version {existing?.ActiveVersion}, not {expected}. Load it again and repeat the change.");
         }
 
+        var document = JsonSerializer.Serialize(
+            new VersionDocument { Inputs = definition.Inputs, Steps = definition.Steps, Undo = definition.Undo, Sources = version.Sources, Signatures = definition.Signatures }, Json.Stored);
+        if (version.OnlyOnce && existing is not null && FindSame(connection, existing.Id, version.Reason, document) is { } same)
+        {
+            return Assemble(connection, [existing], same).Single();
+        }
+
         if (version is { TraceId: { } traceId, Usage: not null })
         {
             ThrowIfNotRecording(connection.Execute(EndTrace, EndTraceParameters(traceId, TraceStatus.Completed, version.At, version.Usage)), traceId);
@@ -256,7 +273,7 @@ public sealed partial class SqliteProcedureStore
             Origin = Text(version.Origin),
             version.Request,
             TraceId = Text(version.TraceId),
-            Document = JsonSerializer.Serialize(new VersionDocument { Inputs = definition.Inputs, Steps = definition.Steps, Undo = definition.Undo, Sources = version.Sources }, Json.Stored),
+            Document = document,
             At = at,
             statistics.Executions,
             statistics.Successes,
@@ -281,6 +298,10 @@ public sealed partial class SqliteProcedureStore
         var row = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = id });
         return Assemble(connection, [row], number).Single();
     }
+
+    private static int? FindSame(SqliteConnection connection, string procedureId, VersionReason reason, string document) => (int?)connection.ExecuteScalar<long?>(
+        "select max(version) from procedure_versions where procedure_id = @ProcedureId and reason = @Reason and document = @Document",
+        new { ProcedureId = procedureId, Reason = Text(reason), Document = document });
 
     /// <summary>Reads procedures of any scope, at their active version or else the newest.</summary>
     internal static List<Procedure> Read(SqliteConnection connection, IReadOnlyList<string> ids) =>
@@ -413,6 +434,7 @@ public sealed partial class SqliteProcedureStore
                 Steps = document.Steps,
                 Undo = document.Undo,
                 Sources = document.Sources,
+                Signatures = document.Signatures,
                 Statistics = ToStatistics(),
                 StepStatistics = steps.ToDictionary(s => s.StepId, s => s.ToStatistics(), StringComparer.Ordinal),
                 CreatedAt = ToTime(CreatedAt),

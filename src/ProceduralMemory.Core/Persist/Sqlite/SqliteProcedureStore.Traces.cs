@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using ProceduralMemory.Capture;
@@ -32,6 +33,12 @@ public sealed partial class SqliteProcedureStore
         from traces where id = @TraceId and status = 'recording'
         on conflict (trace_id, ordinal) do nothing
         """;
+
+    // What a function declared when it was first recorded stands.
+    private const string InsertTraceFunction =
+        "insert into trace_functions (trace_id, action, parameters) values (@TraceId, @Action, @Parameters) on conflict (trace_id, action) do nothing";
+
+    private const string SelectTraceFunctions = "select action as Action, parameters as Parameters from trace_functions where trace_id = @TraceId";
 
     private const string AnnotateTraceStep =
         """
@@ -93,44 +100,14 @@ public sealed partial class SqliteProcedureStore
     public async Task AppendTraceStepAsync(Guid traceId, TraceStep step, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(step);
-        var isPlain = step is { Effect: StepEffect.Unknown, Omitted: null, Failure: null, Outcome: null, Notes: null, CallGroup: null, CallIndex: 0 };
-        var inserted = await (isPlain
-            ? _database.ExecuteAsync(
-                AppendPlainTraceStep,
-                new
+        var (sql, row) = RowOf(traceId, step);
+        var inserted = await (step.Parameters is not { } parameters
+            ? _database.ExecuteAsync(sql, row, cancellationToken)
+            : _database.WriteAsync(
+                connection =>
                 {
-                    TraceId = Text(traceId),
-                    step.Ordinal,
-                    Kind = Text(step.Kind),
-                    step.Action,
-                    Arguments = step.Arguments.GetRawText(),
-                    Result = Text(step.Result),
-                    Status = Text(step.Status),
-                    StartedAt = Text(step.StartedAt),
-                    DurationUs = Microseconds(step.Duration),
-                },
-                cancellationToken)
-            : _database.ExecuteAsync(
-                AppendTraceStep,
-                new
-                {
-                    TraceId = Text(traceId),
-                    step.Ordinal,
-                    Kind = Text(step.Kind),
-                    step.Action,
-                    Effect = Text(step.Effect),
-                    Arguments = step.Arguments.GetRawText(),
-                    Result = Text(step.Result),
-                    step.Omitted,
-                    Status = Text(step.Status),
-                    step.Failure?.ErrorType,
-                    Error = step.Failure?.Message,
-                    step.Outcome,
-                    step.Notes,
-                    step.CallGroup,
-                    step.CallIndex,
-                    StartedAt = Text(step.StartedAt),
-                    DurationUs = Microseconds(step.Duration),
+                    var stored = connection.Execute(sql, row);
+                    return stored == 0 ? 0 : stored + connection.Execute(InsertTraceFunction, new { TraceId = Text(traceId), step.Action, Parameters = parameters.GetRawText() });
                 },
                 cancellationToken)).ConfigureAwait(false);
         if (inserted == 0)
@@ -140,6 +117,44 @@ public sealed partial class SqliteProcedureStore
                 CultureInfo.InvariantCulture,
                 $"Step {step.Ordinal} of trace {traceId:D} was not stored: another recorder, in this process or another, has written that step. A recording has one recorder at a time: go on with that one, and resume a recording only when its recorder is gone."));
         }
+    }
+
+    private static (string Sql, object Row) RowOf(Guid traceId, TraceStep step)
+    {
+        var isPlain = step is { Effect: StepEffect.Unknown, Omitted: null, Failure: null, Outcome: null, Notes: null, CallGroup: null, CallIndex: 0 };
+        return isPlain
+            ? (AppendPlainTraceStep, new
+            {
+                TraceId = Text(traceId),
+                step.Ordinal,
+                Kind = Text(step.Kind),
+                step.Action,
+                Arguments = step.Arguments.GetRawText(),
+                Result = Text(step.Result),
+                Status = Text(step.Status),
+                StartedAt = Text(step.StartedAt),
+                DurationUs = Microseconds(step.Duration),
+            })
+            : (AppendTraceStep, new
+            {
+                TraceId = Text(traceId),
+                step.Ordinal,
+                Kind = Text(step.Kind),
+                step.Action,
+                Effect = Text(step.Effect),
+                Arguments = step.Arguments.GetRawText(),
+                Result = Text(step.Result),
+                step.Omitted,
+                Status = Text(step.Status),
+                step.Failure?.ErrorType,
+                Error = step.Failure?.Message,
+                step.Outcome,
+                step.Notes,
+                step.CallGroup,
+                step.CallIndex,
+                StartedAt = Text(step.StartedAt),
+                DurationUs = Microseconds(step.Duration),
+            });
     }
 
     /// <inheritdoc/>
@@ -202,8 +217,13 @@ public sealed partial class SqliteProcedureStore
         usage.OutputTokens,
     };
 
-    private static List<TraceStep> ReadTraceSteps(SqliteConnection connection, Guid traceId) =>
-        [.. connection.Query<TraceStepRow>(SelectTraceSteps, new { TraceId = Text(traceId) }).Select(r => r.ToStep())];
+    private static List<TraceStep> ReadTraceSteps(SqliteConnection connection, Guid traceId)
+    {
+        var parameters = new { TraceId = Text(traceId) };
+        var functions = connection.Query<(string Action, string Parameters)>(SelectTraceFunctions, parameters)
+            .ToDictionary(f => f.Action, f => (JsonElement?)Json.Read(f.Parameters), StringComparer.OrdinalIgnoreCase);
+        return [.. connection.Query<TraceStepRow>(SelectTraceSteps, parameters).Select(r => r.ToStep()).Select(s => s.Kind is StepKind.Function && functions.TryGetValue(s.Action, out var known) ? s with { Parameters = known } : s)];
+    }
 
     private static void ThrowIfNotRecording(int changed, Guid traceId)
     {

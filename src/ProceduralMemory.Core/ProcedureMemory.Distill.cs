@@ -73,7 +73,7 @@ public sealed partial class ProcedureMemory
         }
 
         SourceEditor.RequireKnown(procedure.Version, stepId, argument, ParametersOf);
-        var (inputs, steps, sources) = SourceEditor.Set(procedure.Version, stepId, argument, source);
+        var (inputs, steps, sources) = SourceEditor.Set(StandingVersion.WithoutClaims(procedure.Version), stepId, argument, source);
         var definition = ProcedureValidator.Check(
             new ProcedureDefinition { Name = procedure.Name, Description = procedure.Description, Notes = procedure.Notes, Inputs = inputs, Steps = steps }, Options);
         var traces = await Store.ListVersionTracesAsync(procedure.Id, procedure.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);

@@ -22,4 +22,7 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Warning, "The generator of vectors failed with {ExceptionType}; the search goes on by words alone.")]
     public static partial void EmbeddingFailed(ILogger logger, string exceptionType);
+
+    [LoggerMessage(7, LogLevel.Warning, "The approver failed when it was asked about '{Name}', so nobody has approved it. {Fault}")]
+    public static partial void ApproverFailed(ILogger logger, string name, string fault, Exception? exception);
 }

@@ -7,6 +7,7 @@ using ProceduralMemory.Capture;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Recall;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory;
 
@@ -20,6 +21,7 @@ public sealed partial class ProcedureMemory : IDisposable
     private readonly SqliteProcedureStore? _ownedStore;
     private readonly ProcedureFinder? _finder;
     private readonly ProcedureVectors? _vectors;
+    private readonly IReplayApprover? _approver;
     private int _attachedRecordings;
 
     /// <summary>Creates a memory in a SQLite file, with the default options.</summary>
@@ -35,16 +37,18 @@ public sealed partial class ProcedureMemory : IDisposable
     /// <param name="loggerFactory">Where it logs.</param>
     /// <exception cref="System.ComponentModel.DataAnnotations.ValidationException">An option is out of range.</exception>
     public ProcedureMemory(ProceduralMemoryOptions options, IProcedureStore? store = null, ILoggerFactory? loggerFactory = null)
-        : this(options, store, loggerFactory, registered: null)
+        : this(options, store, loggerFactory, registered: null, registeredApprover: null)
     {
     }
 
-    /// <summary>Creates a memory that takes a generator from elsewhere where its options name none: options may be those of several providers, each with a generator of its own.</summary>
-    internal ProcedureMemory(ProceduralMemoryOptions options, IProcedureStore? store, ILoggerFactory? loggerFactory, IEmbeddingGenerator<string, Embedding<float>>? registered)
+    /// <summary>Creates a memory that takes a generator and an approver from elsewhere where its options name none: options may be those of several providers, each with its own.</summary>
+    internal ProcedureMemory(
+        ProceduralMemoryOptions options, IProcedureStore? store, ILoggerFactory? loggerFactory, IEmbeddingGenerator<string, Embedding<float>>? registered, IReplayApprover? registeredApprover)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         Options = options;
+        _approver = options.Approver ?? registeredApprover;
         if (store is null)
         {
             store = _ownedStore = new SqliteProcedureStore(options);

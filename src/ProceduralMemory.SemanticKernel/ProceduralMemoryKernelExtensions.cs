@@ -46,7 +46,7 @@ public static class ProceduralMemoryKernelExtensions
 
     /// <summary>
     /// Adds procedural memory to services, for every kernel that is built from them: the plugin that the model calls, and the filter that records.
-    /// A registered <see cref="IProcedureStore"/> takes the place of the SQLite file, and a registered generator of embeddings makes procedures be found by meaning as well as by words. Adding it a second time changes nothing.
+    /// A registered <see cref="IProcedureStore"/> takes the place of the SQLite file, a registered generator of embeddings makes procedures be found by meaning as well as by words, and a registered <see cref="IReplayApprover"/> is asked for approvals. Adding it a second time changes nothing.
     /// Where there can be no SQLite file at the path, because its folder is missing, building a kernel says so.
     /// </summary>
     /// <param name="services">The services.</param>
@@ -143,6 +143,6 @@ public static class ProceduralMemoryKernelExtensions
         }
 
         var generator = options.UseRegisteredEmbeddingGenerator ? provider.GetService<IEmbeddingGenerator<string, Embedding<float>>>() : null;
-        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>(), generator);
+        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>(), generator, provider.GetService<IReplayApprover>());
     }
 }

@@ -37,7 +37,7 @@ internal sealed class TestMemory : IDisposable
     /// <summary>Another memory on the same file, as another process would have it.</summary>
     public ProcedureMemory Open(Action<ProceduralMemoryOptions>? configure = null)
     {
-        var options = new ProceduralMemoryOptions { DatabasePath = DatabasePath, TimeProvider = Time };
+        var options = new ProceduralMemoryOptions { DatabasePath = DatabasePath, TimeProvider = Time, Approval = ApprovalPolicy.Never };
         _configure?.Invoke(options);
         configure?.Invoke(options);
         var memory = new ProcedureMemory(options);

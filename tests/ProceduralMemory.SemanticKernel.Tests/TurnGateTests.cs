@@ -250,7 +250,7 @@ public sealed class TurnGateTests
             }
         };
         var store = FaultyStore.Around(new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" }), o => o == nameof(IProcedureStore.WriteExecutionStepAsync) && ++writes == 3 ? fault : null);
-        using var memory = new ProcedureMemory(new ProceduralMemoryOptions(), store);
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { Approval = ApprovalPolicy.Never }, store);
         var kernel = Given.Kernel(memory, shop.Plugin());
         kernel.FunctionInvocationFilters.Add(gate);
         await memory.StoredAsync("inner", Given.Step("shop.refund", Refund));

@@ -5,7 +5,7 @@ using ProceduralMemory.Persist;
 namespace ProceduralMemory.Replay;
 
 /// <summary>Looks over what a replay would do, and runs it when nothing stands in its way.</summary>
-internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor, ILogger logger)
+internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor, IReplayApprover? approver, ILogger logger)
 {
     public async Task<ReplayResult> ReplayAsync(Procedure procedure, ReplayRequest request, CancellationToken cancellationToken)
     {
@@ -24,11 +24,19 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         }
 
         var plan = await ReplayPlan.CreateAsync(procedure, request.Skip, scope.Read, store, options, problems, cancellationToken).ConfigureAwait(false);
-        var inputs = InputBinder.Bind(procedure.Name, procedure.Version.Inputs, request.Inputs, options, request.ConfirmConstants, problems);
+        var approvals = new VersionApprovals(store, options, approver, scope, logger);
+        var undecided = await approvals.ReviewAsync(plan, executor, problems, cancellationToken).ConfigureAwait(false);
+        var inputs = InputBinder.Bind(procedure.Name, procedure.Version.Inputs, request.Inputs, options, request.ConfirmConstants || plan.ConfirmsConstants, problems);
         if (plan.CallCount <= options.MaxReplayCalls)
         {
-            var calls = Preflight.Look(plan, request, inputs, options, problems);
+            var calls = Preflight.Look(plan, request, inputs, options, executor, problems);
             problems.AddRange(await executor.CheckAsync(calls, cancellationToken).ConfigureAwait(false));
+        }
+
+        if (problems.Count == 0)
+        {
+            // Last: nobody is asked about what could not be replayed anyway.
+            problems.AddRange(await approvals.RequireAsync(undecided, plan, request, inputs, cancellationToken).ConfigureAwait(false));
         }
 
         if (problems.Count > 0)
@@ -44,7 +52,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             };
         }
 
-        var context = new ReplayContext(store, options, executor, logger, scope.Write, request);
+        var context = new ReplayContext(store, options, executor, approver, logger, scope.Write, request);
         var result = await new ReplayRun(context, plan, RunFrame.Of(procedure.Version, inputs, request.Inputs)).ExecuteAsync(cancellationToken).ConfigureAwait(false);
         var undeclared = InputBinder.Undeclared(procedure.Version.Inputs, request.Inputs);
         return undeclared.Count == 0

@@ -6,8 +6,11 @@ using ProceduralMemory.Persist;
 namespace ProceduralMemory.Replay;
 
 /// <summary>What the whole tree of runs of one replay has in common.</summary>
-internal sealed class ReplayContext(IProcedureStore store, ProceduralMemoryOptions options, IStepExecutor executor, ILogger logger, string writeScope, ReplayRequest request)
+internal sealed class ReplayContext(
+    IProcedureStore store, ProceduralMemoryOptions options, IStepExecutor executor, IReplayApprover? approver, ILogger logger, string writeScope, ReplayRequest request)
 {
+    private CallApprovals? _approvals;
+
     public IProcedureStore Store { get; } = store;
 
     public ProceduralMemoryOptions Options { get; } = options;
@@ -22,6 +25,9 @@ internal sealed class ReplayContext(IProcedureStore store, ProceduralMemoryOptio
 
     /// <summary>One for the whole tree: a secret stays one in the procedures that are replayed inside.</summary>
     public ValueCapture Capture { get; } = new(options);
+
+    /// <summary>Asked before every call of a function.</summary>
+    public CallApprovals Approvals => _approvals ??= new CallApprovals(Store, Options, approver, Executor, WriteScope, Request.Request, Capture, Logger);
 
     public TimeProvider Time => Options.TimeProvider;
 }

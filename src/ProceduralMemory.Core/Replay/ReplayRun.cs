@@ -120,6 +120,13 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
         }
 
         var journalled = _journal.CaptureArguments(step, arguments);
+        var permission = await context.Approvals.RequireAsync(_journal.Id, plan.Procedure, step, arguments, journalled, cancellationToken).ConfigureAwait(false);
+        if (!permission.IsGranted)
+        {
+            var held = _outcomes[index] with { Status = StepStatus.Failed, Failure = permission.Failure };
+            return (await EndStepAsync(index, held, startedAt, journalled, cancellationToken).ConfigureAwait(false), true, false);
+        }
+
         // Written before the call: after a crash, what stands as running may or may not have had its effect, and what does not stand there had none.
         await _journal.WriteStepAsync(index, _outcomes[index] with { Status = StepStatus.Running }, startedAt, journalled, duration: null, cancellationToken).ConfigureAwait(false);
 
@@ -200,7 +207,7 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
         StepCallResult result;
         try
         {
-            result = await context.Executor.ExecuteAsync(new StepCall(_journal.Id, step.Id, step.Action, arguments, step.Effect), cancellationToken).ConfigureAwait(false);
+            result = await context.Executor.ExecuteAsync(new StepCall(_journal.Id, step.Id, step.Action, arguments, StepEffects.Of(step, plan.Procedure.Version, context.Options, context.Executor)), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -224,7 +231,7 @@ internal sealed class ReplayRun(ReplayContext context, ReplayPlan plan, RunFrame
     {
         var problems = new List<ReplayProblem>();
         var given = arguments.EnumerateObject().ToDictionary(a => a.Name, a => a.Value, StringComparer.Ordinal);
-        var bound = InputBinder.Bind(inner.Procedure.Name, inner.Procedure.Version.Inputs, given, context.Options, _request.ConfirmConstants, problems, inside: true);
+        var bound = InputBinder.Bind(inner.Procedure.Name, inner.Procedure.Version.Inputs, given, context.Options, _request.ConfirmConstants || inner.ConfirmsConstants, problems, inside: true);
         if (problems.Count > 0)
         {
             return (new StepCallResult { Failure = new StepFailure(FailureTypes.NestedProcedure, string.Join(" ", problems.Select(p => p.Message))) }, null);

@@ -132,6 +132,21 @@ public static class ProceduralMemoryKernelExtensions
         return memory.ReplayAsync(new KernelStepExecutor(kernel, options), name, request, cancellationToken);
     }
 
+    /// <summary>Says what a replay through a kernel would do: a dry run, for which nothing is called, written or asked, and no filter runs.</summary>
+    /// <param name="memory">The memory.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="name">The procedure.</param>
+    /// <param name="request">Inputs and adaptations; <see langword="null"/> for none.</param>
+    /// <param name="options">Which functions may be called; <see langword="null"/> for every function that the kernel holds.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    public static Task<ReplayPreview> PreviewAsync(
+        this ProcedureMemory memory, Kernel kernel, string name, ReplayRequest? request = null, KernelReplayOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        return memory.PreviewAsync(new KernelStepExecutor(kernel, options), name, request, cancellationToken);
+    }
+
     private static ProcedureMemory CreateMemory(ProceduralMemoryKernelOptions options, IServiceProvider provider)
     {
         var store = provider.GetService<IProcedureStore>();

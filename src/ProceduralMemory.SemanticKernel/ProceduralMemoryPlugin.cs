@@ -88,7 +88,7 @@ public sealed class ProceduralMemoryPlugin
     /// <summary>Replays a procedure.</summary>
     [KernelFunction(ReplayProcedure)]
     [Description("Runs all steps of a stored procedure in one call. The steps have real effects.")]
-    [return: Description("status completed, missing_inputs, failed (with what is done and what is left) or refused, and the result of each step")]
+    [return: Description("status completed, missing_inputs, failed (with what is done and what is left), refused or approval_pending (for the user to settle), and the result of each step")]
     public Task<PluginReply> ReplayAsync(
         Kernel kernel,
         [Description("The procedure's name")] string name,
@@ -96,6 +96,7 @@ public sealed class ProceduralMemoryPlugin
         [Description("JSON object, rarely needed: step id or action to an object of arguments to use instead")] object? adapt = null,
         [Description("JSON array of step ids to leave out")] object? skip = null,
         [Description("Go on after a failed step with those that do not need it")] bool continueOnFailure = false,
+        [Description("Only show what would be done")] bool dryRun = false,
         CancellationToken cancellationToken = default) => ReplayWatch.WatchedAsync(() => _guard.RunAsync(
             ReplayProcedure,
             async () =>
@@ -103,19 +104,22 @@ public sealed class ProceduralMemoryPlugin
                 var overrides = ModelArgument.Object(adapt, "adapt");
                 var procedure = await _memory.GetAsync(ModelArgument.Required(name, "name", $"Give the name of a procedure that {FindSimilarProcedure} returned."), cancellationToken: cancellationToken).ConfigureAwait(false);
                 var stepIds = procedure.Version.Steps.SelectMany(s => s.WithInner()).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
-                var result = await _memory.ReplayProcedureAsync(
-                    new KernelStepExecutor(kernel, _replay),
-                    procedure,
-                    new ReplayRequest
-                    {
-                        Inputs = ModelArgument.Object(inputs, "inputs"),
-                        StepOverrides = overrides.Where(o => stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
-                        ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
-                        Skip = ModelArgument.Strings(skip, "skip"),
-                        ContinueOnFailure = continueOnFailure,
-                        Request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? _memory.CurrentSession?.Request),
-                    },
-                    cancellationToken).ConfigureAwait(false);
+                var request = new ReplayRequest
+                {
+                    Inputs = ModelArgument.Object(inputs, "inputs"),
+                    StepOverrides = overrides.Where(o => stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
+                    ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
+                    Skip = ModelArgument.Strings(skip, "skip"),
+                    ContinueOnFailure = continueOnFailure,
+                    Request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? _memory.CurrentSession?.Request),
+                };
+                var executor = new KernelStepExecutor(kernel, _replay);
+                if (dryRun)
+                {
+                    return Planned(await _memory.PreviewProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false));
+                }
+
+                var result = await _memory.ReplayProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false);
                 return Reply(procedure, result);
             },
             cancellationToken));
@@ -378,6 +382,14 @@ public sealed class ProceduralMemoryPlugin
         Next = $"{StartRecording} before the first step of a task, if it is to be recorded.",
     };
 
+    private static ReplayReply Planned(ReplayPreview preview) => new()
+    {
+        Status = ReplyStatus.Planned,
+        Message = "Nothing was called; this is what would be done.",
+        Next = $"{ReplayProcedure} without dryRun, if it is what the user wants.",
+        Plan = preview.ToText(),
+    };
+
     private static ReplayReply Reply(Procedure procedure, ReplayResult result)
     {
         var missing = result.Problems.Count > 0 && result.Problems.All(p => p.InputName is not null);
@@ -385,7 +397,9 @@ public sealed class ProceduralMemoryPlugin
         {
             ReplayOutcome.Completed => (ReplyStatus.Completed, "Answer the user from the results."),
             ReplayOutcome.Failed => (ReplyStatus.Failed, "Steps with status success are done and must not be repeated. Do the failed step and the pending ones yourself, or tell the user."),
+            _ when AwaitsApproval(result) => (ReplyStatus.ApprovalPending, "Tell the user what waits for approval. Only a person can give it, outside of this conversation: you cannot, and do not try to get around it."),
             _ when missing => (ReplyStatus.MissingInputs, $"{ReplayProcedure} again, with all inputs; ask the user for what you do not know."),
+            _ when result.Problems.Any(p => p.Code == ReplayProblemCodes.ApprovalRejected) => (ReplyStatus.Refused, "Do not try to get around the refusal. Tell the user that the procedure was rejected."),
             _ when result.ExecutionId is null => (ReplyStatus.Refused, "Do the task with the other functions, or call again as the message says."),
             _ => (ReplyStatus.Refused, "Do not try to get around the refusal. Tell the user what is done and what was refused."),
         };
@@ -400,6 +414,11 @@ public sealed class ProceduralMemoryPlugin
             Replay = result,
         };
     }
+
+    /// <summary>Whether it waits for a person: the procedure itself, or a call of it, wherever that stands.</summary>
+    private static bool AwaitsApproval(ReplayResult result) =>
+        result.Problems.Any(p => p.Code == ReplayProblemCodes.ApprovalPending)
+        || result.Steps.Any(s => s.Failure?.ErrorType == FailureTypes.ApprovalPending || s.Iterations.Any(AwaitsApproval) || (s.Nested is { } nested && AwaitsApproval(nested)));
 
     private static StepReply Step(StepOutcome step)
     {

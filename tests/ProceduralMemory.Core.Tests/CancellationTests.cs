@@ -80,7 +80,7 @@ public sealed class CancellationTests : IDisposable
     [MemberData(nameof(Operations))]
     public async Task An_operation_that_is_cancelled_at_any_of_its_accesses_to_the_store_is_done_as_a_whole_or_not_at_all(string operation)
     {
-        var options = new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, TimeProvider = _test.Time, EmbeddingGenerator = _generator };
+        var options = new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, TimeProvider = _test.Time, EmbeddingGenerator = _generator, Approval = ApprovalPolicy.Never };
         using var inner = new SqliteProcedureStore(options);
         var store = CountingStore.Around(inner);
         using var memory = new ProcedureMemory(options, store);

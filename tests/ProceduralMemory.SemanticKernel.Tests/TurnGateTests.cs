@@ -82,7 +82,7 @@ public sealed class TurnGateTests
         var builder = Kernel.CreateBuilder();
         builder.AddOpenAIChatClient("scripted", server.Endpoint, apiKey: "none");
         builder.Plugins.Add(shop.Plugin());
-        builder.AddProceduralMemory(":memory:");
+        builder.AddProceduralMemory(o => (o.DatabasePath, o.Approval) = (":memory:", ApprovalPolicy.Never));
         var kernel = builder.Build();
         var memory = kernel.GetRequiredService<ProcedureMemory>();
         await memory.StoredAsync("p", Given.Step("shop.refund", Refund));

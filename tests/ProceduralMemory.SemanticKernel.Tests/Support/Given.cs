@@ -18,7 +18,7 @@ internal static class Given
 
     public static ProcedureMemory Memory(Action<ProceduralMemoryOptions>? configure = null)
     {
-        var options = new ProceduralMemoryOptions { DatabasePath = ":memory:" };
+        var options = new ProceduralMemoryOptions { DatabasePath = ":memory:", Approval = ApprovalPolicy.Never };
         configure?.Invoke(options);
         return new ProcedureMemory(options);
     }

@@ -120,6 +120,8 @@ internal sealed class ScriptedExecutor : IStepExecutor
 {
     private readonly Dictionary<string, Func<StepCall, CancellationToken, StepCallResult>> _script = [];
 
+    private readonly Dictionary<string, FunctionDescription> _descriptions = [];
+
     public List<StepCall> Calls { get; } = [];
 
     public List<PlannedCall> Planned { get; } = [];
@@ -138,6 +140,16 @@ internal sealed class ScriptedExecutor : IStepExecutor
 
     public ScriptedExecutor Fails(string action, string message = "It broke.") => On(action, (_, _) => new StepCallResult { Failure = new StepFailure("TestFailure", message) });
 
+    public ScriptedExecutor Describes(string action, FunctionDescription description)
+    {
+        _descriptions[action] = description;
+        return this;
+    }
+
+    public ScriptedExecutor Declares(string action, StepEffect effect) => Describes(action, new FunctionDescription { Effect = effect });
+
+    public FunctionDescription? Describe(string action) => _descriptions.GetValueOrDefault(action);
+
     public Task<IReadOnlyList<ReplayProblem>> CheckAsync(IReadOnlyList<PlannedCall> calls, CancellationToken cancellationToken = default)
     {
         Planned.AddRange(calls);
@@ -148,6 +160,23 @@ internal sealed class ScriptedExecutor : IStepExecutor
     {
         Calls.Add(call);
         return Task.FromResult(_script.TryGetValue(call.Action, out var act) ? act(call, cancellationToken) : new StepCallResult { Result = Given.Value("""{"ok":true}""") });
+    }
+}
+
+/// <summary>Decides as a test says, and remembers what it was asked.</summary>
+internal sealed class ScriptedApprover(Func<ApprovalRequest, ApprovalDecision> decide) : IReplayApprover
+{
+    public ScriptedApprover(ApprovalDecision decision)
+        : this(_ => decision)
+    {
+    }
+
+    public List<ApprovalRequest> Asked { get; } = [];
+
+    public Task<ApprovalDecision> DecideAsync(ApprovalRequest request, CancellationToken cancellationToken = default)
+    {
+        Asked.Add(request);
+        return Task.FromResult(decide(request));
     }
 }
 

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.SemanticKernel;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
 

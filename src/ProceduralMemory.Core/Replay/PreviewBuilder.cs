@@ -43,7 +43,7 @@ internal sealed class PreviewBuilder(ReplayRequest request, ProceduralMemoryOpti
         return new PreviewStep
         {
             StepId = at,
-            Action = step.Kind is StepKind.Loop ? "" : step.Action,
+            Action = step.Action,
             Kind = step.Kind,
             Arguments = step.Kind is StepKind.Loop ? [] : Arguments(step, adapted, level),
             Effect = StepEffects.Of(step, version, options, executor),

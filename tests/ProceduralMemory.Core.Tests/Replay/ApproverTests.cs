@@ -21,7 +21,7 @@ public sealed class ApproverTests : IDisposable
             ("shop.find", """{"name":"Ada"}""", """{"id":"C-1"}"""),
             ("shop.send", """{"to":"C-1","item":"lamp","carrier":"post by air"}""", "1"));
 
-        var result = await memory.ReplayAsync(_executor.Returns("shop.find", """{"id":"C-2"}"""), "send", Given.With(("name", "\"Grace\""), ("item", "\"desk\"")) with { Request = "Send a desk to Grace, my password is hunter2-hunter2: password=hunter2-hunter2" });
+        var result = await memory.ReplayAsync(_executor.Returns("shop.find", """{"id":"C-2"}"""), "send", Given.With(("name", "\"Grace\""), ("item", "\"desk\"")) with { Request = "Send a desk to Grace, password=hunter2-hunter2" });
 
         Assert.True(result.Outcome is ReplayOutcome.Completed, result.Message);
         var asked = Assert.Single(approver.Asked);
@@ -33,7 +33,7 @@ public sealed class ApproverTests : IDisposable
         Assert.Equal(
             """
             'send' version 1 is to be replayed, with the inputs {"name":"Grace","item":"desk","carrier":"post by air"}
-            for the request "Send a desk to Grace, my password is [redacted] password=[redacted]"
+            for the request "Send a desk to Grace, password=[redacted]"
             send version 1: Sends it.
               find: shop.find(name: $inputs.name)
               send: shop.send(to: $steps.find.outputs#/id, item: $inputs.item, carrier: "post by air"?) [may write]

@@ -117,6 +117,18 @@ internal static class Given
         [.. steps.SelectMany(s => ValueExpression.References(s.Arguments)).OfType<InputReference>().Select(r => r.Name).Distinct().Select(n => Input(n))];
 }
 
+/// <summary>A person who approves everything, or whatever the test says; it remembers what it was asked.</summary>
+internal sealed class AnsweringApprover(string by, Func<ApprovalRequest, ApprovalDecision>? decide = null) : IReplayApprover
+{
+    public ConcurrentQueue<ApprovalRequest> Asked { get; } = new();
+
+    public Task<ApprovalDecision> DecideAsync(ApprovalRequest request, CancellationToken cancellationToken = default)
+    {
+        Asked.Enqueue(request);
+        return Task.FromResult(decide?.Invoke(request) ?? ApprovalDecision.Approved(by));
+    }
+}
+
 /// <summary>What the agents of these tests work with. It remembers what was done to it.</summary>
 internal sealed class Shop
 {

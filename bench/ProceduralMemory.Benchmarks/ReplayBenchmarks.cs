@@ -35,8 +35,8 @@ public class ReplayBenchmarks
             Arguments = JsonElement.Parse(i == 0 ? """{"order":"$inputs.order","step":0}""" : $$"""{"order":"$inputs.order","step":"$steps.s{{i - 1}}.outputs#/next"}"""),
         });
         var definition = new ProcedureDefinition { Name = "advance", Inputs = [new ProcedureInput { Name = "order", Type = JsonType.String }], Steps = [.. steps] };
-        _file = new ProcedureMemory(Path.Combine(_folder, "replay.db"));
-        _inMemory = new ProcedureMemory(":memory:");
+        _file = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = Path.Combine(_folder, "replay.db"), Approval = ApprovalPolicy.Never });
+        _inMemory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = ":memory:", Approval = ApprovalPolicy.Never });
         await _file.StoreAsync(definition);
         await _inMemory.StoreAsync(definition);
     }

@@ -16,6 +16,7 @@ internal sealed class Library(bool redact, bool errorsTeach = false) : IDisposab
     private readonly ProcedureMemory _memory = new(new ProceduralMemoryOptions
     {
         DatabasePath = ":memory:",
+        Approval = ApprovalPolicy.Never,
         Redactor = redact ? new SecretRedactor() : new NothingIsSecret(),
         ErrorOf = errorsTeach ? static (_, _) => null : new ProceduralMemoryOptions().ErrorOf,
     });

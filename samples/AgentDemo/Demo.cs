@@ -90,7 +90,7 @@ internal sealed class Demo : IAsyncDisposable
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
         await using var world = new ReleaseWorld(Path.Combine(_workFolder, "with-memory"));
-        using var agent = CreateAgent(world, withMemory: true);
+        using var agent = CreateAgent(world, new ConsoleApprover(_console, isAttended: false));
         var memory = agent.Kernel.GetRequiredService<ProcedureMemory>();
 
         Act("Act 1. A first deployment");
@@ -147,7 +147,7 @@ internal sealed class Demo : IAsyncDisposable
     public async Task<int> ChatAsync(CancellationToken cancellationToken)
     {
         await using var world = new ReleaseWorld(Path.Combine(_workFolder, "chat"));
-        using var agent = CreateAgent(world, withMemory: true);
+        using var agent = CreateAgent(world, new ConsoleApprover(_console, isAttended: true));
         _console.MarkupLine("Say what to deploy, such as \"Deploy version 1.4.0 of the catalog service\"; there are catalog, orders and billing. An empty line, exit or quit ends the talk.");
         while (!cancellationToken.IsCancellationRequested)
         {
@@ -212,21 +212,27 @@ internal sealed class Demo : IAsyncDisposable
         }
     }
 
-    private DemoAgent CreateAgent(ReleaseWorld world, bool withMemory) => new(
+    /// <param name="world">What it works on.</param>
+    /// <param name="approver">Who approves replays; <see langword="null"/> for an agent without memory.</param>
+    private DemoAgent CreateAgent(ReleaseWorld world, ConsoleApprover? approver) => new(
         _endpoint,
         _model,
         _apiKey,
         world,
         builder =>
         {
-            if (withMemory)
+            if (approver is not null)
             {
-                builder.AddProceduralMemory(_database ?? throw new InvalidOperationException("This demo was started without a database."));
+                builder.AddProceduralMemory(options =>
+                {
+                    options.DatabasePath = _database ?? throw new InvalidOperationException("This demo was started without a database.");
+                    options.Approver = approver;
+                });
             }
 
             builder.Services.AddSingleton<IFunctionInvocationFilter>(new ProgressFilter(_console));
         },
-        withMemory ? MemoryInstructions : null);
+        approver is null ? null : MemoryInstructions);
 
     /// <summary>Asks the agent; a model that does not answer is one line for whoever looks on, with what they can change.</summary>
     private async Task<DemoRun> AskAsync(DemoAgent agent, string request, CancellationToken cancellationToken)
@@ -256,7 +262,7 @@ internal sealed class Demo : IAsyncDisposable
     private async Task<Outcome> RunSecondTaskWithoutMemoryAsync(CancellationToken cancellationToken)
     {
         await using var world = new ReleaseWorld(Path.Combine(_workFolder, "without-memory"));
-        using var agent = CreateAgent(world, withMemory: false);
+        using var agent = CreateAgent(world, approver: null);
         return await RunTaskAsync(agent, world, SecondRequest, "orders", "2.1.0", cancellationToken);
     }
 

@@ -34,4 +34,7 @@ internal static partial class Log
 
     [LoggerMessage(8, LogLevel.Warning, "A version of '{Name}' with the new names of parameters could not be proposed from version {Version}. {Fault}")]
     public static partial void ProposalFailed(ILogger logger, string name, int version, string fault, Exception? exception);
+
+    [LoggerMessage(9, LogLevel.Warning, "The approver failed when it was asked about '{Name}', so nobody has approved it. {Fault}")]
+    public static partial void ApproverFailed(ILogger logger, string name, string fault, Exception? exception);
 }

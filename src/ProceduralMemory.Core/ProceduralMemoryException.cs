@@ -125,6 +125,15 @@ public sealed class ReplayNotCompletedException : ProceduralMemoryException
     public ReplayResult Result { get; }
 }
 
+/// <summary>A decision was given for which there is no question: nothing waits for an approval there, or nothing is approved that could be taken back.</summary>
+public sealed class ApprovalNotFoundException : ProceduralMemoryException
+{
+    internal ApprovalNotFoundException(string message)
+        : base(message)
+    {
+    }
+}
+
 /// <summary>What keeps a store from being used.</summary>
 public enum StoreFault
 {

@@ -174,6 +174,31 @@ public class ProceduralMemoryOptions
     [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
     public TimeSpan SlowStepThreshold { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// When a person must have approved a replay. It is asked of steps that write; one of unknown effect counts as writing. A version that only reads is replayed freely.
+    /// Approval enters through <see cref="Approver"/> or through <see cref="ProcedureMemory.ApproveAsync"/>, and through nothing that a model can call.
+    /// </summary>
+    /// <value>The default value is <see cref="ApprovalPolicy.FirstUse"/>.</value>
+    [EnumDataType(typeof(ApprovalPolicy))]
+    public ApprovalPolicy Approval { get; set; } = ApprovalPolicy.FirstUse;
+
+    /// <summary>
+    /// The policy for some functions, by <c>plugin.function</c> or <c>plugin.*</c>, regardless of case; the most specific goes before <see cref="Approval"/>, and it holds
+    /// whatever the function does to the world. A function that its host marks as requiring approval requires it all the same.
+    /// </summary>
+    /// <value>The default value is empty.</value>
+    [Required]
+    public IReadOnlyDictionary<string, ApprovalPolicy> FunctionApproval { get; set; } = new Dictionary<string, ApprovalPolicy>(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>What puts a question for approval to a person at once; <see langword="null"/> where the replay is refused instead, until somebody approves.</summary>
+    /// <value>The default value is <see langword="null"/>. <c>AddProceduralMemory</c> takes the one that is registered as a service, if any.</value>
+    public IReplayApprover? Approver { get; set; }
+
+    /// <summary>How long the approval of a single call holds (<see cref="ApprovalPolicy.Always"/>) while it is not used.</summary>
+    /// <value>The default value is 1 hour.</value>
+    [Range(typeof(TimeSpan), "00:00:01", "365.00:00:00")]
+    public TimeSpan ApprovalLifetime { get; set; } = TimeSpan.FromHours(1);
+
     /// <summary>Where time comes from.</summary>
     /// <value>The default value is <see cref="TimeProvider.System"/>.</value>
     [Required]
@@ -185,7 +210,7 @@ public class ProceduralMemoryOptions
     {
         var results = new List<ValidationResult>();
         Validator.TryValidateObject(this, new ValidationContext(this), results, validateAllProperties: true);
-        var faults = results.Select(r => r.ErrorMessage).Concat(JudgeFaults()).Concat(FurtherFaults()).ToList();
+        var faults = results.Select(r => r.ErrorMessage).Concat(JudgeFaults()).Concat(ApprovalRules.Faults(FunctionApproval)).Concat(FurtherFaults()).ToList();
         if (faults.Count > 0)
         {
             throw new ValidationException($"The options of the procedural memory are not valid: {string.Join(" ", faults)}");

@@ -73,7 +73,7 @@ public sealed partial class ProcedureMemory
         }
 
         SourceEditor.RequireKnown(procedure.Version, stepId, argument, action => Options.ParametersOf(action) ?? FunctionSignature.ParametersOf(procedure.Version.Signatures, action));
-        var (inputs, steps, sources) = SourceEditor.Set(procedure.Version, stepId, argument, source);
+        var (inputs, steps, sources) = SourceEditor.Set(StandingVersion.WithoutClaims(procedure.Version), stepId, argument, source);
         var definition = ProcedureValidator.Check(
             new ProcedureDefinition { Name = procedure.Name, Description = procedure.Description, Notes = procedure.Notes, Inputs = inputs, Steps = steps, Undo = procedure.Version.Undo, Signatures = procedure.Version.Signatures }, Options);
         var traces = await Store.ListVersionTracesAsync(procedure.Id, procedure.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);

@@ -30,7 +30,7 @@ public sealed partial class ProcedureMemory
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(procedure);
         request ??= new ReplayRequest();
-        var result = await new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _logger).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
+        var result = await new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
         Log.ReplayEnded(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         return result;
     }
@@ -60,7 +60,7 @@ public sealed partial class ProcedureMemory
         }
 
         var procedure = await GetInAsync(scope, tree[0].ProcedureName, tree[0].Version, cancellationToken).ConfigureAwait(false);
-        var result = await new ProcedureReplayer(Store, Options, scope, executor, _judging, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
+        var result = await new ProcedureReplayer(Store, Options, scope, executor, _judging, _approver, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
         Log.ReplayResumed(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         return result;
     }
@@ -75,6 +75,34 @@ public sealed partial class ProcedureMemory
         var now = Time.GetUtcNow();
         var running = await Store.ListExecutionsAsync([CurrentScope().Write], new ExecutionQuery { Outcome = ReplayOutcome.Running, OutermostOnly = true, Limit = int.MaxValue }, cancellationToken).ConfigureAwait(false);
         return [.. running.Where(e => ReplayOwner.HasLeft(e, now)).Take(limit)];
+    }
+
+    /// <summary>
+    /// Says what a replay would do: every step with its arguments as far as they are known, what would be asked and what stands in the way. Nothing is called, written
+    /// or asked; the executor is asked only what it is asked before a replay.
+    /// </summary>
+    /// <param name="executor">What would make the calls.</param>
+    /// <param name="name">The procedure.</param>
+    /// <param name="request">Inputs and adaptations; <see langword="null"/> for none.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure or version.</exception>
+    public async Task<ReplayPreview> PreviewAsync(IStepExecutor executor, string name, ReplayRequest? request = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(executor);
+        var procedure = await GetInAsync(CurrentScope(), name, request?.Version, cancellationToken).ConfigureAwait(false);
+        return await PreviewProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Says what <see cref="ReplayProcedureAsync"/> would do with a procedure that <see cref="GetAsync"/> gave. Nothing is called, written or asked.</summary>
+    /// <param name="executor">What would make the calls.</param>
+    /// <param name="procedure">The procedure.</param>
+    /// <param name="request">Inputs and adaptations; <see langword="null"/> for none.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    public Task<ReplayPreview> PreviewProcedureAsync(IStepExecutor executor, Procedure procedure, ReplayRequest? request = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(executor);
+        ArgumentNullException.ThrowIfNull(procedure);
+        return new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger).PreviewAsync(procedure, request ?? new ReplayRequest(), cancellationToken);
     }
 
     /// <summary>Reads an execution with its steps and its parts; <see langword="null"/> when the scope has none of that id. <see cref="Execution.ToText"/> shows it to people.</summary>

@@ -20,6 +20,8 @@ public sealed partial class ProcedureMemory : IDisposable
     private readonly ProcedureFinder? _finder;
     private readonly ProcedureVectors? _vectors;
     private readonly OutcomeJudging _judging;
+
+    private readonly IReplayApprover? _approver;
     private int _attachedRecordings;
 
     /// <summary>Creates a memory in a SQLite file, with the default options.</summary>
@@ -39,13 +41,19 @@ public sealed partial class ProcedureMemory : IDisposable
     {
     }
 
-    /// <summary>Creates a memory that takes a generator from elsewhere where its options name none, and judges beside theirs: options may be those of several providers, each with its own.</summary>
+    /// <summary>Creates a memory that takes a generator and an approver from elsewhere where its options name none, and judges beside theirs: options may be those of several providers, each with its own.</summary>
     internal ProcedureMemory(
-        ProceduralMemoryOptions options, IProcedureStore? store, ILoggerFactory? loggerFactory, IEmbeddingGenerator<string, Embedding<float>>? registered, Func<IEnumerable<IOutcomeJudge>>? judges = null)
+        ProceduralMemoryOptions options,
+        IProcedureStore? store,
+        ILoggerFactory? loggerFactory,
+        IEmbeddingGenerator<string, Embedding<float>>? registered,
+        IReplayApprover? registeredApprover = null,
+        Func<IEnumerable<IOutcomeJudge>>? judges = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         Options = options;
+        _approver = options.Approver ?? registeredApprover;
         if (store is null)
         {
             store = _ownedStore = new SqliteProcedureStore(options);

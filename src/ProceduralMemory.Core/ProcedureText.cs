@@ -79,18 +79,26 @@ internal static class ProcedureText
         return $"  {input.Name}: {string.Join(", ", parts)}";
     }
 
-    private static IEnumerable<string> Steps(IReadOnlyList<ProcedureStep> steps, string indent, IReadOnlyList<ProcedureInput> unconfirmed)
+    /// <summary>The steps, one a line.</summary>
+    /// <param name="steps">The steps.</param>
+    /// <param name="indent">What each line begins with, after two blanks.</param>
+    /// <param name="unconfirmed">The unconfirmed constants, which stand in place of the inputs that they are.</param>
+    /// <param name="most">How much of a value is shown, in characters.</param>
+    /// <param name="remark">What stands behind a step; <see langword="null"/> for what it declares to do.</param>
+    public static IEnumerable<string> Steps(
+        IReadOnlyList<ProcedureStep> steps, string indent, IReadOnlyList<ProcedureInput> unconfirmed, int most = MaxValueLength, Func<ProcedureStep, string>? remark = null)
     {
+        remark ??= step => step.Effect is StepEffect.Unknown ? "" : $" [{Effect(step.Effect)}]";
         foreach (var step in steps)
         {
-            var condition = step.Condition is { } when ? $" if {Condition(when)}" : "";
+            var condition = step.Condition is { } when ? $" if {Condition(when, most)}" : "";
 
             // What recordings showed, mostly types, every recorded step has.
             var expected = step.Expectation is { Strength: ExpectationStrength.Asserted } expectation ? $", expected: {ExpectationText.Of(expectation)}" : "";
             if (step.Kind is StepKind.Loop)
             {
                 yield return OneLine($"  {indent}{step.Id}:{condition} for each $item of {step.ForEach}{expected}");
-                foreach (var line in Steps(step.Steps, indent + "  ", unconfirmed))
+                foreach (var line in Steps(step.Steps, indent + "  ", unconfirmed, most, remark))
                 {
                     yield return line;
                 }
@@ -98,44 +106,51 @@ internal static class ProcedureText
                 continue;
             }
 
-            var arguments = step.Arguments.EnumerateObject().Select(a => $"{a.Name}: {Source(a.Value, unconfirmed)}");
-            var effect = step.Effect is StepEffect.Unknown ? "" : $" [{(step.Effect is StepEffect.IdempotentWrite ? "idempotent write" : Word(step.Effect))}]";
-            yield return OneLine($"  {indent}{step.Id}:{condition} {step.Action}({string.Join(", ", arguments)}){effect}{expected}");
+            var arguments = step.Arguments.EnumerateObject().Select(a => $"{a.Name}: {Source(a.Value, unconfirmed, most)}");
+            yield return OneLine($"  {indent}{step.Id}:{condition} {step.Action}({string.Join(", ", arguments)}){remark(step)}{expected}");
         }
     }
 
+    /// <summary>An effect in words.</summary>
+    public static string Effect(StepEffect effect) => effect is StepEffect.IdempotentWrite ? "idempotent write" : Word(effect);
+
     /// <summary>A condition in words.</summary>
-    public static string Condition(StepCondition condition) => condition.Test switch
+    public static string Condition(StepCondition condition, int most = MaxValueLength) => condition.Test switch
     {
-        ConditionTest.Equal => $"{condition.Value} = {Value(condition.Operand)}",
-        ConditionTest.NotEqual => $"{condition.Value} ≠ {Value(condition.Operand)}",
+        ConditionTest.Equal => $"{condition.Value} = {Value(condition.Operand, most)}",
+        ConditionTest.NotEqual => $"{condition.Value} ≠ {Value(condition.Operand, most)}",
         ConditionTest.Present => $"there is {condition.Value}",
         _ => $"there is no {condition.Value}",
     };
 
     /// <summary>An expression as it is; the constant behind one that is not confirmed; a constant as JSON.</summary>
-    private static string Source(JsonElement template, IReadOnlyList<ProcedureInput> unconfirmed)
+    public static string Source(JsonElement template, IReadOnlyList<ProcedureInput> unconfirmed, int most = MaxValueLength)
     {
         if (template.ValueKind is not JsonValueKind.String)
         {
-            return Shortened(template.GetRawText(), MaxValueLength);
+            return Shortened(template.GetRawText(), most);
         }
 
         var expression = ValueExpression.Parse(template.GetString()!);
         if (expression is LiteralText literal)
         {
-            return Value(Json.String(literal.Text));
+            return Value(Json.String(literal.Text), most);
         }
 
         return expression is InputReference { Pointer: "" } input && unconfirmed.FirstOrDefault(u => u.Name == input.Name) is { } constant
-            ? $"{Value(constant.Default)}?"
+            ? $"{Value(constant.Default, most)}?"
             : OneLine(expression is InterpolatedText ? $"\"{expression}\"" : expression.ToString()!);
     }
 
-    private static string Value(JsonElement? value) => value is { } present ? Shortened(present.GetRawText(), MaxValueLength) : "null";
+    /// <summary>A value as JSON, or its beginning.</summary>
+    public static string Value(JsonElement? value, int most = MaxValueLength) => value is { } present ? Shortened(present.GetRawText(), most) : "null";
 
     // Recorded text is data: it must not break the layout that tells it apart.
     public static string OneLine(string text) => string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c));
+
+    /// <summary>A line for whoever decides by it: what would not be seen, or would be seen elsewhere (marks that turn the direction of writing, say), is spelt out.</summary>
+    public static string Plain(string line) => string.Concat(line.Select(c =>
+        char.GetUnicodeCategory(c) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator ? Invariant($"\\u{(int)c:x4}") : c.ToString()));
 
     /// <summary>A text as it is, or its beginning.</summary>
     public static string Shortened(string text, int most) => text.Length <= most ? text : $"{text[..(char.IsHighSurrogate(text[most - 1]) ? most - 1 : most)]}…";

@@ -59,4 +59,10 @@ public static class FailureTypes
 
     /// <summary>A replayed procedure inside this one did not complete.</summary>
     public const string NestedProcedure = "nested_procedure";
+
+    /// <summary>The call waits for a person's approval, and was not made.</summary>
+    public const string ApprovalPending = "approval_pending";
+
+    /// <summary>A person did not approve the call, and it was not made.</summary>
+    public const string ApprovalRejected = "approval_rejected";
 }

@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.AI;
 using Microsoft.SemanticKernel;
 using ProceduralMemory.Replay;
 
@@ -10,9 +11,15 @@ namespace ProceduralMemory.SemanticKernel;
 /// <summary>How functions of a kernel are named in procedures: <c>plugin.function</c>. Neither name can hold a dot, so the pair is never ambiguous.</summary>
 internal static class KernelActions
 {
+    // Of functions around functions; a circle of them has no end.
+    private const int MostWrappers = 16;
+
     // Asked on every recorded call.
     private static readonly ConditionalWeakTable<KernelFunction, object> Effects = [];
     private static readonly ConditionalWeakTable<KernelFunction, KnownParameters> Parameters = [];
+
+    // Asked for every step of a replay. A function never changes; a plugin that is replaced has others.
+    private static readonly ConditionalWeakTable<KernelFunction, FunctionDescription> Descriptions = [];
 
     public static string NameOf(KernelFunction function) => $"{function.PluginName}.{function.Name}";
 
@@ -37,7 +44,41 @@ internal static class KernelActions
     public static JsonElement? ParametersOf(KernelFunction function) => Parameters.GetValue(function, static f => new KnownParameters(TryRead(f))).Schema;
 
     /// <summary>What a function declares.</summary>
-    public static FunctionDescription Describe(KernelFunction function)
+    public static FunctionDescription Describe(KernelFunction function) => Descriptions.GetValue(function, DescribeAnew);
+
+    /// <summary>
+    /// Whether Microsoft.Extensions.AI has the function marked as one that a person must approve. <c>AsKernelFunction</c> puts a function around the marked one that
+    /// says nothing of it (its <see cref="AITool.GetService(Type, object)"/> knows itself only), so what is inside is looked at as well.
+    /// </summary>
+    public static bool RequiresApproval(AIFunction function)
+    {
+        AIFunction? current = function;
+        for (var depth = 0; depth < MostWrappers && current is not null; depth++, current = Inside(current))
+        {
+            if (current.GetService<ApprovalRequiredAIFunction>() is not null)
+            {
+                return true;
+            }
+        }
+
+        return false;
+
+        static AIFunction? Inside(AIFunction function)
+        {
+            for (var type = function.GetType(); type is not null && type != typeof(AIFunction); type = type.BaseType)
+            {
+                var field = Array.Find(type.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.DeclaredOnly), f => typeof(AIFunction).IsAssignableFrom(f.FieldType));
+                if (field?.GetValue(function) is AIFunction inside && inside != function)
+                {
+                    return inside;
+                }
+            }
+
+            return null;
+        }
+    }
+
+    private static FunctionDescription DescribeAnew(KernelFunction function)
     {
         var declared = function.UnderlyingMethod?.GetCustomAttribute<FunctionEffectAttribute>();
         return new FunctionDescription
@@ -45,6 +86,7 @@ internal static class KernelActions
             Effect = declared?.Effect ?? StepEffect.Unknown,
             UsesAmbientIdempotencyKey = declared?.UsesIdempotencyKey ?? false,
             IdempotencyKeyParameter = declared?.IdempotencyKeyParameter,
+            RequiresApproval = RequiresApproval(function),
             Parameters = ParametersOf(function),
         };
     }

@@ -22,6 +22,12 @@ public static class ReplyStatus
     /// <summary>Not let through, by the host or because functions or steps do not fit.</summary>
     public const string Refused = "refused";
 
+    /// <summary>A person must approve something first; the message says what, and is for the user. Nothing that a model can call approves it.</summary>
+    public const string ApprovalPending = "approval_pending";
+
+    /// <summary>What a replay would do, of which nothing was done.</summary>
+    public const string Planned = "planned";
+
     /// <summary>Inputs are missing or of another type.</summary>
     public const string MissingInputs = "missing_inputs";
 
@@ -178,6 +184,11 @@ public sealed class ReplayReply : PluginReply
     [JsonPropertyName("steps")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<StepReply>? Steps { get; init; }
+
+    /// <summary>Of a dry run, what would be done, as text.</summary>
+    [JsonPropertyName("plan")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Plan { get; init; }
 
     /// <summary>The whole of it, for the recording of a replay as a step.</summary>
     [JsonIgnore]

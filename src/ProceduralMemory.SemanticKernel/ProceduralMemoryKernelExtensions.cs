@@ -47,7 +47,7 @@ public static class ProceduralMemoryKernelExtensions
     /// <summary>
     /// Adds procedural memory to services, for every kernel that is built from them: the plugin that the model calls, and the filter that records.
     /// A registered <see cref="IProcedureStore"/> takes the place of the SQLite file, a registered generator of embeddings makes procedures be found by meaning as well as by words, and registered judges
-    /// (<see cref="IOutcomeJudge"/>, as singletons) are asked beside those of the options. Adding it a second time changes nothing.
+    /// (<see cref="IOutcomeJudge"/>, as singletons) are asked beside those of the options; a registered <see cref="IReplayApprover"/> is asked for approvals. Adding it a second time changes nothing.
     /// Where there can be no SQLite file at the path, because its folder is missing, building a kernel says so.
     /// </summary>
     /// <param name="services">The services.</param>
@@ -162,6 +162,21 @@ public static class ProceduralMemoryKernelExtensions
         return memory.CheckAsync(new KernelStepExecutor(kernel, options), cancellationToken);
     }
 
+    /// <summary>Says what a replay through a kernel would do: a dry run, for which nothing is called, written or asked, and no filter runs.</summary>
+    /// <param name="memory">The memory.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="name">The procedure.</param>
+    /// <param name="request">Inputs and adaptations; <see langword="null"/> for none.</param>
+    /// <param name="options">Which functions may be called; <see langword="null"/> for every function that the kernel holds.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    public static Task<ReplayPreview> PreviewAsync(
+        this ProcedureMemory memory, Kernel kernel, string name, ReplayRequest? request = null, KernelReplayOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        return memory.PreviewAsync(new KernelStepExecutor(kernel, options), name, request, cancellationToken);
+    }
+
     private static ProcedureMemory CreateMemory(ProceduralMemoryKernelOptions options, IServiceProvider provider)
     {
         var store = provider.GetService<IProcedureStore>();
@@ -173,6 +188,6 @@ public static class ProceduralMemoryKernelExtensions
         }
 
         var generator = options.UseRegisteredEmbeddingGenerator ? provider.GetService<IEmbeddingGenerator<string, Embedding<float>>>() : null;
-        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>(), generator, provider.GetServices<IOutcomeJudge>);
+        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>(), generator, provider.GetService<IReplayApprover>(), provider.GetServices<IOutcomeJudge>);
     }
 }

@@ -91,7 +91,7 @@ public sealed class ProceduralMemoryPlugin
     /// <summary>Replays a procedure.</summary>
     [KernelFunction(ReplayProcedure)]
     [Description("Runs all steps of a stored procedure in one call. The steps have real effects.")]
-    [return: Description("status completed, missing_inputs, failed (with what is done and what is left) or refused, and the result of each step")]
+    [return: Description("status completed, missing_inputs, failed (with what is done and what is left), refused or approval_pending (for the user to settle), and the result of each step")]
     public Task<PluginReply> ReplayAsync(
         Kernel kernel,
         [Description("The procedure's name")] string name,
@@ -99,6 +99,7 @@ public sealed class ProceduralMemoryPlugin
         [Description("JSON object, rarely needed: step id or action to an object of arguments to use instead")] object? adapt = null,
         [Description("JSON array of step ids to leave out")] object? skip = null,
         [Description("Go on after a failed step with those that do not need it")] bool continueOnFailure = false,
+        [Description("Only show what would be done")] bool dryRun = false,
         CancellationToken cancellationToken = default) => ReplayWatch.WatchedAsync(() => _guard.RunAsync(
             ReplayProcedure,
             async () =>
@@ -106,19 +107,22 @@ public sealed class ProceduralMemoryPlugin
                 var overrides = ModelArgument.Object(adapt, "adapt");
                 var procedure = await _memory.GetAsync(ModelArgument.Required(name, "name", $"Give the name of a procedure that {FindSimilarProcedure} returned."), cancellationToken: cancellationToken).ConfigureAwait(false);
                 var stepIds = procedure.Version.Steps.SelectMany(s => s.WithInner()).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
-                var result = await _memory.ReplayProcedureAsync(
-                    new KernelStepExecutor(kernel, _replay),
-                    procedure,
-                    new ReplayRequest
-                    {
-                        Inputs = ModelArgument.Object(inputs, "inputs"),
-                        StepOverrides = overrides.Where(o => stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
-                        ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
-                        Skip = ModelArgument.Strings(skip, "skip"),
-                        ContinueOnFailure = continueOnFailure,
-                        Request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? _memory.CurrentSession?.Request),
-                    },
-                    cancellationToken).ConfigureAwait(false);
+                var request = new ReplayRequest
+                {
+                    Inputs = ModelArgument.Object(inputs, "inputs"),
+                    StepOverrides = overrides.Where(o => stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
+                    ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
+                    Skip = ModelArgument.Strings(skip, "skip"),
+                    ContinueOnFailure = continueOnFailure,
+                    Request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? _memory.CurrentSession?.Request),
+                };
+                var executor = new KernelStepExecutor(kernel, _replay);
+                if (dryRun)
+                {
+                    return Planned(await _memory.PreviewProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false));
+                }
+
+                var result = await _memory.ReplayProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false);
                 return await ReplyAsync(kernel, procedure, result, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken));
@@ -434,6 +438,14 @@ public sealed class ProceduralMemoryPlugin
         return Reply(procedure, result);
     }
 
+    private static ReplayReply Planned(ReplayPreview preview) => new()
+    {
+        Status = ReplyStatus.Planned,
+        Message = "Nothing was called; this is what would be done.",
+        Next = $"{ReplayProcedure} without dryRun, if it is what the user wants.",
+        Plan = preview.ToText(),
+    };
+
     private static ReplayReply Reply(Procedure procedure, ReplayResult result)
     {
         var missing = result.Problems.Count > 0 && result.Problems.All(p => p.InputName is not null);
@@ -445,8 +457,10 @@ public sealed class ProceduralMemoryPlugin
             ReplayOutcome.Completed => (ReplyStatus.Completed, "Answer the user from the results."),
             ReplayOutcome.Failed when result.Problems.Count > 0 => (ReplyStatus.Failed, $"Look with other functions whether the step with status unknown was done, before anything of it is done again. If it was, {ResumeProcedure} with its result in results; if not, tell the user: only the host can have it repeated.{undo}"),
             ReplayOutcome.Failed => (ReplyStatus.Failed, $"Steps with status success are done and must not be repeated. Mend the cause and call {ResumeProcedure}, which calls the failed step again; or do that step yourself and call {ResumeProcedure} with its result in results; or tell the user.{undo}"),
+            _ when AwaitsApproval(result) => (ReplyStatus.ApprovalPending, $"Tell the user what waits for approval. Only a person can give it, outside of this conversation: you cannot, and do not try to get around it.{(result.CanResume ? $" When it is given, {ResumeProcedure}." : "")}"),
             ReplayOutcome.Waiting => (ReplyStatus.Waiting, $"Find out what the message asks for, and call {ResumeProcedure} with it; or tell the user.{undo}"),
             _ when missing => (ReplyStatus.MissingInputs, $"{(result.ExecutionId is null ? ReplayProcedure : ResumeProcedure)} again, with all inputs; ask the user for what you do not know."),
+            _ when result.Problems.Any(p => p.Code == ReplayProblemCodes.ApprovalRejected) => (ReplyStatus.Refused, "Do not try to get around the refusal. Tell the user that the procedure was rejected."),
             _ when resumable => (ReplyStatus.Refused, "Do not repeat what was done. Tell the user how it stands."),
             _ when result.ExecutionId is null => (ReplyStatus.Refused, "Do the task with the other functions, or call again as the message says."),
             _ => (ReplyStatus.Refused, $"Do not try to get around the refusal. Tell the user what is done and what was refused.{undo}"),
@@ -462,6 +476,9 @@ public sealed class ProceduralMemoryPlugin
             Replay = result,
         };
     }
+
+    /// <summary>Whether it waits for a person: the procedure itself, or a call of it.</summary>
+    private static bool AwaitsApproval(ReplayResult result) => result.Problems.Any(p => p.Code == ReplayProblemCodes.ApprovalPending);
 
     /// <param name="step">How it went.</param>
     /// <param name="mustHold">Whether what is expected of it was more than merely observed.</param>

@@ -5,6 +5,7 @@ using ProceduralMemory.Capture;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Recall;
+using ProceduralMemory.Replay;
 using ProceduralMemory.Tests.Recall;
 
 namespace ProceduralMemory.Tests;
@@ -51,6 +52,13 @@ public sealed class CancellationTests : IDisposable
         ["Reembed"] = (w, t) => w.Memory.ReembedAsync(cancellationToken: t),
         ["ReembedAll"] = (w, t) => w.Memory.ReembedAsync(renewAll: true, cancellationToken: t),
         ["Replay"] = (w, t) => w.Memory.ReplayAsync(w.Executor, "p", Given.With(), t),
+        ["Preview"] = (w, t) => w.Memory.PreviewAsync(w.Executor, "p", Given.With(), t),
+        ["Approve"] = (w, t) => w.Memory.ApproveAsync("p", 1, "Ada", t),
+        ["Reject"] = (w, t) => w.Memory.RejectAsync("p", 1, "Ada", "No.", t),
+        ["RevokeApproval"] = (w, t) => w.Memory.RevokeApprovalAsync("q", 1, "Ada", t),
+        ["ListPendingApprovals"] = (w, t) => w.Memory.ListPendingApprovalsAsync(t),
+        ["ListApprovals"] = (w, t) => w.Memory.ListApprovalsAsync("q", t),
+        ["ListCallApprovals"] = (w, t) => w.Memory.ListCallApprovalsAsync(w.Execution, t),
         ["GetExecution"] = (w, t) => w.Memory.GetExecutionAsync(w.Execution, t),
         ["ListExecutions"] = (w, t) => w.Memory.ListExecutionsAsync(cancellationToken: t),
         ["ListExecutionsOfOne"] = (w, t) => w.Memory.ListExecutionsAsync("p", cancellationToken: t),
@@ -80,7 +88,7 @@ public sealed class CancellationTests : IDisposable
     [MemberData(nameof(Operations))]
     public async Task An_operation_that_is_cancelled_at_any_of_its_accesses_to_the_store_is_done_as_a_whole_or_not_at_all(string operation)
     {
-        var options = new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, TimeProvider = _test.Time, EmbeddingGenerator = _generator };
+        var options = new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, TimeProvider = _test.Time, EmbeddingGenerator = _generator, Approval = ApprovalPolicy.Never };
         using var inner = new SqliteProcedureStore(options);
         var store = CountingStore.Around(inner);
         using var memory = new ProcedureMemory(options, store);
@@ -136,6 +144,7 @@ public sealed class CancellationTests : IDisposable
             execution = (await memory.ReplayAsync(new ScriptedExecutor().Fails("t.b"), "p", Given.With())).ExecutionId!.Value;
         }
 
+        await memory.ApproveAsync("q", 1, "Ada");
         await memory.ReembedAsync();
         var recorder = await memory.StartRecordingAsync(new RecordingDetails { Name = "open" });
         await recorder.CompleteStepAsync(recorder.BeginStep("t.a", default)!, null);

@@ -37,7 +37,7 @@ internal sealed class TestMemory : IDisposable
     /// <summary>Another memory on the same file, as another process would have it.</summary>
     public ProcedureMemory Open(Action<ProceduralMemoryOptions>? configure = null)
     {
-        var options = new ProceduralMemoryOptions { DatabasePath = DatabasePath, TimeProvider = Time };
+        var options = new ProceduralMemoryOptions { DatabasePath = DatabasePath, TimeProvider = Time, Approval = ApprovalPolicy.Never };
         _configure?.Invoke(options);
         configure?.Invoke(options);
         var memory = new ProcedureMemory(options);
@@ -119,7 +119,7 @@ internal sealed class TestMemory : IDisposable
 internal sealed class ScriptedExecutor : IStepExecutor
 {
     private readonly Dictionary<string, Func<StepCall, CancellationToken, StepCallResult>> _script = [];
-    private readonly Dictionary<string, FunctionDescription> _declared = [];
+    private readonly Dictionary<string, FunctionDescription> _descriptions = [];
 
     public List<StepCall> Calls { get; } = [];
 
@@ -133,17 +133,21 @@ internal sealed class ScriptedExecutor : IStepExecutor
         return this;
     }
 
-    public ScriptedExecutor Declares(string action, FunctionDescription description)
-    {
-        _declared[action] = description;
-        return this;
-    }
-
     public ScriptedExecutor Returns(string action, string json) => On(action, (_, _) => new StepCallResult { Result = Given.Value(json) });
 
     public ScriptedExecutor ReturnsNothing(string action) => On(action, (_, _) => new StepCallResult());
 
     public ScriptedExecutor Fails(string action, string message = "It broke.") => On(action, (_, _) => new StepCallResult { Failure = new StepFailure("TestFailure", message) });
+
+    public ScriptedExecutor Describes(string action, FunctionDescription description)
+    {
+        _descriptions[action] = description;
+        return this;
+    }
+
+    public ScriptedExecutor Declares(string action, StepEffect effect) => Describes(action, new FunctionDescription { Effect = effect });
+
+    public FunctionDescription? Describe(string action) => _descriptions.GetValueOrDefault(action);
 
     public Task<IReadOnlyList<ReplayProblem>> CheckAsync(IReadOnlyList<PlannedCall> calls, CancellationToken cancellationToken = default)
     {
@@ -151,12 +155,27 @@ internal sealed class ScriptedExecutor : IStepExecutor
         return Task.FromResult<IReadOnlyList<ReplayProblem>>(Problems);
     }
 
-    public FunctionDescription? Describe(string action) => _declared.GetValueOrDefault(action);
-
     public Task<StepCallResult> ExecuteAsync(StepCall call, CancellationToken cancellationToken = default)
     {
         Calls.Add(call);
         return Task.FromResult(_script.TryGetValue(call.Action, out var act) ? act(call, cancellationToken) : new StepCallResult { Result = Given.Value("""{"ok":true}""") });
+    }
+}
+
+/// <summary>Decides as a test says, and remembers what it was asked.</summary>
+internal sealed class ScriptedApprover(Func<ApprovalRequest, ApprovalDecision> decide) : IReplayApprover
+{
+    public ScriptedApprover(ApprovalDecision decision)
+        : this(_ => decision)
+    {
+    }
+
+    public List<ApprovalRequest> Asked { get; } = [];
+
+    public Task<ApprovalDecision> DecideAsync(ApprovalRequest request, CancellationToken cancellationToken = default)
+    {
+        Asked.Add(request);
+        return Task.FromResult(decide(request));
     }
 }
 

@@ -175,7 +175,7 @@ public sealed partial class GoldenFileTests
     private static string Describe(StepCall call) =>
         $"{call.Action} {{{string.Join(",", call.Arguments.EnumerateObject().OrderBy(a => a.Name, StringComparer.Ordinal).Select(a => $"\"{a.Name}\":{a.Value.GetRawText()}"))}}}";
 
-    private static ProcedureMemory Open(string database, string scope) => new(new ProceduralMemoryOptions { DatabasePath = database, Scope = () => new MemoryScope(scope) });
+    private static ProcedureMemory Open(string database, string scope) => new(new ProceduralMemoryOptions { DatabasePath = database, Approval = ApprovalPolicy.Never, Scope = () => new MemoryScope(scope) });
 
     private static string Copy(string file, TemporaryFolder folder)
     {

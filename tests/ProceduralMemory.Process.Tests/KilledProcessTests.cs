@@ -167,7 +167,7 @@ public sealed class KilledProcessTests(ITestOutputHelper output)
     /// <summary>Resumes every unfinished recording, does the steps that are left of its task, and finalizes it.</summary>
     private static async Task FinishAllAsync(string database)
     {
-        using var memory = new ProcedureMemory(database);
+        using var memory = Work.Open(database);
         foreach (var unfinished in await memory.ListTracesAsync(TraceStatus.Recording, limit: 1000))
         {
             var before = await memory.GetTraceAsync(unfinished.Id);

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.SemanticKernel;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
 
@@ -22,6 +23,7 @@ public sealed class BuilderTests
             {
                 var shop = new Shop();
                 var builder = Kernel.CreateBuilder().AddProceduralMemory(path);
+                builder.Services.AddSingleton<IReplayApprover>(new AnsweringApprover("Ada"));
                 builder.Plugins.Add(shop.Plugin());
                 var kernel = builder.Build();
                 await using var services = (IAsyncDisposable)kernel.Services;
@@ -119,7 +121,7 @@ public sealed class BuilderTests
         var services = new ServiceCollection();
         services.AddKernel();
         services.AddSingleton(new Shop().Plugin());
-        services.AddProceduralMemory(o => o.DatabasePath = ":memory:");
+        services.AddProceduralMemory(o => (o.DatabasePath, o.Approval) = (":memory:", ApprovalPolicy.Never));
         await using var provider = services.BuildServiceProvider(new ServiceProviderOptions { ValidateScopes = true, ValidateOnBuild = true });
         var (one, two) = (provider.GetRequiredService<Kernel>(), provider.GetRequiredService<Kernel>());
         Assert.NotSame(one, two);

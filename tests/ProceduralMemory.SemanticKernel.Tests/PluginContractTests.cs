@@ -54,7 +54,7 @@ public sealed class PluginContractTests
         var tools = agent.Requests.Single()["tools"]!.AsArray().Select(t => t!["function"]!).ToDictionary(f => (string)f["name"]!);
         Assert.Equal([.. Names.Select(n => $"procedures-{n}").Order(StringComparer.Ordinal), "shop-close", "shop-get_order", "shop-refund"], tools.Keys.Order(StringComparer.Ordinal));
         Assert.Equal(["request", "top"], Parameters(tools["procedures-find_similar_procedure"]));
-        Assert.Equal(["name", "inputs", "adapt", "skip", "continueOnFailure"], Parameters(tools["procedures-replay_procedure"]));
+        Assert.Equal(["name", "inputs", "adapt", "skip", "continueOnFailure", "dryRun"], Parameters(tools["procedures-replay_procedure"]));
         Assert.Equal(["executionId", "results", "inputs", "skip"], Parameters(tools["procedures-resume_procedure"]));
         Assert.Equal(["name", "description"], Parameters(tools["procedures-start_recording"]));
         Assert.Equal(["action", "arguments", "outcome", "success", "notes"], Parameters(tools["procedures-record_step"]));

@@ -82,7 +82,7 @@ public sealed class TurnGateTests
         var builder = Kernel.CreateBuilder();
         builder.AddOpenAIChatClient("scripted", server.Endpoint, apiKey: "none");
         builder.Plugins.Add(shop.Plugin());
-        builder.AddProceduralMemory(":memory:");
+        builder.AddProceduralMemory(o => (o.DatabasePath, o.Approval) = (":memory:", ApprovalPolicy.Never));
         var kernel = builder.Build();
         var memory = kernel.GetRequiredService<ProcedureMemory>();
         await memory.StoredAsync("p", Given.Step("shop.refund", Refund));
@@ -250,7 +250,7 @@ public sealed class TurnGateTests
             }
         };
         var store = FaultyStore.Around(new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" }), o => o == nameof(IProcedureStore.WriteExecutionAsync) && ++writes == 3 ? fault : null);
-        using var memory = new ProcedureMemory(new ProceduralMemoryOptions(), store);
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { Approval = ApprovalPolicy.Never }, store);
         var kernel = Given.Kernel(memory, shop.Plugin());
         kernel.FunctionInvocationFilters.Add(gate);
         await memory.StoredAsync("inner", Given.Step("shop.refund", Refund));

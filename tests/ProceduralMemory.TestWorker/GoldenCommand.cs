@@ -19,7 +19,7 @@ internal static partial class GoldenCommand
             throw new IOException($"'{file}' exists. A golden file is written once and never again.");
         }
 
-        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Scope = () => new MemoryScope("acme") }))
+        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Approval = ApprovalPolicy.Never, Scope = () => new MemoryScope("acme") }))
         {
             await RecordReleaseAsync(memory, announced: false);
             await ReplayReleaseAsync(memory);
@@ -41,13 +41,13 @@ internal static partial class GoldenCommand
             }
         }
 
-        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Scope = () => new MemoryScope("initech") }))
+        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Approval = ApprovalPolicy.Never, Scope = () => new MemoryScope("initech") }))
         {
             await WriteSchema2Async(memory);
         }
 
         using (var generator = new GoldenGenerator())
-        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Scope = () => new MemoryScope("hooli"), EmbeddingGenerator = generator, EmbeddingModel = EmbeddingModel }))
+        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Approval = ApprovalPolicy.Never, Scope = () => new MemoryScope("hooli"), EmbeddingGenerator = generator, EmbeddingModel = EmbeddingModel }))
         {
             await WriteSchema3Async(memory);
         }

@@ -21,7 +21,7 @@ internal static class OperateCommand
         var started = TimeProvider.System.GetTimestamp();
         var random = new Random(seed);
         var names = new List<string>();
-        using var memory = new ProcedureMemory(database);
+        using var memory = Work.Open(database);
         for (var n = 0; n < count; n++)
         {
             var order = string.Create(CultureInfo.InvariantCulture, $"{seed}-{n}");

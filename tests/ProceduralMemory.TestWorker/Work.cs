@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.TestWorker;
 
@@ -8,6 +9,9 @@ namespace ProceduralMemory.TestWorker;
 public static class Work
 {
     private const string Asked = "Please work through order ";
+
+    /// <summary>The memory of a worker. Nobody is there to approve anything, and what is called does nothing.</summary>
+    public static ProcedureMemory Open(string database) => new(new ProceduralMemoryOptions { DatabasePath = database, Approval = ApprovalPolicy.Never });
 
     /// <summary>How many steps the task of a name has: recordings of one name are of one task, for one of another task would be refused as a conflict.</summary>
     public static int StepsOf(string name) => 2 + (name[^1] - '0');

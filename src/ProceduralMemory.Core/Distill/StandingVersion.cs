@@ -13,6 +13,7 @@ internal static class StandingVersion
     /// <returns>The procedure, and where the traces say something else than a person did.</returns>
     public static (DistilledTrace Distilled, IReadOnlyList<string> Contradictions) Keep(DistilledTrace distilled, ProcedureVersion standing, ProceduralMemoryOptions options)
     {
+        standing = WithoutClaims(standing);
         var contradictions = new List<string>();
         var definition = distilled.Definition;
         var (before, idNow) = SameSteps(standing, definition);
@@ -69,6 +70,15 @@ internal static class StandingVersion
         }
 
         return (distilled with { Definition = definition with { Inputs = version.Inputs, Steps = version.Steps }, Sources = version.Sources }, contradictions);
+    }
+
+    /// <summary>A version to make another one from. Nobody here vouched for what a document from elsewhere declares of its steps, and the other version is no import any more.</summary>
+    public static ProcedureVersion WithoutClaims(ProcedureVersion standing)
+    {
+        return standing.Origin is ProcedureOrigin.Import ? standing with { Steps = WithoutEffects(standing.Steps) } : standing;
+
+        static IReadOnlyList<ProcedureStep> WithoutEffects(IReadOnlyList<ProcedureStep> steps) =>
+            [.. steps.Select(s => s with { Effect = StepEffect.Unknown, Steps = WithoutEffects(s.Steps) })];
     }
 
     /// <summary>The standing steps by the ids that the same steps have now, and those ids by the standing ones. Who writes a procedure chooses the ids: steps of one action in one order are the same.</summary>

@@ -74,38 +74,6 @@ internal static class TraceCleaner
         && JsonBytes.Of(before).SequenceEqual(JsonBytes.Of(result));
 }
 
-/// <summary>What calls do to the world.</summary>
-internal static class StepEffects
-{
-    /// <summary>As the options say, else as the host declared it when the call was recorded.</summary>
-    public static StepEffect Of(TraceStep call, ProceduralMemoryOptions options) => Declared(call.Action, options) ?? call.Effect;
-
-    /// <summary>As the options say, else as all the calls were declared when they were recorded; unknown where they differ.</summary>
-    public static StepEffect Of(IReadOnlyList<TraceStep> calls, ProceduralMemoryOptions options) => calls.Count == 0
-        ? StepEffect.Unknown
-        : Declared(calls[0].Action, options) ?? (calls.All(c => c.Effect == calls[0].Effect) ? calls[0].Effect : StepEffect.Unknown);
-
-    /// <summary>What the options say of an action, regardless of case.</summary>
-    public static StepEffect? Declared(string action, ProceduralMemoryOptions options)
-    {
-        if (options.Effects.TryGetValue(action, out var effect))
-        {
-            return effect;
-        }
-
-        // The host's dictionary may compare case; the names of functions do not.
-        foreach (var (name, declared) in options.Effects)
-        {
-            if (string.Equals(name, action, StringComparison.OrdinalIgnoreCase))
-            {
-                return declared;
-            }
-        }
-
-        return null;
-    }
-}
-
 /// <summary>The bytes of recorded values. They are in one form, so equal values are equal bytes.</summary>
 internal static class JsonBytes
 {

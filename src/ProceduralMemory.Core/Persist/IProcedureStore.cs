@@ -1,4 +1,5 @@
 using ProceduralMemory.Capture;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Persist;
 
@@ -100,7 +101,57 @@ public interface IProcedureStore
 
     /// <summary>Reads executions without their steps, latest first.</summary>
     Task<IReadOnlyList<Execution>> ListExecutionsAsync(IReadOnlyList<string> scopes, ExecutionQuery query, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads decisions on versions, and open questions for them, in the order in which they came.</summary>
+    /// <param name="scopes">The scopes that they were decided or asked in.</param>
+    /// <param name="procedureIds">Those of these procedures only; <see langword="null"/> for all.</param>
+    /// <param name="standingOnly">Only the latest of each scope, procedure and version, which is what holds.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    Task<IReadOnlyList<VersionApproval>> ListVersionApprovalsAsync(IReadOnlyList<string> scopes, IReadOnlyCollection<Guid>? procedureIds, bool standingOnly, CancellationToken cancellationToken = default);
+
+    /// <summary>Adds decisions on versions and open questions, all or none. A question for what is decided, or asked already, adds nothing.</summary>
+    Task AddVersionApprovalsAsync(IReadOnlyList<VersionApproval> approvals, CancellationToken cancellationToken = default);
+
+    /// <summary>Takes the approval for a call, which is used up by that: of several who want it at once, one gets it.</summary>
+    /// <param name="executionId">The execution.</param>
+    /// <param name="stepId">The step.</param>
+    /// <param name="argumentsHash">The hash of the arguments.</param>
+    /// <param name="at">The time (UTC): what expires at or before it does not hold.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>The approval, now <see cref="ApprovalState.Used"/>; where there is none, the rejection or the open question for these arguments; else <see langword="null"/>.</returns>
+    Task<CallApproval?> UseCallApprovalAsync(Guid executionId, string stepId, string argumentsHash, DateTimeOffset at, CancellationToken cancellationToken = default);
+
+    /// <summary>Adds a decision on a call, or an open question for one, in place of any question that is open for the step. A question that is open already adds nothing.</summary>
+    Task AddCallApprovalAsync(CallApproval approval, CancellationToken cancellationToken = default);
+
+    /// <summary>Decides the open question for a call.</summary>
+    /// <returns>What was decided, or <see langword="null"/> when nothing is open there.</returns>
+    Task<CallApproval?> DecideCallApprovalAsync(CallApprovalDecision decision, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads decisions on calls and open questions, in the order in which they were asked for.</summary>
+    Task<IReadOnlyList<CallApproval>> ListCallApprovalsAsync(IReadOnlyList<string> scopes, Guid? executionId, ApprovalState? state, CancellationToken cancellationToken = default);
 }
+
+/// <summary>What a person decided of a call.</summary>
+/// <param name="Scopes">The scopes that the execution may be of.</param>
+/// <param name="ExecutionId">The execution.</param>
+/// <param name="StepId">The step.</param>
+/// <param name="ArgumentsHash">The hash of the arguments that the person saw; <see langword="null"/> for whatever is asked for.</param>
+/// <param name="State">Approved or rejected.</param>
+/// <param name="By">Who decided.</param>
+/// <param name="Reason">Why not.</param>
+/// <param name="At">When (UTC).</param>
+/// <param name="ExpiresAt">From when on an approval holds no more (UTC).</param>
+public sealed record CallApprovalDecision(
+    IReadOnlyList<string> Scopes,
+    Guid ExecutionId,
+    string StepId,
+    string? ArgumentsHash,
+    ApprovalState State,
+    string By,
+    string? Reason,
+    DateTimeOffset At,
+    DateTimeOffset? ExpiresAt);
 
 /// <summary>A version to be stored.</summary>
 public sealed record NewVersion

@@ -47,9 +47,10 @@ internal sealed class DriftCheck(IStepExecutor executor, ProceduralMemoryOptions
     /// <summary>What stands in the way of the replay. For a step that writes and would have to be adapted, a version is proposed where the caller may write it.</summary>
     /// <param name="store">Where it is stored.</param>
     /// <param name="scope">Whose replay it is.</param>
+    /// <param name="propose">Whether a version may be stored; a dry run writes nothing.</param>
     /// <param name="logger">Where it is logged that a proposal could not be stored.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
-    public async Task<IReadOnlyList<ReplayProblem>> RefuseAsync(IProcedureStore store, MemoryScope scope, ILogger logger, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<ReplayProblem>> RefuseAsync(IProcedureStore store, MemoryScope scope, bool propose, ILogger logger, CancellationToken cancellationToken)
     {
         var proposals = new Dictionary<Guid, int?>();
         var problems = new List<ReplayProblem>();
@@ -60,7 +61,7 @@ internal sealed class DriftCheck(IStepExecutor executor, ProceduralMemoryOptions
             {
                 if (!proposals.TryGetValue(procedure.Id, out var number))
                 {
-                    proposals[procedure.Id] = number = await ProposeAsync(procedure, store, scope, logger, cancellationToken).ConfigureAwait(false);
+                    proposals[procedure.Id] = number = !propose ? null : await ProposeAsync(procedure, store, scope, logger, cancellationToken).ConfigureAwait(false);
                 }
 
                 drift = drift with { Message = $"{drift.Message} {WhyNotAdapted(procedure.Name, number)}", ProposedVersion = number };

@@ -175,4 +175,10 @@ public static class ReplayProblemCodes
 
     /// <summary>The host does not allow a function to be replayed.</summary>
     public const string NotAllowed = "not_allowed";
+
+    /// <summary>A version that writes waits for a person's approval.</summary>
+    public const string ApprovalPending = "approval_pending";
+
+    /// <summary>A person did not approve a version.</summary>
+    public const string ApprovalRejected = "approval_rejected";
 }

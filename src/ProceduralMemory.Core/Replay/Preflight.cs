@@ -12,13 +12,15 @@ internal sealed class Preflight
     private readonly ProceduralMemoryOptions _options;
     private readonly DriftCheck _drift;
     private readonly List<ReplayProblem> _problems;
+    private readonly IStepExecutor _executor;
     private readonly List<PlannedCall> _calls = [];
 
-    private Preflight(ReplayRequest request, ProceduralMemoryOptions options, DriftCheck drift, List<ReplayProblem> problems)
+    private Preflight(ReplayRequest request, ProceduralMemoryOptions options, IStepExecutor executor, DriftCheck drift, List<ReplayProblem> problems)
     {
         _drift = drift;
         _request = request;
         _options = options;
+        _executor = executor;
         _problems = problems;
     }
 
@@ -27,12 +29,14 @@ internal sealed class Preflight
     /// <param name="request">What it is to be replayed with.</param>
     /// <param name="inputs">The inputs, bound; those that are at fault have been reported, and are not among them.</param>
     /// <param name="options">The limits.</param>
+    /// <param name="executor">Says what functions do.</param>
     /// <param name="drift">Is shown each call, and says under which names the arguments go.</param>
     /// <param name="problems">What is known to be wrong already; takes what is found.</param>
     /// <returns>Every call to a function that the replay may make, in order.</returns>
-    public static IReadOnlyList<PlannedCall> Look(ReplayPlan plan, ReplayRequest request, IReadOnlyDictionary<string, JsonElement> inputs, ProceduralMemoryOptions options, DriftCheck drift, List<ReplayProblem> problems)
+    public static IReadOnlyList<PlannedCall> Look(
+        ReplayPlan plan, ReplayRequest request, IReadOnlyDictionary<string, JsonElement> inputs, ProceduralMemoryOptions options, IStepExecutor executor, DriftCheck drift, List<ReplayProblem> problems)
     {
-        var preflight = new Preflight(request, options, drift, problems);
+        var preflight = new Preflight(request, options, executor, drift, problems);
         var atFault = problems.Select(p => p.InputName).OfType<string>().ToHashSet(StringComparer.Ordinal);
         if (preflight.LookAtRequest(plan))
         {
@@ -114,7 +118,7 @@ internal sealed class Preflight
             }
             else if (step.Kind is StepKind.Function)
             {
-                _calls.Add(new PlannedCall(at, step.Action, _drift.Look(plan.Procedure, step, at, Given(step, adapted, resolver, unknown)), step.Effect));
+                _calls.Add(new PlannedCall(at, step.Action, _drift.Look(plan.Procedure, step, at, Given(step, adapted, resolver, unknown)), StepEffects.Of(step, plan.Procedure.Version, _options, _executor)));
             }
             else if (step.Kind is StepKind.Loop)
             {
@@ -188,7 +192,7 @@ internal sealed class Preflight
 
         var procedure = inner.Procedure;
         var problems = new List<ReplayProblem>();
-        var bound = InputBinder.Bind(procedure.Name, [.. procedure.Version.Inputs.Where(i => !unknownInside.Contains(i.Name))], values, _options, _request.ConfirmConstants, problems, inside: true);
+        var bound = InputBinder.Bind(procedure.Name, [.. procedure.Version.Inputs.Where(i => !unknownInside.Contains(i.Name))], values, _options, _request.ConfirmConstants || inner.ConfirmsConstants, problems, inside: true);
         foreach (var problem in problems)
         {
             unknownInside.Add(problem.InputName!);

@@ -1,40 +1,56 @@
 using System.Globalization;
+using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using ProceduralMemory.Capture;
 using ProceduralMemory.Persist;
 
 namespace ProceduralMemory.Replay;
 
 /// <summary>Looks over what a replay would do, and runs it when nothing stands in its way.</summary>
-internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor, OutcomeJudging judging, ILogger logger)
+internal sealed class ProcedureReplayer(
+    IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor, OutcomeJudging judging, IReplayApprover? approver, ILogger logger)
 {
+    private readonly VersionApprovals _approvals = new(store, options, approver, scope, logger);
+
     public async Task<ReplayResult> ReplayAsync(Procedure procedure, ReplayRequest request, CancellationToken cancellationToken)
     {
-        var problems = new List<ReplayProblem>();
-        if (procedure.IsRetired || (procedure.ActiveVersion is null && request.Version is null))
-        {
-            problems.Add(new ReplayProblem(ReplayProblemCodes.NotActive, null, procedure.IsRetired
-                ? $"'{procedure.Name}' is retired: it was merged into another procedure. Search for the task instead, or activate a version of this one."
-                : $"'{procedure.Name}' has no active version: it is a draft that nobody has activated yet."));
-        }
-        else if ((request.Version ?? procedure.ActiveVersion) is { } wanted && wanted != procedure.Version.Number)
-        {
-            problems.Add(new ReplayProblem(ReplayProblemCodes.NotActive, null, string.Create(
-                CultureInfo.InvariantCulture,
-                $"'{procedure.Name}' was given at version {procedure.Version.Number}, and version {wanted} is {(request.Version is null ? "the active one" : "asked for")}. To replay version {procedure.Version.Number}, ask for it by its number, or activate it.")));
-        }
-
-        var look = await LookAsync(procedure, request, begun: null, problems, cancellationToken).ConfigureAwait(false);
+        var problems = WhyNotActive(procedure, request);
+        var look = await LookAsync(procedure, request, begun: null, propose: true, problems, cancellationToken).ConfigureAwait(false);
+        await ApproveAsync(look, request, problems, cancellationToken).ConfigureAwait(false);
         if (problems.Count > 0)
         {
             return Refused(procedure, problems, "was not started, and nothing was called") with { Drift = look.Drift.Found };
         }
 
-        var context = new ReplayContext(store, options, executor, judging, logger, scope.Write, request);
+        var context = new ReplayContext(store, options, executor, judging, approver, logger, scope.Write, request);
         var result = await RunAsync(context, look, request, past: null, cancellationToken).ConfigureAwait(false);
         var undeclared = InputBinder.Undeclared(procedure.Version.Inputs, request.Inputs);
         return undeclared.Count == 0
             ? result
             : result with { Message = $"{result.Message} You gave {InputBinder.Quoted(undeclared)}, which it does not declare: that was ignored." };
+    }
+
+    /// <summary>What <see cref="ReplayAsync"/> would do. Nothing is called, written or asked.</summary>
+    public async Task<ReplayPreview> PreviewAsync(Procedure procedure, ReplayRequest request, CancellationToken cancellationToken)
+    {
+        var problems = WhyNotActive(procedure, request);
+        var look = await LookAsync(procedure, request, begun: null, propose: false, problems, cancellationToken).ConfigureAwait(false);
+        var capture = new ValueCapture(options);
+        var builder = new PreviewBuilder(request, options, executor, capture);
+
+        // What cannot be read was refused, and has been said.
+        var readable = !request.StepOverrides.Values.Concat(request.ActionOverrides.Values).Any(v => Json.Fault(v, options.MaxValueDepth, isObjectOfValues: true) is not null);
+        var (plan, _) = look.Drift.Adapt(look.Plan);
+        var steps = readable ? builder.Steps(plan, look.Inputs, expand: plan.CallCount <= options.MaxReplayCalls) : [];
+        return new ReplayPreview
+        {
+            ProcedureName = procedure.Name,
+            Version = procedure.Version.Number,
+            Steps = steps,
+            Approvals = [.. look.Undecided.Select(v => new PlannedApproval(ApprovalPolicy.FirstUse, v.Procedure.Name, v.Procedure.Version.Number)), .. builder.CallApprovals],
+            Problems = [.. problems.Select(p => p with { Message = capture.Text(p.Message) })],
+            EstimatedDuration = readable ? PreviewBuilder.Duration(steps) : null,
+        };
     }
 
     /// <summary>Goes on with an execution that stopped, or whose process died.</summary>
@@ -51,7 +67,8 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         var past = new ReplayPast(tree, resume);
         var request = ReplaySettings.Restore(root, resume);
         LookAtResume(procedure, resume, problems);
-        var look = await LookAsync(procedure, request, past.Versions, problems, cancellationToken).ConfigureAwait(false);
+        var look = await LookAsync(procedure, request, past.Versions, propose: true, problems, cancellationToken).ConfigureAwait(false);
+        await ApproveAsync(look, request, problems, cancellationToken).ConfigureAwait(false);
         if (problems.Count > 0)
         {
             return Refused(procedure, problems, "was not resumed, and nothing was called") with { ExecutionId = root.Id, Drift = look.Drift.Found };
@@ -63,7 +80,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
             return Refused(procedure, [new ReplayProblem(ReplayProblemCodes.NotResumable, null, $"Execution {root.Id:D} was resumed elsewhere in this moment. Read how it stands with GetExecutionAsync.")], "was not resumed") with { ExecutionId = root.Id };
         }
 
-        var context = new ReplayContext(store, options, executor, judging, logger, root.Scope, request) { Claim = claim, Past = past };
+        var context = new ReplayContext(store, options, executor, judging, approver, logger, root.Scope, request) { Claim = claim, Past = past };
         context.NextLease();
         return await RunAsync(context, look, request, root, cancellationToken).ConfigureAwait(false);
     }
@@ -77,7 +94,7 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         }
 
         var trace = await store.GetTraceAsync([scope.Write], traceId, cancellationToken).ConfigureAwait(false);
-        var told = new Dictionary<string, System.Text.Json.JsonElement>(resume.Results, StringComparer.Ordinal);
+        var told = new Dictionary<string, JsonElement>(resume.Results, StringComparer.Ordinal);
         foreach (var row in root.Steps.Where(s => s.Status is StepStatus.Failed or StepStatus.Unknown or StepStatus.Running))
         {
             var isFunction = procedure.Version.Steps.FirstOrDefault(s => s.Id == row.StepId)?.Kind is StepKind.Function;
@@ -109,20 +126,47 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
         }
     }
 
-    private async Task<Look> LookAsync(Procedure procedure, ReplayRequest request, IReadOnlyDictionary<string, int>? begun, List<ReplayProblem> problems, CancellationToken cancellationToken)
+    private static List<ReplayProblem> WhyNotActive(Procedure procedure, ReplayRequest request)
+    {
+        if (procedure.IsRetired || (procedure.ActiveVersion is null && request.Version is null))
+        {
+            return [new ReplayProblem(ReplayProblemCodes.NotActive, null, procedure.IsRetired
+                ? $"'{procedure.Name}' is retired: it was merged into another procedure. Search for the task instead, or activate a version of this one."
+                : $"'{procedure.Name}' has no active version: it is a draft that nobody has activated yet.")];
+        }
+
+        return (request.Version ?? procedure.ActiveVersion) is { } wanted && wanted != procedure.Version.Number
+            ? [new ReplayProblem(ReplayProblemCodes.NotActive, null, string.Create(
+                CultureInfo.InvariantCulture,
+                $"'{procedure.Name}' was given at version {procedure.Version.Number}, and version {wanted} is {(request.Version is null ? "the active one" : "asked for")}. To replay version {procedure.Version.Number}, ask for it by its number, or activate it."))]
+            : [];
+    }
+
+    private async Task<Look> LookAsync(
+        Procedure procedure, ReplayRequest request, IReadOnlyDictionary<string, int>? begun, bool propose, List<ReplayProblem> problems, CancellationToken cancellationToken)
     {
         ReplayPolicies.Check(request.Policies, procedure, problems);
         var plan = await ReplayPlan.CreateAsync(procedure, request.Skip, scope.Read, store, options, begun, problems, cancellationToken).ConfigureAwait(false);
-        var inputs = InputBinder.Bind(procedure.Name, procedure.Version.Inputs, request.Inputs, options, request.ConfirmConstants, problems);
+        var undecided = await _approvals.ReviewAsync(plan, executor, problems, cancellationToken).ConfigureAwait(false);
+        var inputs = InputBinder.Bind(procedure.Name, procedure.Version.Inputs, request.Inputs, options, request.ConfirmConstants || plan.ConfirmsConstants, problems);
         var drift = new DriftCheck(executor, options);
         if (plan.CallCount <= options.MaxReplayCalls)
         {
-            var calls = Preflight.Look(plan, request, inputs, options, drift, problems);
-            problems.AddRange(await drift.RefuseAsync(store, scope, logger, cancellationToken).ConfigureAwait(false));
+            var calls = Preflight.Look(plan, request, inputs, options, executor, drift, problems);
+            problems.AddRange(await drift.RefuseAsync(store, scope, propose, logger, cancellationToken).ConfigureAwait(false));
             problems.AddRange(await executor.CheckAsync(calls, cancellationToken).ConfigureAwait(false));
         }
 
-        return new Look(plan, inputs, drift);
+        return new Look(plan, inputs, undecided, drift);
+    }
+
+    /// <summary>Asks for the approvals that are missing. Last: nobody is asked about what could not be replayed anyway.</summary>
+    private async Task ApproveAsync(Look look, ReplayRequest request, List<ReplayProblem> problems, CancellationToken cancellationToken)
+    {
+        if (problems.Count == 0)
+        {
+            problems.AddRange(await _approvals.RequireAsync(look.Undecided, look.Plan, request, look.Inputs, cancellationToken).ConfigureAwait(false));
+        }
     }
 
     private async Task<ReplayResult> RunAsync(ReplayContext context, Look look, ReplayRequest request, Execution? past, CancellationToken cancellationToken)
@@ -161,5 +205,5 @@ internal sealed class ProcedureReplayer(IProcedureStore store, ProceduralMemoryO
     };
 
     /// <summary>What is known of a replay before it begins.</summary>
-    private sealed record Look(ReplayPlan Plan, IReadOnlyDictionary<string, System.Text.Json.JsonElement> Inputs, DriftCheck Drift);
+    private sealed record Look(ReplayPlan Plan, IReadOnlyDictionary<string, JsonElement> Inputs, IReadOnlyList<ReviewedVersion> Undecided, DriftCheck Drift);
 }

@@ -7,8 +7,10 @@ using ProceduralMemory.Persist;
 namespace ProceduralMemory.Replay;
 
 /// <summary>What the whole tree of runs of one replay has in common.</summary>
-internal sealed class ReplayContext(IProcedureStore store, ProceduralMemoryOptions options, IStepExecutor executor, OutcomeJudging judging, ILogger logger, string writeScope, ReplayRequest request)
+internal sealed class ReplayContext(
+    IProcedureStore store, ProceduralMemoryOptions options, IStepExecutor executor, OutcomeJudging judging, IReplayApprover? approver, ILogger logger, string writeScope, ReplayRequest request)
 {
+    private CallApprovals? _approvals;
     private long _leaseUntilTicks;
 
     public IProcedureStore Store { get; } = store;
@@ -33,6 +35,9 @@ internal sealed class ReplayContext(IProcedureStore store, ProceduralMemoryOptio
 
     /// <summary>One for the whole tree: a secret stays one in the procedures that are replayed inside.</summary>
     public ValueCapture Capture { get; } = new(options);
+
+    /// <summary>Asked before every call of a function.</summary>
+    public CallApprovals Approvals => _approvals ??= new CallApprovals(Store, Options, approver, Executor, WriteScope, Request.Request, Capture, Logger);
 
     public TimeProvider Time => Options.TimeProvider;
 

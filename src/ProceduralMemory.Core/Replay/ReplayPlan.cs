@@ -14,12 +14,15 @@ internal sealed class ReplayPlan
         CallCount = steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is not StepKind.Loop).Aggregate(0L, (sum, step) => Math.Min(int.MaxValue, sum + (nested.GetValueOrDefault(step.Id)?.CallCount ?? 1)));
     }
 
-    private ReplayPlan(ReplayPlan other, Procedure procedure, IReadOnlyDictionary<string, ReplayPlan> nested) => (Procedure, Nested, CallCount, Height) = (procedure, nested, other.CallCount, other.Height);
+    private ReplayPlan(ReplayPlan other, Procedure procedure, IReadOnlyDictionary<string, ReplayPlan> nested) => (Procedure, Nested, CallCount, Height, ConfirmsConstants) = (procedure, nested, other.CallCount, other.Height, other.ConfirmsConstants);
 
     public Procedure Procedure { get; }
 
     /// <summary>The plans of the steps that replay a procedure, by step id; without those that are skipped or that cannot be replayed.</summary>
     public IReadOnlyDictionary<string, ReplayPlan> Nested { get; }
+
+    /// <summary>Whether a person has seen the unconfirmed constants of the version and approved them with it; or would have before it runs, since it does not run otherwise.</summary>
+    public bool ConfirmsConstants { get; set; }
 
     /// <summary>How many calls a replay makes, those of the procedures inside included and a loop counted once; at most <see cref="int.MaxValue"/> are counted.</summary>
     public long CallCount { get; }

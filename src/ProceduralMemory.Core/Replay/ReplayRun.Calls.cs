@@ -201,7 +201,7 @@ internal sealed partial class ReplayRun
     {
         var problems = new List<ReplayProblem>();
         var given = arguments.EnumerateObject().ToDictionary(a => a.Name, a => a.Value, StringComparer.Ordinal);
-        var bound = InputBinder.Bind(inner.Procedure.Name, inner.Procedure.Version.Inputs, given, _context.Options, _request.ConfirmConstants, problems, inside: true);
+        var bound = InputBinder.Bind(inner.Procedure.Name, inner.Procedure.Version.Inputs, given, _context.Options, _request.ConfirmConstants || inner.ConfirmsConstants, problems, inside: true);
         if (problems.Count > 0)
         {
             return (new StepCallResult { Failure = new StepFailure(FailureTypes.NestedProcedure, string.Join(" ", problems.Select(p => p.Message))) }, null);

@@ -182,6 +182,11 @@ internal sealed partial class ReplayRun
             return false;
         }
 
+        if (!await MayCallAsync(index, start, progress, cancellationToken).ConfigureAwait(false))
+        {
+            return false;
+        }
+
         _starts[index] = start;
         _kept[index] = null;
         _outcomes[index] = _outcomes[index] with
@@ -197,6 +202,41 @@ internal sealed partial class ReplayRun
             Match = null,
         };
         return true;
+    }
+
+    /// <summary>Asks for an approval where the call needs one.</summary>
+    private async Task<bool> MayCallAsync(int index, StepStart start, RunProgress progress, CancellationToken cancellationToken)
+    {
+        var step = _steps[index];
+        if (!_context.Approvals.IsNeeded(_plan.Procedure, step))
+        {
+            return true;
+        }
+
+        // A person may take a long time, and what is asked belongs to an execution that is written down.
+        await WriteAsync([], cancellationToken).ConfigureAwait(false);
+        var permission = await _context.Approvals.RequireAsync(_journal.Id, _plan.Procedure, step, start.Arguments!.Value, start.Journalled!.Value, cancellationToken).ConfigureAwait(false);
+        if (permission.IsGranted)
+        {
+            return true;
+        }
+
+        if (permission.State is ApprovalState.Pending)
+        {
+            _outcomes[index] = _outcomes[index] with { Failure = permission.Failure };
+            progress.End = new RunEnd(
+                ReplayOutcome.Waiting,
+                $"'{_plan.Procedure.Name}' waits for an approval. {permission.Failure!.Message}",
+                [new ReplayProblem(ReplayProblemCodes.ApprovalPending, _frame.Path + step.Id, permission.Failure.Message)]);
+        }
+        else
+        {
+            _starts[index] = start;
+            End(index, _outcomes[index] with { Status = StepStatus.Failed, Failure = permission.Failure });
+            progress.End = new RunEnd(ReplayOutcome.Refused, $"'{_plan.Procedure.Name}' stopped at step '{step.Id}', which was not let through: {permission.Failure?.Message}", []);
+        }
+
+        return false;
     }
 
     /// <summary>Takes note of how a call ended.</summary>

@@ -106,7 +106,8 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
         _ => true,
     };
 
-    private ArgumentOrigin OriginOf(JsonElement template)
+    /// <summary>Where the value of a template comes from.</summary>
+    public ArgumentOrigin OriginOf(JsonElement template)
     {
         var references = ValueExpression.References(template).ToList();
         return (references.Exists(r => r is InputReference input && constants?.Contains(input.Name) is not true), references.Exists(r => r is StepReference or ItemReference)) switch

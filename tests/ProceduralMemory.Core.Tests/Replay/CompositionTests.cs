@@ -137,7 +137,7 @@ public sealed class CompositionTests : IDisposable
         var store = new Mock<IProcedureStore>();
         store.Setup(s => s.SaveVersionAsync(It.IsAny<NewVersion>(), It.IsAny<CancellationToken>())).Returns(real.SaveVersionAsync);
         store.Setup(s => s.GetProcedureAsync(It.IsAny<IReadOnlyList<string>>(), It.IsAny<string>(), It.IsAny<int?>(), It.IsAny<CancellationToken>())).Returns(real.GetProcedureAsync);
-        using var memory = new ProcedureMemory(new ProceduralMemoryOptions(), store.Object);
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { Approval = ApprovalPolicy.Never }, store.Object);
         await memory.StoreAsync(Given.Definition("l4", Given.Step("t.x")));
         foreach (var (outer, inner) in new[] { ("l3", "l4"), ("l2", "l3"), ("l1", "l2") })
         {

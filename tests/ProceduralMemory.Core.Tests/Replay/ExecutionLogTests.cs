@@ -208,7 +208,7 @@ public sealed class ExecutionLogTests : IDisposable
     public async Task An_error_of_a_progress_listener_is_logged_without_its_words_which_may_hold_results(Exception fault)
     {
         using var log = new LogBook();
-        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, TimeProvider = _test.Time }, loggerFactory: log);
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, TimeProvider = _test.Time, Approval = ApprovalPolicy.Never }, loggerFactory: log);
         await memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
 
         await memory.ReplayAsync(_executor, "p", Given.With() with { Progress = new Broken(fault) });

@@ -407,7 +407,7 @@ public sealed class ReplayTests : IDisposable
         store.Setup(s => s.SaveVersionAsync(It.IsAny<NewVersion>(), It.IsAny<CancellationToken>())).Returns(real.SaveVersionAsync);
         store.Setup(s => s.GetProcedureAsync(It.IsAny<IReadOnlyList<string>>(), It.IsAny<string>(), It.IsAny<int?>(), It.IsAny<CancellationToken>())).Returns(real.GetProcedureAsync);
         store.Setup(s => s.WriteExecutionAsync(It.Is<JournalEntry>(e => e.Steps.Any(w => w.StepId == "b")), It.IsAny<CancellationToken>())).ThrowsAsync(fault);
-        using var memory = new ProcedureMemory(new ProceduralMemoryOptions(), store.Object);
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { Approval = ApprovalPolicy.Never }, store.Object);
         await memory.StoreAsync(Given.Definition("p", Given.Step("t.a"), Given.Step("t.b")));
 
         Assert.Same(fault, await Assert.ThrowsAsync<ProcedureStoreException>(() => memory.ReplayAsync(_executor, "p", Given.With())));

@@ -73,7 +73,7 @@ public sealed class ResumeTests : IDisposable
     {
         var keys = new List<string>();
         await StoreAsync(Write("t.a", """{"key":"recorded"}"""), Write("t.b"));
-        _executor.Declares("t.a", new FunctionDescription { Effect = StepEffect.Write, IdempotencyKeyParameter = "key" });
+        _executor.Describes("t.a", new FunctionDescription { Effect = StepEffect.Write, IdempotencyKeyParameter = "key" });
         var id = await DiesInAsync("t.a", call => keys.Add(call.Arguments.GetProperty("key").GetString()!));
 
         _executor.On("t.a", (call, _) =>
@@ -95,7 +95,7 @@ public sealed class ResumeTests : IDisposable
     {
         var keys = new List<ReplayCall?>();
         await StoreAsync(Write("t.a"));
-        _executor.Declares("t.a", new FunctionDescription { Effect = StepEffect.Write, UsesAmbientIdempotencyKey = true });
+        _executor.Describes("t.a", new FunctionDescription { Effect = StepEffect.Write, UsesAmbientIdempotencyKey = true });
         var id = await DiesInAsync("t.a", _ => keys.Add(ReplayCall.Current));
 
         _executor.On("t.a", (_, _) =>

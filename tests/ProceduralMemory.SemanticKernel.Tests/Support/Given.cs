@@ -18,7 +18,7 @@ internal static class Given
 
     public static ProcedureMemory Memory(Action<ProceduralMemoryOptions>? configure = null)
     {
-        var options = new ProceduralMemoryOptions { DatabasePath = ":memory:" };
+        var options = new ProceduralMemoryOptions { DatabasePath = ":memory:", Approval = ApprovalPolicy.Never };
         configure?.Invoke(options);
         return new ProcedureMemory(options);
     }
@@ -115,6 +115,18 @@ internal static class Given
 
     private static List<ProcedureInput> InputsOf(IEnumerable<ProcedureStep> steps) =>
         [.. steps.SelectMany(s => ValueExpression.References(s.Arguments)).OfType<InputReference>().Select(r => r.Name).Distinct().Select(n => Input(n))];
+}
+
+/// <summary>A person who approves everything, or whatever the test says; it remembers what it was asked.</summary>
+internal sealed class AnsweringApprover(string by, Func<ApprovalRequest, ApprovalDecision>? decide = null) : IReplayApprover
+{
+    public ConcurrentQueue<ApprovalRequest> Asked { get; } = new();
+
+    public Task<ApprovalDecision> DecideAsync(ApprovalRequest request, CancellationToken cancellationToken = default)
+    {
+        Asked.Enqueue(request);
+        return Task.FromResult(decide?.Invoke(request) ?? ApprovalDecision.Approved(by));
+    }
 }
 
 /// <summary>What the agents of these tests work with. It remembers what was done to it.</summary>

@@ -7,6 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.ChatCompletion;
 using Microsoft.SemanticKernel.Connectors.OpenAI;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
 
@@ -55,7 +56,7 @@ internal sealed class TestAgent : IAsyncDisposable
         configure?.Invoke(builder);
         builder.AddProceduralMemory(o =>
         {
-            o.DatabasePath = ":memory:";
+            (o.DatabasePath, o.Approval) = (":memory:", ApprovalPolicy.Never);
             options?.Invoke(o);
         });
         afterwards?.Invoke(builder);

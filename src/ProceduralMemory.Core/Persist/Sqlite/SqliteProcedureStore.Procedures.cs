@@ -135,7 +135,7 @@ public sealed partial class SqliteProcedureStore
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<string>> ListScopesAsync(CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<string>>(
-        connection => [.. connection.Query<string>("select scope from procedures union select scope from traces union select scope from executions order by scope")],
+        connection => [.. connection.Query<string>("select scope from procedures union select scope from traces union select scope from executions union select scope from version_approvals order by scope")],
         cancellationToken);
 
     /// <inheritdoc/>

@@ -184,6 +184,29 @@ public sealed class DriftTests : IDisposable
     }
 
     [Fact]
+    public async Task Of_a_procedure_that_stands_there_at_two_versions_only_the_one_that_was_recorded_before_is_adapted()
+    {
+        var before = Plugin(("get", StepEffect.Read, (string itemId) => itemId), ("find", StepEffect.Read, (string itemId) => itemId));
+        var today = Plugin(("get", StepEffect.Read, (string item_id) => $"got {item_id}"), ("find", StepEffect.Read, (string itemId) => $"found {itemId}"));
+        foreach (var action in new[] { "shop.get", "shop.find" })
+        {
+            await _memory.StoreAsync(new ProcedureDefinition { Name = "inner", Steps = [Given.Step(action, """{"itemId":"a"}""", "step")], Signatures = Signatures(before) }, asNewVersion: true);
+        }
+
+        await _memory.StoreAsync(new ProcedureDefinition
+        {
+            Name = "outer",
+            Steps = [.. new[] { 1, 2 }.Select(v => new ProcedureStep { Id = $"v{v}", Action = "inner", Kind = StepKind.Procedure, Version = v })],
+        });
+
+        var replay = await _memory.ReplayAsync(Kernel(today), "outer");
+
+        Assert.True(replay.Outcome is ReplayOutcome.Completed, replay.Message);
+        Assert.Equal("v1/step", Assert.Single(replay.Drift).StepId);
+        Assert.Equal(["item_id=a", "itemId=a"], _calls);
+    }
+
+    [Fact]
     public async Task A_procedure_of_a_scope_that_the_caller_does_not_write_gets_no_proposal()
     {
         var shared = new MemoryScope("team");

@@ -17,7 +17,7 @@ internal sealed class DriftCheck(IStepExecutor executor, ProceduralMemoryOptions
 
     private readonly FunctionsOfToday _today = new(executor, options);
     private readonly List<(Procedure Procedure, StepDrift Drift, bool IsRefused)> _found = [];
-    private readonly Dictionary<(Guid Procedure, string StepId), IReadOnlyDictionary<string, string>> _renames = [];
+    private readonly Dictionary<(Guid Procedure, int Version, string StepId), IReadOnlyDictionary<string, string>> _renames = [];
 
     /// <summary>What was found, in the order of the steps.</summary>
     public IReadOnlyList<StepDrift> Found => [.. _found.Select(f => f.Drift)];
@@ -37,7 +37,7 @@ internal sealed class DriftCheck(IStepExecutor executor, ProceduralMemoryOptions
             _found.Add((procedure, FunctionsOfToday.Describe(at, step.Action, comparison), isRefused));
             if (comparison.Renames.Count > 0)
             {
-                _renames[(procedure.Id, step.Id)] = comparison.Renames;
+                _renames[(procedure.Id, procedure.Version.Number, step.Id)] = comparison.Renames;
             }
         }
 
@@ -52,16 +52,17 @@ internal sealed class DriftCheck(IStepExecutor executor, ProceduralMemoryOptions
     /// <param name="cancellationToken">Cancels before the write.</param>
     public async Task<IReadOnlyList<ReplayProblem>> RefuseAsync(IProcedureStore store, MemoryScope scope, bool propose, ILogger logger, CancellationToken cancellationToken)
     {
-        var proposals = new Dictionary<Guid, int?>();
+        // A procedure may stand there at several versions, where steps pin one: only the active one is proposed from.
+        var proposals = new Dictionary<(Guid Procedure, int Version), int?>();
         var problems = new List<ReplayProblem>();
         for (var i = 0; i < _found.Count; i++)
         {
             var (procedure, drift, isRefused) = _found[i];
             if (drift.Kind is DriftKind.Renamed && isRefused)
             {
-                if (!proposals.TryGetValue(procedure.Id, out var number))
+                if (!proposals.TryGetValue((procedure.Id, procedure.Version.Number), out var number))
                 {
-                    proposals[procedure.Id] = number = !propose ? null : await ProposeAsync(procedure, store, scope, logger, cancellationToken).ConfigureAwait(false);
+                    proposals[(procedure.Id, procedure.Version.Number)] = number = !propose ? null : await ProposeAsync(procedure, store, scope, logger, cancellationToken).ConfigureAwait(false);
                 }
 
                 drift = drift with { Message = $"{drift.Message} {WhyNotAdapted(procedure.Name, number)}", ProposedVersion = number };
@@ -87,7 +88,7 @@ internal sealed class DriftCheck(IStepExecutor executor, ProceduralMemoryOptions
 
         var adapted = plan.WithProcedures(procedure => procedure with
         {
-            Version = procedure.Version with { Steps = AdaptedVersion.Rename(procedure.Version.Steps, s => _renames.GetValueOrDefault((procedure.Id, s.Id), None)) },
+            Version = procedure.Version with { Steps = AdaptedVersion.Rename(procedure.Version.Steps, s => _renames.GetValueOrDefault((procedure.Id, procedure.Version.Number, s.Id), None)) },
         });
         return (adapted, string.Concat(_found.Where(f => f.Drift.Kind is DriftKind.Renamed).Select(f => $" {f.Drift.Message} {WhyAdapted}")));
     }

@@ -35,10 +35,11 @@ internal static partial class OutcomeComparer
         if (words is ["object"] && depthLeft > 0)
         {
             writer.WriteString("type", "object");
+            var members = values.ConvertAll(v => new MemberIndex(v));
             var names = values[0].EnumerateObject()
                 .Select(p => p.Name)
                 .Distinct()
-                .Where(n => values.All(v => v.TryGetProperty(n, out _)) && !(confirmed is not null && n.Any(char.IsAsciiDigit)))
+                .Where(n => members.TrueForAll(m => m.TryGet(n, out _)) && !(confirmed is not null && n.Any(char.IsAsciiDigit)))
                 .Order(StringComparer.Ordinal)
                 .Take(MaxShapeProperties)
                 .ToList();

@@ -116,6 +116,17 @@ public sealed class ExpectationBadInputTests : IDisposable
     }
 
     [Fact]
+    public void The_shape_of_a_megabyte_of_members_is_made_and_holds()
+    {
+        var value = Given.Value($"{{{string.Join(',', Enumerable.Range(0, 60_000).Select(i => string.Create(CultureInfo.InvariantCulture, $"\"m{i}\":1")))}}}");
+
+        var shape = OutcomeComparer.ShapeOf(value);
+
+        Assert.Equal(OutcomeMatch.Matched, OutcomeComparer.Compare(new Expectation { Kind = ExpectationKind.Shape, Value = shape }, value).Match);
+        Assert.Equal(100, shape.GetProperty("required").GetArrayLength());
+    }
+
+    [Fact]
     public async Task What_is_told_of_endless_values_and_names_is_short()
     {
         var name = new string('n', 10_000);

@@ -159,13 +159,15 @@ public sealed class OutcomeJudgeTests
         })]);
         await test.Memory.StoreAsync(Given.Definition("p", Given.Step("t.a") with { Expectation = new Expectation { Kind = ExpectationKind.Custom, Judge = "polite" } }, Given.Step("t.b")));
         var executor = new ScriptedExecutor();
+        var seen = new Seen();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => test.Memory.ReplayAsync(executor, "p", Given.With(), cancel.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => test.Memory.ReplayAsync(executor, "p", Given.With() with { Progress = seen }, cancel.Token));
 
         var execution = (await test.Memory.GetExecutionAsync((await test.Memory.ListExecutionsAsync()).Single().Id))!;
         Assert.Equal(ReplayOutcome.Cancelled, execution.Outcome);
         Assert.Equal((StepStatus.Success, OutcomeMatch.CannotTell), (execution.Steps[0].Status, execution.Steps[0].Match!.Value));
         Assert.Single(executor.Calls);
+        Assert.Equal("the replay was cancelled before the judge 'polite' answered", Assert.Single(Assert.Single(seen.Outcomes).Differences));
     }
 
     [Fact]
@@ -199,6 +201,13 @@ public sealed class OutcomeJudgeTests
         public string Name => name;
 
         public Task<OutcomeJudgement> JudgeAsync(OutcomeQuestion question, CancellationToken cancellationToken) => judge(question, cancellationToken);
+    }
+
+    private sealed class Seen : IProgress<StepOutcome>
+    {
+        public List<StepOutcome> Outcomes { get; } = [];
+
+        public void Report(StepOutcome value) => Outcomes.Add(value);
     }
 
     private sealed class LogLines : ILoggerFactory, ILogger

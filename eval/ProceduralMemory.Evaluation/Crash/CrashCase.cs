@@ -102,14 +102,14 @@ internal sealed class CrashCase(CrashScene scene, CrashTally tally, string order
             return false;
         }
 
-        if (scene.Service.LogOf(order).LastOrDefault(r => r.Worker == killed.Id) is not { } last)
+        if (!scene.Service.LogOf(order).Any(r => r.Worker == killed.Id))
         {
             tally.KilledBeforeBegin();
             return false;
         }
 
-        // Nobody wrote down whether its answer had come.
-        tally.KilledInTheMiddle(last.Step);
+        // Nobody wrote down what was out.
+        tally.KilledInTheMiddle(step: null);
         return true;
     }
 

@@ -5,7 +5,7 @@ namespace ProceduralMemory.Evaluation.Crash;
 /// <summary>Kills processes at random moments of their replays, has others go on, and compares what was done with what was to be done.</summary>
 internal sealed class CrashEvaluation
 {
-    private const int Calibrations = 5, Lanes = 2;
+    private const int Calibrations = 5, Lanes = 3;
 
     /// <summary>How often the process that goes on is killed as well.</summary>
     private const double KilledAgain = 0.1;
@@ -43,10 +43,10 @@ internal sealed class CrashEvaluation
         {
             await using var worker = await _scene.StartWorkerAsync(CrashMode.All.Count, cancellationToken);
             var cases = CasesOf(string.Create(CultureInfo.InvariantCulture, $"calibrate-{n}"));
-            var started = TimeProvider.System.GetTimestamp();
             var replies = worker.Send([.. cases.Select(c => c.Next)]);
+            var begunAt = await _scene.BeginsAsync(worker, Task.WhenAll(replies));
             await replies[0];
-            durations.Add(TimeProvider.System.GetElapsedTime(started));
+            durations.Add(TimeProvider.System.GetElapsedTime(begunAt));
             await Task.WhenAll(replies);
         }
 
@@ -87,9 +87,8 @@ internal sealed class CrashEvaluation
     {
         var left = cases.Where(c => !c.IsOver).ToList();
         var moment = _moments.Next();
-        var toldAt = TimeProvider.System.GetTimestamp();
         var replies = victim.Send([.. left.Select(c => c.Next)]);
-        await _scene.KillAsync(victim, toldAt, moment, cancellationToken);
+        await _scene.KillAsync(victim, await _scene.BeginsAsync(victim, Task.WhenAll(replies)), moment, cancellationToken);
         foreach (var (one, reply) in left.Zip(await Task.WhenAll(replies)))
         {
             if (await one.LookAsync(victim, reply, cancellationToken) && one == cases[0])
@@ -105,7 +104,7 @@ internal sealed class CrashEvaluation
 /// <summary>What the kills did.</summary>
 /// <param name="Seed">What chose the moments.</param>
 /// <param name="ReplayDuration">How long a replay takes that is not killed.</param>
-/// <param name="Moments">When the kills came, after the replay was asked for.</param>
+/// <param name="Moments">When the kills came, after the first call of the first replay in the process.</param>
 /// <param name="Tallies">What was counted of each way to go on.</param>
 /// <param name="Duration">How long all of it took.</param>
 internal sealed record CrashResult(int Seed, TimeSpan ReplayDuration, IReadOnlyList<TimeSpan> Moments, IReadOnlyList<CrashTally> Tallies, TimeSpan Duration)

@@ -10,7 +10,7 @@ internal static class CrashReport
 
     public static void Print(IAnsiConsole console, CrashResult result)
     {
-        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Seed {result.Seed}. A replay of {ShopProcedure.Steps.Count} steps, {ShopProcedure.Writes.Count} of them writes, takes {result.ReplayDuration.TotalMilliseconds:0} ms. {result.Moments.Count} kills (SIGKILL), in ms after it was asked for:"));
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Seed {result.Seed}. A replay of {ShopProcedure.Steps.Count} steps, {ShopProcedure.Writes.Count} of them writes, takes {result.ReplayDuration.TotalMilliseconds:0} ms here. {result.Moments.Count} kills (SIGKILL), in ms after the first call:"));
         console.WriteLine(string.Join(' ', result.Moments.Select(m => m.TotalMilliseconds.ToString("0.000", CultureInfo.InvariantCulture))));
         var table = new Table().Title("crash: replays that were killed").AddColumn("");
         foreach (var tally in result.Tallies)
@@ -19,10 +19,11 @@ internal static class CrashReport
         }
 
         Row("kills in the middle of the replay", t => t.InTheMiddle);
-        Row("  while a write was out", t => t.InWrite);
-        Row("  while a read was out", t => t.InRead);
+        Row("  while a write was out", t => t.Mode.IsNaive ? null : t.InWrite);
+        Row("  while a read was out", t => t.Mode.IsNaive ? null : t.InRead);
         Row("  between two calls", t => t.Mode.IsNaive ? null : t.Between);
-        Row("kills before its first entry, after its last", t => t.BeforeBegin + t.AfterEnd);
+        Row("kills before it had begun", t => t.BeforeBegin);
+        Row("kills after its end", t => t.AfterEnd);
         table.AddEmptyRow();
         Row("writes whose outcome the journal did not know", t => t.Mode.IsNaive ? null : t.Unknown);
         Row("  reported: waiting, outcome_unknown", t => t.Mode.IsNaive ? null : t.Reported);

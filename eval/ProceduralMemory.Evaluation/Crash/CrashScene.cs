@@ -28,22 +28,36 @@ internal sealed class CrashScene : IAsyncDisposable
 
     public Task<WorkerHandle> StartWorkerAsync(int slots, CancellationToken cancellationToken) => WorkerHandle.StartAsync(Database, Service.Address, slots, cancellationToken);
 
-    /// <summary>Kills a worker a time after it was told something, and waits until nothing more can come of it.</summary>
-    public async Task KillAsync(WorkerHandle worker, long toldAt, TimeSpan moment, CancellationToken cancellationToken)
+    /// <summary>Waits until a worker that was just told something makes its first call, or has nothing to call.</summary>
+    /// <returns>When that was, as a timestamp.</returns>
+    public async Task<long> BeginsAsync(WorkerHandle worker, Task replies)
+    {
+        await Task.WhenAny(Service.AskedAsync(worker.Id, worker.WarmUpCalls + 1), replies);
+        return TimeProvider.System.GetTimestamp();
+    }
+
+    /// <summary>Kills a worker a time after a timestamp, and waits until nothing more can come of it.</summary>
+    public async Task KillAsync(WorkerHandle worker, long begunAt, TimeSpan moment, CancellationToken cancellationToken)
     {
         var time = TimeProvider.System;
 
         // A timer alone is late by up to some milliseconds, and then kills would fall in step with the service's own timers.
-        if (moment - time.GetElapsedTime(toldAt) - TimeSpan.FromMilliseconds(4) is var far && far > TimeSpan.Zero)
+        if (moment - time.GetElapsedTime(begunAt) - TimeSpan.FromMilliseconds(4) is var far && far > TimeSpan.Zero)
         {
             await Task.Delay(far, time, cancellationToken);
         }
 
-        while (time.GetElapsedTime(toldAt) < moment)
+        while (time.GetElapsedTime(begunAt) < moment)
         {
             Thread.Yield();
         }
 
+        await KillAsync(worker);
+    }
+
+    /// <summary>Kills a worker, and waits until nothing more can come of it.</summary>
+    public async Task KillAsync(WorkerHandle worker)
+    {
         await worker.KillAsync();
         await Service.GoneAsync(worker.Id);
     }

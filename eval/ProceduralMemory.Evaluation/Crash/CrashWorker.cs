@@ -26,7 +26,7 @@ internal sealed class CrashWorker : IDisposable
             var http = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 1, PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan, PooledConnectionLifetime = Timeout.InfiniteTimeSpan }) { BaseAddress = service };
             http.DefaultRequestHeaders.Add(ShopService.WorkerHeader, id);
             var kernel = new Kernel();
-            kernel.Plugins.AddFromObject(new ShopFunctions(http), ShopFunctions.Plugin);
+            kernel.Plugins.AddFromObject(new ShopFunctions(http, new Random(n)), ShopFunctions.Plugin);
             kernel.UseProceduralMemory(_memory);
             _slots.Add((kernel, http));
         }

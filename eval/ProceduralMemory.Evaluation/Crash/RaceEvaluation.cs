@@ -31,7 +31,7 @@ internal sealed class RaceEvaluation(CrashScene scene, int rounds, int seed)
     {
         await using var first = await scene.StartWorkerAsync(1, cancellationToken);
         await using var second = await scene.StartWorkerAsync(1, cancellationToken);
-        var moments = new CrashMoments(seed, await CalibrateAsync(cancellationToken));
+        var random = new Random(seed);
         var next = scene.StartWorkerAsync(Slots, cancellationToken);
         try
         {
@@ -40,9 +40,12 @@ internal sealed class RaceEvaluation(CrashScene scene, int rounds, int seed)
                 await using var victim = await next;
                 next = scene.StartWorkerAsync(Slots, cancellationToken);
                 var orders = OrdersOf(string.Create(CultureInfo.InvariantCulture, $"race-{_kills++}"));
-                var toldAt = TimeProvider.System.GetTimestamp();
+
+                // In the middle of most of them: after a random one of the requests that they make together.
                 var replies = victim.Send(CommandsOf(orders));
-                await scene.KillAsync(victim, toldAt, moments.Next(), cancellationToken);
+                var calls = random.Next(Slots, Slots * (ShopProcedure.Steps.Count - 2));
+                await Task.WhenAny(scene.Service.AskedAsync(victim.Id, victim.WarmUpCalls + calls), Task.WhenAll(replies));
+                await scene.KillAsync(victim);
                 await Task.WhenAll(replies);
                 foreach (var order in orders.TakeWhile(_ => _raced < rounds))
                 {
@@ -60,14 +63,6 @@ internal sealed class RaceEvaluation(CrashScene scene, int rounds, int seed)
         }
 
         return new RaceResult(seed, _raced, _kills, _settled, _firstWon, _lostAtClaim, _faults, TimeProvider.System.GetElapsedTime(started));
-    }
-
-    private async Task<TimeSpan> CalibrateAsync(CancellationToken cancellationToken)
-    {
-        await using var worker = await scene.StartWorkerAsync(Slots, cancellationToken);
-        var started = TimeProvider.System.GetTimestamp();
-        await Task.WhenAll(worker.Send(CommandsOf(OrdersOf("calibrate"))));
-        return TimeProvider.System.GetElapsedTime(started);
     }
 
     private async Task RaceAsync(Execution execution, string order, WorkerHandle first, WorkerHandle second, CancellationToken cancellationToken)

@@ -31,7 +31,8 @@ internal sealed class ShopService : IAsyncDisposable
     private readonly ConcurrentDictionary<string, Lazy<string>> _byKey = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _connections = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, ConcurrentDictionary<string, bool>> _connectionsOfWorkers = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, Gate> _gates = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Turnstile> _gates = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Turnstile> _asked = new(StringComparer.Ordinal);
     private int _numbers;
 
     private ShopService(int seed)
@@ -83,6 +84,9 @@ internal sealed class ShopService : IAsyncDisposable
     /// <summary>What was answered, or would have been, the first time that a step had its effect.</summary>
     public JsonElement AnswerOf(string order, string step) => JsonSerializer.SerializeToElement(new { value = _given[(order, step)].First() });
 
+    /// <summary>Waits until a worker has asked so many times.</summary>
+    public Task AskedAsync(string worker, int times) => _asked.GetOrAdd(worker, static _ => new Turnstile()).PassedAsync(times);
+
     /// <summary>Waits until nothing more can come of a worker: it has ended, and what it had sent is dealt with.</summary>
     public Task GoneAsync(string worker) => Task.WhenAll((_connectionsOfWorkers.GetValueOrDefault(worker)?.Keys ?? []).Select(c => _connections[c].Task));
 
@@ -101,7 +105,10 @@ internal sealed class ShopService : IAsyncDisposable
             case ["hello"]:
                 break;
             case ["gate", var gate]:
-                await _gates.GetOrAdd(gate, static _ => new Gate()).PassAsync();
+                // Two are let go at once: whoever comes first waits for the other.
+                var both = _gates.GetOrAdd(gate, static _ => new Turnstile());
+                both.Pass();
+                await both.PassedAsync(2);
                 break;
             case ["orders", var order, var step] when ShopProcedure.Steps.Contains(step):
                 await AnswerAsync(context, worker, order, step);
@@ -114,16 +121,17 @@ internal sealed class ShopService : IAsyncDisposable
 
     private async Task AnswerAsync(HttpContext context, string worker, string order, string step)
     {
-        // The token of the request is not looked at: who has gone away has asked all the same.
         var (given, key) = (context.Request.Query["given"].ToString(), context.Request.Headers[KeyHeader].ToString());
         _log.GetOrAdd(order, static _ => new()).Enqueue(new ShopRequest(step, worker, key));
+        _asked.GetOrAdd(worker, static _ => new Turnstile()).Pass();
         if (ShopProcedure.Before(step) is { } before ? !_given.TryGetValue((order, before), out var values) || !values.Contains(given) : given != ShopProcedure.Nothing)
         {
             context.Response.StatusCode = StatusCodes.Status409Conflict;
             return;
         }
 
-        var (first, second) = Latency(order);
+        // The token of the request is not looked at: who has gone away has asked all the same.
+        var (first, second) = LatencyOf(order);
         await Task.Delay(first, CancellationToken.None);
         var value = key.Length == 0 ? Effect(order, step) : _byKey.GetOrAdd(key, _ => new(() => Effect(order, step))).Value;
         await Task.Delay(second, CancellationToken.None);
@@ -137,7 +145,8 @@ internal sealed class ShopService : IAsyncDisposable
         return value;
     }
 
-    private (int BeforeMilliseconds, int AfterMilliseconds) Latency(string order)
+    /// <summary>How long it takes before and after the effect, in ms.</summary>
+    private (int Before, int After) LatencyOf(string order)
     {
         if (order.StartsWith(WarmUp, StringComparison.Ordinal))
         {
@@ -152,20 +161,34 @@ internal sealed class ShopService : IAsyncDisposable
         }
     }
 
-    /// <summary>Lets two go at once: whoever comes first waits for the other.</summary>
-    private sealed class Gate
+    /// <summary>Counts who comes, and tells whoever waits for a number.</summary>
+    private sealed class Turnstile
     {
-        private readonly TaskCompletionSource _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private int _came;
+        private readonly List<(int Times, TaskCompletionSource Passed)> _waiting = [];
+        private int _count;
 
-        public Task PassAsync()
+        public void Pass()
         {
-            if (Interlocked.Increment(ref _came) == 2)
+            lock (_waiting)
             {
-                _open.SetResult();
+                _count++;
+                _waiting.FindAll(w => w.Times <= _count).ForEach(w => w.Passed.TrySetResult());
             }
+        }
 
-            return _open.Task;
+        public Task PassedAsync(int times)
+        {
+            lock (_waiting)
+            {
+                var passed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _waiting.Add((times, passed));
+                if (times <= _count)
+                {
+                    passed.SetResult();
+                }
+
+                return passed.Task;
+            }
         }
     }
 

@@ -17,14 +17,17 @@ internal sealed class WorkerHandle : IAsyncDisposable
     private Task _reading = Task.CompletedTask;
     private int _commands;
 
-    private WorkerHandle(string id, Process process)
+    private WorkerHandle(string id, Process process, int slots)
     {
-        (Id, _process) = (id, process);
+        (Id, _process, WarmUpCalls) = (id, process, slots * ShopProcedure.Steps.Count);
         _errors = process.StandardError.ReadToEndAsync();
     }
 
     /// <summary>By which the service knows it.</summary>
     public string Id { get; }
+
+    /// <summary>How many calls it had made when it was ready.</summary>
+    public int WarmUpCalls { get; }
 
     /// <summary>Starts a worker and waits until it is warm.</summary>
     /// <exception cref="InvalidOperationException">It ended before.</exception>
@@ -46,7 +49,8 @@ internal sealed class WorkerHandle : IAsyncDisposable
 
         // A worker lives for a second: what pays off later only costs it.
         start.Environment["DOTNET_TieredPGO"] = "0";
-        var worker = new WorkerHandle(id, Process.Start(start)!);
+        start.Environment["DOTNET_gcConcurrent"] = "0";
+        var worker = new WorkerHandle(id, Process.Start(start)!, slots);
         if (await worker._process.StandardOutput.ReadLineAsync(cancellationToken) is not CrashWorker.Ready)
         {
             var said = await worker._errors;

@@ -65,6 +65,14 @@ internal sealed class CrashCase(CrashScene scene, CrashTally tally, string order
             return;
         }
 
+        if (await scene.ExecutionOfAsync(order, cancellationToken) is not { } execution)
+        {
+            CompletedOr(reply, withHost: false);
+            tally.Fault(FaultKind.NotCompleted, order, "no execution");
+            IsOver = true;
+            return;
+        }
+
         var withHost = false;
         var reported = reply?.Problems.Where(p => p.Code == ReplayProblemCodes.OutcomeUnknown).Select(p => p.StepId!).ToList() ?? [];
         var expected = tally.Mode.Procedure == ShopProcedure.Plain ? _unknown : [];
@@ -74,7 +82,6 @@ internal sealed class CrashCase(CrashScene scene, CrashTally tally, string order
             tally.Fault(FaultKind.NotReported, order, step);
         }
 
-        var execution = (await scene.ExecutionOfAsync(order, cancellationToken))!;
         tally.Fault(EffectAudit.Of(execution, scene.Service, order));
         if (reply is { Outcome: ReplayOutcome.Waiting })
         {

@@ -5,7 +5,7 @@ namespace ProceduralMemory.Evaluation.Crash;
 /// <summary>Kills processes at random moments of their replays, has others go on, and compares what was done with what was to be done.</summary>
 internal sealed class CrashEvaluation
 {
-    private const int Calibrations = 5, Lanes = 3;
+    private const int Calibrations = 3, Lanes = 3;
 
     /// <summary>How often the process that goes on is killed as well.</summary>
     private const double KilledAgain = 0.1;

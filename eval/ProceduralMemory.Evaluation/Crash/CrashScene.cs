@@ -59,7 +59,7 @@ internal sealed class CrashScene : IAsyncDisposable
     public async Task KillAsync(WorkerHandle worker)
     {
         await worker.KillAsync();
-        await Service.GoneAsync(worker.Id);
+        await Service.GoneAsync(worker.Id).WaitAsync(WorkerHandle.Patience);
     }
 
     /// <summary>The execution that was begun for an order; <see langword="null"/> where none was.</summary>

@@ -9,6 +9,9 @@ namespace ProceduralMemory.Evaluation.Crash;
 /// <summary>A worker, seen from the process that kills it. Disposing ends it.</summary>
 internal sealed class WorkerHandle : IAsyncDisposable
 {
+    // Nothing waits for this: it turns a hang into a failure.
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
     private static int _count;
 
     private readonly Process _process;
@@ -51,7 +54,7 @@ internal sealed class WorkerHandle : IAsyncDisposable
         start.Environment["DOTNET_TieredPGO"] = "0";
         start.Environment["DOTNET_gcConcurrent"] = "0";
         var worker = new WorkerHandle(id, Process.Start(start)!, slots);
-        if (await worker._process.StandardOutput.ReadLineAsync(cancellationToken) is not CrashWorker.Ready)
+        if (await worker._process.StandardOutput.ReadLineAsync(cancellationToken).AsTask().WaitAsync(Patience, cancellationToken) is not CrashWorker.Ready)
         {
             var said = await worker._errors;
             await worker.DisposeAsync();
@@ -73,7 +76,7 @@ internal sealed class WorkerHandle : IAsyncDisposable
         {
             var id = ++_commands;
             lines.Append(JsonSerializer.Serialize(one with { Id = id })).Append('\n');
-            replies.Add((_waiting[id] = new(TaskCreationOptions.RunContinuationsAsynchronously)).Task);
+            replies.Add((_waiting[id] = new(TaskCreationOptions.RunContinuationsAsynchronously)).Task.WaitAsync(Patience));
         }
 
         _process.StandardInput.Write(lines);

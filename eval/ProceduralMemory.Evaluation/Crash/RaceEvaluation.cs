@@ -15,6 +15,7 @@ internal sealed class RaceEvaluation(CrashScene scene, int rounds, int seed)
     private int _settled;
     private int _lostAtClaim;
     private int _firstWon;
+    private int _secondWon;
 
     /// <summary>Races until so many executions have been resumed.</summary>
     /// <param name="rounds">How many.</param>
@@ -62,7 +63,7 @@ internal sealed class RaceEvaluation(CrashScene scene, int rounds, int seed)
             await (await next).DisposeAsync();
         }
 
-        return new RaceResult(seed, _raced, _kills, _settled, _firstWon, _lostAtClaim, _faults, TimeProvider.System.GetElapsedTime(started));
+        return new RaceResult(seed, _raced, _kills, _settled, _firstWon, _secondWon, _lostAtClaim, _faults, TimeProvider.System.GetElapsedTime(started));
     }
 
     private async Task RaceAsync(Execution execution, string order, WorkerHandle first, WorkerHandle second, CancellationToken cancellationToken)
@@ -82,6 +83,7 @@ internal sealed class RaceEvaluation(CrashScene scene, int rounds, int seed)
         }
 
         _firstWon += replies[0]?.Outcome is ReplayOutcome.Completed ? 1 : 0;
+        _secondWon += replies[1]?.Outcome is ReplayOutcome.Completed ? 1 : 0;
         _lostAtClaim += losers.Any(l => l!.Message.Contains("in this moment", StringComparison.Ordinal)) ? 1 : 0;
 
         var ended = (await scene.ExecutionOfAsync(order, cancellationToken))!;
@@ -113,10 +115,11 @@ internal sealed class RaceEvaluation(CrashScene scene, int rounds, int seed)
 /// <param name="Kills">The kills that stopped them.</param>
 /// <param name="Settled">Of the executions, those that were stopped in a write, of which the host said how it had ended.</param>
 /// <param name="FirstWon">How often the process won that was told first.</param>
+/// <param name="SecondWon">How often the other won.</param>
 /// <param name="LostAtClaim">How often the loser had found the execution free as well, and lost when it claimed it.</param>
 /// <param name="Faults">What must not be, and was.</param>
 /// <param name="Duration">How long it took.</param>
-internal sealed record RaceResult(int Seed, int Rounds, int Kills, int Settled, int FirstWon, int LostAtClaim, IReadOnlyList<EffectFault> Faults, TimeSpan Duration)
+internal sealed record RaceResult(int Seed, int Rounds, int Kills, int Settled, int FirstWon, int SecondWon, int LostAtClaim, IReadOnlyList<EffectFault> Faults, TimeSpan Duration)
 {
     public int Of(FaultKind kind) => Faults.Count(f => f.Kind == kind);
 }

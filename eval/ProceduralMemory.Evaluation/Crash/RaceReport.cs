@@ -13,7 +13,7 @@ internal static class RaceReport
         Row("  stopped in a write, of which the host said how it had ended", result.Settled);
         Row("exactly one won, the other was refused (not_resumable)", result.Rounds - result.Of(FaultKind.NotOneWinner));
         Row("  won by one process", result.FirstWon);
-        Row("  won by the other", result.Rounds - result.FirstWon);
+        Row("  won by the other", result.SecondWon);
         Row("  the loser had found it free too, and lost the claim itself", result.LostAtClaim);
         Row("effects doubled", result.Of(FaultKind.Doubled));
         Row("effects silently lost", result.Of(FaultKind.Lost));

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using ProceduralMemory.Evaluation;
+using ProceduralMemory.Evaluation.Crash;
 using Spectre.Console;
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -21,6 +22,9 @@ var redact = new Option<bool>("--redact") { Description = "Record with the libra
 var guard = new Option<bool>("--guard") { Description = "Then exit with 3 where ours has collapsed: far below what it is known to reach." };
 var prune = new Option<bool>("--prune") { Description = "Then show what bounds on the candidates cost in quality (retrieval)." };
 var command = new RootCommand("Measures the library and simple baselines on real traces.") { what, data, json, errors, check, guard, redact, prune };
+command.Subcommands.Add(CrashCommands.Crash());
+command.Subcommands.Add(CrashCommands.ResumeRace());
+command.Subcommands.Add(CrashCommands.RunWorker());
 
 command.SetAction(async (parsed, cancellationToken) =>
 {

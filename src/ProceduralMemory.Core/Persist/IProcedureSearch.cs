@@ -11,7 +11,10 @@ public interface IProcedureSearch
     /// <summary>Finds the procedures that may fit, those that have rare words of the request first; ranking them is the caller's.</summary>
     Task<SearchCandidates> SearchAsync(SearchQuery query, CancellationToken cancellationToken = default);
 
-    /// <summary>Reads procedures of some scopes by their ids, at their active version or else the newest, in the order of the ids.</summary>
+    /// <summary>
+    /// Reads procedures of some scopes by their ids, at their active version or else the newest, in the order of the ids. Those that are not there, or whose documents
+    /// cannot be read, are left out.
+    /// </summary>
     Task<IReadOnlyList<Procedure>> ReadProceduresAsync(IReadOnlyList<string> scopes, IReadOnlyList<Guid> ids, CancellationToken cancellationToken = default);
 
     /// <summary>Analyses every procedure anew. It happens by itself where the index is found to disagree with the procedures.</summary>
@@ -70,7 +73,11 @@ public sealed record SearchCandidates(
     IReadOnlyDictionary<string, long> WordCounts,
     IReadOnlyList<Namesake> Namesakes,
     bool IndexWasRebuilt,
-    int NotIndexed);
+    int NotIndexed)
+{
+    /// <summary>How many procedures of the scopes cannot be searched, since their stored documents cannot be read.</summary>
+    public int Unreadable { get; init; }
+}
 
 /// <summary>A procedure that may fit.</summary>
 public sealed record SearchCandidate

@@ -66,6 +66,11 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             notes.Add(string.Create(CultureInfo.InvariantCulture, $"{found.NotIndexed} procedures were not searched: they are not in the index yet. The database is read-only, or another process was writing to it all the time."));
         }
 
+        if (found.Unreadable > 0)
+        {
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{found.Unreadable} procedures were not searched: their stored documents cannot be read. Store them anew, or restore a backup."));
+        }
+
         var similarities = near is null
             ? null
             : found.Candidates.Select(c => (c.Id, Cosine: near.CosineOf(c.Id))).Where(c => c.Cosine is not null).ToDictionary(c => c.Id, c => c.Cosine!.Value);
@@ -120,6 +125,11 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
         var page = ordered.Skip(options.Skip).Take(options.Top).ToList();
         List<Guid> ids = [.. page.Concat(nearMisses).Select(p => p.Ranked.Candidate.Id)];
         var procedures = ids.Count == 0 ? [] : (await store.ReadProceduresAsync(scope.Read, ids, cancellationToken).ConfigureAwait(false)).ToDictionary(p => p.Id);
+        if (procedures.Count < ids.Count)
+        {
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{ids.Count - procedures.Count} procedures are not shown: their stored documents cannot be read. Store them anew, or restore a backup."));
+        }
+
         return new FindResult([.. page.SelectMany((p, i) => Match(p, options.Skip + i == 0 ? null : ordered[options.Skip + i - 1]))], [.. nearMisses.SelectMany(m => Match(m, null))], minimum)
         {
             LeftOut = leftOut,
@@ -127,7 +137,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             UsedVectors = near is not null,
         };
 
-        // A procedure that was there when it was searched may be gone when it is read.
+        // What was indexed when its document was whole may be damaged when it is read.
         IEnumerable<ProcedureMatch> Match((RankedCandidate Ranked, double Score, double Rank) hit, (RankedCandidate Ranked, double Score, double Rank)? before)
         {
             if (procedures.TryGetValue(hit.Ranked.Candidate.Id, out var procedure))

@@ -282,9 +282,24 @@ public sealed partial class SqliteProcedureStore
         return Assemble(connection, [row], number).Single();
     }
 
-    /// <summary>Reads procedures of any scope, at their active version or else the newest.</summary>
-    internal static List<Procedure> Read(SqliteConnection connection, IReadOnlyList<string> ids) =>
-        Assemble(connection, connection.Query<ProcedureRow>($"{SelectProcedures} where id in @Ids", new { Ids = ids }).AsList(), version: null);
+    /// <summary>Reads procedures of any scope, at their active version or else the newest. Those whose stored documents cannot be read are left out.</summary>
+    internal static List<Procedure> ReadWhatCanBeRead(SqliteConnection connection, IReadOnlyList<string> ids) =>
+        AssembleWhatCanBeRead(connection, connection.Query<ProcedureRow>($"{SelectProcedures} where id in @Ids", new { Ids = ids }).AsList());
+
+    private static List<Procedure> AssembleWhatCanBeRead(SqliteConnection connection, List<ProcedureRow> rows)
+    {
+        try
+        {
+            return Assemble(connection, rows, version: null);
+        }
+        catch (Exception exception) when (IsUnreadable(exception))
+        {
+            // One is not to cost the others theirs.
+            return rows.Count == 1 ? [] : [.. rows.SelectMany(r => AssembleWhatCanBeRead(connection, [r]))];
+        }
+
+        static bool IsUnreadable(Exception exception) => exception is not (SqliteException or OperationCanceledException or OutOfMemoryException);
+    }
 
     /// <summary>Changes something that is searched: the index follows in the same transaction.</summary>
     private Task<T> ChangeAsync<T>(Func<SqliteConnection, T> change, CancellationToken cancellationToken) => _database.WriteAsync(

@@ -81,7 +81,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         {
             // The plus keeps SQLite from going through whole scopes in order to find a few procedures by their ids.
             var rows = connection.Query<ProcedureRow>($"{SelectProcedures} where id in @Ids and +scope in @Scopes", new { Ids = ids.Select(Text), Scopes = scopes }).ToDictionary(r => r.Id, StringComparer.Ordinal);
-            return Assemble(connection, [.. ids.Select(Text).Where(rows.ContainsKey).Select(id => rows[id])], version: null);
+            return AssembleWhatCanBeRead(connection, [.. ids.Select(Text).Where(rows.ContainsKey).Select(id => rows[id])]);
         },
         cancellationToken);
 
@@ -122,13 +122,13 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
                     """
                     select d.procedure_id, d.change, d.vector_text, d.vector_actions
                     from search_documents d
-                    where d.scope_id = @ScopeId and d.change > @Since and d.change <= @Change
+                    where d.scope_id = @ScopeId and d.change > @Since and d.change <= @Change and d.vector_text <> ''
                       and not exists (select 1 from procedure_vectors v where v.procedure_id = d.procedure_id and v.model = @Model)
                     """,
                     parameters);
                 return new VectorChanges(
                     change,
-                    [.. vectors.Select(v => new ProcedureVector(ToId(v.Id), v.TextChange, SearchIndex.FromBlob(v.Vector)))],
+                    [.. vectors.Select(v => new ProcedureVector(ToId(v.Id), v.TextChange, VectorBlob.Read(v.Vector)))],
                     [.. texts.Select(t => new VectorText(ToId(t.Id), t.Change, t.Text, t.Actions))])
                 {
                     HasMore = change < latest,
@@ -154,7 +154,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
                     ProcedureId = Text(v.ProcedureId),
                     Model = model,
                     Dimensions = v.Vector.Length,
-                    Vector = SearchIndex.ToBlob(v.Vector.Span),
+                    Vector = VectorBlob.Of(v.Vector.Span),
                     TextChange = v.Change,
                     Change = change++,
                 }));
@@ -243,7 +243,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
 
         // The plus keeps SQLite from going through whole scopes here too.
         var candidates = connection
-            .Query<CandidateRow>($"{SelectCandidates} where d.id in @Rows or (d.procedure_id in @Also and +d.scope_id in @ScopeIds)", new { Rows = rows, Also = query.Also.Select(Text), ScopeIds = scopes.Select(s => s.Id) })
+            .Query<CandidateRow>($"{SelectCandidates} where d.id in @Rows or (d.procedure_id in @Also and +d.scope_id in @ScopeIds and d.vector_text <> '')", new { Rows = rows, Also = query.Also.Select(Text), ScopeIds = scopes.Select(s => s.Id) })
             .Select(r => r.ToCandidate())
             .ToList();
         if (candidates.Count < rows.Count && !_database.IsReadOnly)
@@ -261,7 +261,8 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
 
         // From the queue, which is short or empty, to the procedures: left to choose, SQLite goes through all procedures.
         var notIndexed = connection.ExecuteScalar<long>("select count(*) from (select 1 from search_queue q cross join procedures p on p.id = q.procedure_id where p.scope in @Scopes limit 1000)", new { query.Scopes });
-        return new SearchCandidates(candidates, scopes.Sum(s => s.Documents), counts, [.. namesakes], IndexWasRebuilt: false, (int)notIndexed);
+        var unreadable = scopes.Sum(s => connection.ExecuteScalar<long>("select doc from search_words where term = @Term", new { Term = SearchIndex.Term(s.Id, SearchIndex.UnreadableWord) }));
+        return new SearchCandidates(candidates, scopes.Sum(s => s.Documents), counts, [.. namesakes], IndexWasRebuilt: false, (int)notIndexed) { Unreadable = (int)unreadable };
     }
 
     /// <summary>How many procedures have each word of the request, of those words that any has.</summary>
@@ -273,7 +274,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         var parameter = command.Parameters.Add("@Term", SqliteType.Text);
         foreach (var scopeId in scopeIds)
         {
-            foreach (var word in query.Words)
+            foreach (var word in query.Words.Where(w => w != SearchIndex.UnreadableWord))
             {
                 var term = SearchIndex.Term(scopeId, word);
                 if (_commonTerms.TryGetValue(term, out var known) && change >= known.Change && change - known.Change <= known.Count / 100)

@@ -17,6 +17,9 @@ public interface IProcedureSearch
     /// </summary>
     Task<IReadOnlyList<Procedure>> ReadProceduresAsync(IReadOnlyList<string> scopes, IReadOnlyList<Guid> ids, CancellationToken cancellationToken = default);
 
+    /// <summary>The ids of all procedures of some scopes that are in one of some states and have all of some labels, regardless of case.</summary>
+    Task<IReadOnlySet<Guid>> ListIdsAsync(IReadOnlyList<string> scopes, IReadOnlyCollection<VersionState> states, IReadOnlyList<string> tags, CancellationToken cancellationToken = default);
+
     /// <summary>Analyses every procedure anew. It happens by itself where the index is found to disagree with the procedures.</summary>
     /// <returns>The number of procedures in the index.</returns>
     Task<int> RebuildIndexAsync(CancellationToken cancellationToken = default);
@@ -49,6 +52,9 @@ public sealed record SearchQuery
 
     /// <summary>Labels that a procedure must all have, regardless of case, to be brought by its words.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
+
+    /// <summary>The states that a procedure must be in to be brought by its words; <see langword="null"/> for any.</summary>
+    public IReadOnlyCollection<VersionState>? States { get; init; }
 
     /// <summary>Procedures that are candidates whatever their words.</summary>
     public IReadOnlyList<Guid> Also { get; init; } = [];

@@ -20,7 +20,6 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
     private const int GiveUpAfter = 10;
     private const int MaxScopes = 256;
     private const int MaxTextLength = 8_000;
-    private const int Near = 100;
 
     private readonly ConcurrentDictionary<string, ScopeVectors> _scopes = new(StringComparer.Ordinal);
 
@@ -33,7 +32,7 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
         ? options.EmbeddingModel
         : (generator.GetService(typeof(EmbeddingGeneratorMetadata)) as EmbeddingGeneratorMetadata)?.DefaultModelId ?? generator.GetType().FullName!;
 
-    /// <summary>The procedures nearest to a request, and the cosine of any other.</summary>
+    /// <summary>The vectors of some scopes, as a request sees them.</summary>
     /// <param name="request">The request.</param>
     /// <param name="scopes">The scopes to look into.</param>
     /// <param name="notes">Takes what went wrong.</param>
@@ -73,26 +72,20 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
             notes.Add(string.Create(CultureInfo.InvariantCulture, $"{left} procedures have no vector yet and were searched by words alone. {nameof(ProcedureMemory.ReembedAsync)} makes them all."));
         }
 
-        var near = new List<Guid>();
-        var cosines = new List<Func<Guid, float?>>();
-        foreach (var vectors in all.Where(v => v.Count > 0))
+        var usable = all.Where(v => v.Count > 0).ToList();
+        foreach (var vectors in usable)
         {
-            if (vectors.Dimensions != vector.Length)
+            if (vectors.Dimensions is var stored && stored != vector.Length)
             {
-                notes.Add(string.Create(CultureInfo.InvariantCulture, $"The model now gives vectors of {vector.Length} numbers, and those stored have {vectors.Dimensions}: they were not used. Renew all of them with {nameof(ProcedureMemory.ReembedAsync)}."));
-                continue;
+                notes.Add(string.Create(CultureInfo.InvariantCulture, $"The model now gives vectors of {vector.Length} numbers, and those stored have {stored}: they were not used. Renew all of them with {nameof(ProcedureMemory.ReembedAsync)}."));
             }
-
-            if (vectors.Unlike > 0)
+            else if (vectors.Unlike > 0)
             {
                 notes.Add(string.Create(CultureInfo.InvariantCulture, $"{vectors.Unlike} procedures have vectors of another length than the model gives now, and were searched by words alone. Renew all of them with {nameof(ProcedureMemory.ReembedAsync)}."));
             }
-
-            near.AddRange(vectors.Nearest(vector, Near, out var cosineOf, cancellationToken));
-            cosines.Add(cosineOf);
         }
 
-        return cosines.Count == 0 ? null : new NearVectors(near, id => cosines.Select(c => c(id)).FirstOrDefault(c => c is not null));
+        return usable.Exists(v => v.Dimensions == vector.Length) ? new NearVectors(usable, vector) : null;
     }
 
     /// <summary>Makes the vectors that are missing, or all of them, and drops those of other models.</summary>
@@ -311,11 +304,6 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
 
     private sealed class EmbeddingException(string message) : Exception(message);
 }
-
-/// <summary>What is near to a request.</summary>
-/// <param name="Ids">The nearest procedures.</param>
-/// <param name="CosineOf">The cosine of a procedure; <see langword="null"/> where it has no vector.</param>
-internal sealed record NearVectors(IReadOnlyList<Guid> Ids, Func<Guid, float?> CosineOf);
 
 /// <summary>How far <see cref="ProcedureMemory.ReembedAsync"/> has come.</summary>
 /// <param name="Done">Procedures that were dealt with.</param>

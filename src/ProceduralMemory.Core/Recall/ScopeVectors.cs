@@ -53,7 +53,14 @@ internal sealed class ScopeVectors
     }
 
     /// <summary>How many numbers a vector has; 0 while there is none.</summary>
-    public int Dimensions => _dimensions;
+    public int Dimensions
+    {
+        get
+        {
+            using var held = _gate.EnterScope();
+            return _dimensions;
+        }
+    }
 
     /// <summary>How many procedures have no vector yet.</summary>
     public int PendingCount
@@ -110,11 +117,19 @@ internal sealed class ScopeVectors
     /// </summary>
     /// <param name="request">The vector of the request, of length 1.</param>
     /// <param name="top">How many of the nearest to name.</param>
+    /// <param name="isWanted">Which procedures to name; <see langword="null"/> for any.</param>
     /// <param name="cosineOf">Gives the cosine of any procedure that has a vector, afterwards.</param>
     /// <param name="cancellationToken">Cancels the scan.</param>
-    public List<Guid> Nearest(ReadOnlySpan<float> request, int top, out Func<Guid, float?> cosineOf, CancellationToken cancellationToken)
+    /// <returns><see langword="null"/> where the vectors are of another length than the request's.</returns>
+    public List<(Guid Id, float Cosine)>? Nearest(ReadOnlySpan<float> request, int top, Func<Guid, bool>? isWanted, out Func<Guid, float?> cosineOf, CancellationToken cancellationToken)
     {
         using var held = _gate.EnterScope();
+        if (_dimensions != request.Length)
+        {
+            cosineOf = static _ => null;
+            return null;
+        }
+
         if (_lengthsAreOld)
         {
             MeasureLengths(cancellationToken);
@@ -135,17 +150,18 @@ internal sealed class ScopeVectors
             for (var i = 0; i < lengths.Length; i++)
             {
                 var cosine = Cosine(TensorPrimitives.Dot(block.Slice(i * query.Length, query.Length), query), lengths[i]);
+                if ((best.Count == top && cosine <= least) || isWanted?.Invoke(_ids[first + i]) == false)
+                {
+                    continue;
+                }
+
                 if (best.Count < top)
                 {
                     best.Enqueue(first + i, cosine);
                 }
-                else if (cosine > least)
-                {
-                    best.EnqueueDequeue(first + i, cosine);
-                }
                 else
                 {
-                    continue;
+                    best.EnqueueDequeue(first + i, cosine);
                 }
 
                 best.TryPeek(out _, out least);
@@ -158,7 +174,7 @@ internal sealed class ScopeVectors
             using var heldLater = _gate.EnterScope();
             return _dimensions == query.Length && _rows.TryGetValue(id, out var row) ? Cosine(TensorPrimitives.Dot(Row(row), query), Length(Row(row), mean, TensorPrimitives.SumOfSquares(mean))) : null;
         };
-        return [.. best.UnorderedItems.Select(i => _ids[i.Element])];
+        return [.. best.UnorderedItems.Select(i => (_ids[i.Element], i.Priority))];
 
         float Cosine(float product, float length)
         {

@@ -11,11 +11,17 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     // FTS5 takes words in any number, but each costs; the rarest tell the most.
     private const int MaxTerms = 64;
 
-    // The order of the columns of the index. It only chooses candidates, which are then ranked with more care.
-    private const string SelectBestRows =
-        "select rowid from search_index where search_index match @Match and (@Among is null or rowid in (select value from json_each(@Among))) order by bm25(search_index, 2.0, 1.0, 1.0, 1.0, 1.0, 0.5) limit @Limit";
+    private const string WhereMatches = "from search_index where search_index match @Match and (@Among is null or rowid in (select value from json_each(@Among)))";
 
-    private const string SelectNewestRows = "select rowid from search_index where search_index match @Match and (@Among is null or rowid in (select value from json_each(@Among))) order by rowid desc limit @Limit";
+    private const string StateOfProcedure = "case when p.retired then 'retired' when p.active_version is null then 'draft' else 'active' end";
+
+    private const string AndHasState =
+        $"and exists (select 1 from search_documents d join procedures p on p.id = d.procedure_id where d.id = search_index.rowid and {StateOfProcedure} in @States)";
+
+    // The order of the columns of the index. It only chooses candidates, which are then ranked with more care.
+    private const string OrderBest = "order by bm25(search_index, 2.0, 1.0, 1.0, 1.0, 1.0, 0.5), rowid limit @Limit";
+
+    private const string OrderNewest = "order by rowid desc limit @Limit";
 
     private const string SelectCandidates =
         """
@@ -83,6 +89,15 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
             var rows = connection.Query<ProcedureRow>($"{SelectProcedures} where id in @Ids and +scope in @Scopes", new { Ids = ids.Select(Text), Scopes = scopes }).ToDictionary(r => r.Id, StringComparer.Ordinal);
             return AssembleWhatCanBeRead(connection, [.. ids.Select(Text).Where(rows.ContainsKey).Select(id => rows[id])]);
         },
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlySet<Guid>> ListIdsAsync(IReadOnlyList<string> scopes, IReadOnlyCollection<VersionState> states, IReadOnlyList<string> tags, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlySet<Guid>>(
+        connection => connection
+            .Query<(string Id, string Tags)>($"select p.id, p.tags from procedures p where p.scope in @Scopes and {StateOfProcedure} in @States", new { Scopes = scopes, States = states.Select(Text) }, buffered: false)
+            .Where(p => tags.Count == 0 || HasAll(p.Tags, tags))
+            .Select(p => ToId(p.Id))
+            .ToHashSet(),
         cancellationToken);
 
     /// <inheritdoc/>
@@ -304,7 +319,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         terms.Sort((a, b) => a.Count != b.Count ? a.Count.CompareTo(b.Count) : string.CompareOrdinal(a.Term, b.Term));
         long spent = 0;
         var rare = terms.TakeWhile(t => (spent += t.Count) <= query.Budget).Take(MaxTerms).Select(t => t.Term).ToList();
-        var rows = rare.Count == 0 ? [] : Rows(SelectBestRows, string.Join(" OR ", rare.Select(Quoted)));
+        var rows = rare.Count == 0 ? [] : Rows(OrderBest, string.Join(" OR ", rare.Select(Quoted)));
         var left = terms.Skip(rare.Count).Select(t => Quoted(t.Term)).ToList();
         if (rows.Count == query.Limit || left.Count == 0)
         {
@@ -315,12 +330,14 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         // are candidates too, and if there are no others at all, the newest that have the rarest.
         if (left.Count > 1)
         {
-            rows = [.. rows.Union(Rows(SelectNewestRows, string.Join(" AND ", left.Take(2)))).Take(query.Limit)];
+            rows = [.. rows.Union(Rows(OrderNewest, string.Join(" AND ", left.Take(2)))).Take(query.Limit)];
         }
 
-        return rows.Count > 0 ? rows : Rows(SelectNewestRows, left[0]);
+        return rows.Count > 0 ? rows : Rows(OrderNewest, left[0]);
 
-        List<long> Rows(string sql, string match) => connection.Query<long>(sql, new { Match = match, query.Limit, Among = among }).AsList();
+        List<long> Rows(string order, string match) => connection
+            .Query<long>($"select rowid {WhereMatches} {(query.States is null ? "" : AndHasState)} {order}", new { Match = match, query.Limit, Among = among, States = query.States?.Select(Text) })
+            .AsList();
     }
 
     private static string Quoted(string term) => $"\"{term.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
@@ -331,8 +348,10 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         : JsonSerializer.Serialize(connection
             .Query<(long Row, string Tags)>(
                 "select d.id, p.tags from search_documents d join procedures p on p.id = d.procedure_id where d.scope_id in @Scopes and p.tags <> '[]'", new { Scopes = scopes }, buffered: false)
-            .Where(p => ToTags(p.Tags) is var tags && query.Tags.All(t => tags.Contains(t, StringComparer.OrdinalIgnoreCase)))
+            .Where(p => HasAll(p.Tags, query.Tags))
             .Select(p => p.Row));
+
+    private static bool HasAll(string stored, IReadOnlyList<string> tags) => ToTags(stored) is var present && tags.All(t => present.Contains(t, StringComparer.OrdinalIgnoreCase));
 
     private sealed class CandidateRow
     {

@@ -45,7 +45,7 @@ public sealed record FindOptions
     {
         if (HasFunction is { } hasFunction && functions.Where(f => !hasFunction(f)).Take(5).ToList() is { Count: > 0 } missing)
         {
-            return new(name, LeftOutReason.MissingFunction, $"'{name}' calls {string.Join(", ", missing)}, which is not there.");
+            return new(name, LeftOutReason.MissingFunction, $"'{name}' calls {string.Join(", ", missing)}, which cannot be called here.");
         }
 
         return AvailableInputs is { } inputs && requiredInputs.Except(inputs, StringComparer.Ordinal).Take(5).ToList() is { Count: > 0 } needed

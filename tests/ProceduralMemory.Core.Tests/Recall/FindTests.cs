@@ -265,7 +265,7 @@ public sealed class FindTests : IDisposable
 
         var without = await Memory.FindAsync("deploy service", options with { HasFunction = f => f != "kube.apply" });
         Assert.Equal("deploy service two", Assert.Single(without.Matches).Procedure.Name);
-        Assert.Equal(new LeftOutProcedure("deploy service one", LeftOutReason.MissingFunction, "'deploy service one' calls kube.apply, which is not there."), Assert.Single(without.LeftOut));
+        Assert.Equal(new LeftOutProcedure("deploy service one", LeftOutReason.MissingFunction, "'deploy service one' calls kube.apply, which cannot be called here."), Assert.Single(without.LeftOut));
 
         var inputs = await Memory.FindAsync("deploy service", options with { AvailableInputs = [] });
         Assert.Equal("deploy service one", Assert.Single(inputs.Matches).Procedure.Name);

@@ -22,4 +22,7 @@ internal static partial class Log
 
     [LoggerMessage(6, LogLevel.Warning, "The generator of vectors failed with {ExceptionType}; the search goes on by words alone.")]
     public static partial void EmbeddingFailed(ILogger logger, string exceptionType);
+
+    [LoggerMessage(7, LogLevel.Warning, "The stored vectors could not be read or written: {Fault}. The search goes on without them.")]
+    public static partial void VectorsUnavailable(ILogger logger, StoreFault fault);
 }

@@ -127,7 +127,14 @@ public sealed record Namesake(Guid Id, string Scope, string Name, bool CanBeRepl
 /// <param name="ProcedureId">The procedure.</param>
 /// <param name="Change">The change of the text that it was made from: see <see cref="VectorText.Change"/>.</param>
 /// <param name="Vector">The vector, of length 1.</param>
-public sealed record ProcedureVector(Guid ProcedureId, long Change, ReadOnlyMemory<float> Vector);
+public sealed record ProcedureVector(Guid ProcedureId, long Change, ReadOnlyMemory<float> Vector)
+{
+    // Rounding of some thousand numbers leaves far less; what differs more was never divided by its length, or is damaged.
+    private const float Tolerance = 1e-2f;
+
+    /// <summary>Whether the vector has a length of 1, as one that is NaN or was cut has not.</summary>
+    internal bool IsWhole => MathF.Abs(System.Numerics.Tensors.TensorPrimitives.Norm(Vector.Span) - 1) <= Tolerance;
+}
 
 /// <summary>What changed of the vectors of a scope.</summary>
 /// <param name="Change">The number of the latest change that is in it, to ask with the next time.</param>

@@ -4,7 +4,9 @@ using ProceduralMemory.Persist;
 namespace ProceduralMemory.Recall;
 
 /// <summary>The vectors of one scope, in memory: 4 bytes for each number, and about 100 for each procedure. They are brought up to date before each search.</summary>
+#pragma warning disable CA1001 // Of the semaphore no handle is asked for, so it holds nothing that is to be given back, and whoever dropped the scope does not know who waits.
 internal sealed class ScopeVectors
+#pragma warning restore CA1001
 {
     private const int FirstRows = 16;
     private const int RowsPerBlock = 1024;
@@ -13,6 +15,7 @@ internal sealed class ScopeVectors
     private const int MeanShrinkage = 20;
 
     private readonly Lock _gate = new();
+    private readonly SemaphoreSlim _refreshing = new(1);
     private readonly List<Guid> _ids = [];
     private readonly List<float[]> _blocks = [];
     private readonly Dictionary<Guid, int> _rows = [];
@@ -72,24 +75,33 @@ internal sealed class ScopeVectors
         }
     }
 
-    /// <summary>What has no vector yet, at most so many.</summary>
-    public IReadOnlyList<VectorText> Pending(int most = int.MaxValue)
+    /// <summary>What has no vector yet and is wanted, at most so many.</summary>
+    public IReadOnlyList<VectorText> Pending(int most, Func<VectorText, bool> isWanted)
     {
         using var held = _gate.EnterScope();
-        return [.. _pending.Values.Take(most)];
+        return [.. _pending.Values.Where(isWanted).Take(most)];
     }
 
     /// <summary>Takes in what changed in the store since the last time.</summary>
     public async Task RefreshAsync(IProcedureSearch store, string scope, string model, CancellationToken cancellationToken)
     {
-        // Two at once read the same and take it in twice. One that read less and comes later turns the change back, so that the next one reads what lies between again.
-        VectorChanges changes;
-        do
+        // One at a time: of two that read from the same change on, the one that has read less may come later, and what lies between would be taken in by neither. Where
+        // nothing has been read yet, the others wait for the first rather than read all of it as well.
+        await _refreshing.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
         {
-            changes = await store.ReadVectorsAsync(scope, model, Change, cancellationToken).ConfigureAwait(false);
-            Apply(changes);
+            VectorChanges changes;
+            do
+            {
+                changes = await store.ReadVectorsAsync(scope, model, Change, cancellationToken).ConfigureAwait(false);
+                Apply(changes);
+            }
+            while (changes.HasMore);
         }
-        while (changes.HasMore);
+        finally
+        {
+            _refreshing.Release();
+        }
     }
 
     private void Apply(VectorChanges changes)
@@ -104,6 +116,13 @@ internal sealed class ScopeVectors
 
         foreach (var vector in changes.Vectors)
         {
+            if (!vector.IsWhole)
+            {
+                // A store that checks nothing may give anything; one such number would be in the mean of all.
+                Remove(vector.ProcedureId);
+                continue;
+            }
+
             Set(vector.ProcedureId, vector.Vector.Span);
             _pending.Remove(vector.ProcedureId);
         }

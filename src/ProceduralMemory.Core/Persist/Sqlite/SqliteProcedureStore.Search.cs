@@ -43,6 +43,18 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
             coalesce((select change from search_documents where scope_id = @ScopeId and change > @Since order by change limit 1 offset @VectorsInPart), @Latest))
         """;
 
+    private const string SelectVectors =
+        "select procedure_id, text_change, dimensions, vector from procedure_vectors where scope_id = @ScopeId and model = @Model and change > @Since and change <= @Change order by change";
+
+    private const string SelectTexts = "select d.procedure_id as Id, d.change as Change, d.vector_text as Text, d.vector_actions as Actions from search_documents d";
+
+    private const string SelectTextsWithoutVector =
+        $"""
+        {SelectTexts}
+        where d.scope_id = @ScopeId and d.change > @Since and d.change <= @Change and d.vector_text <> ''
+          and not exists (select 1 from procedure_vectors v where v.procedure_id = d.procedure_id and v.model = @Model)
+        """;
+
     // SQLite counts a word by going through all that have it: 45 ns each. The counts of common words are remembered while no more than a hundredth of them can have changed,
     // which moves the logarithm that is taken of them by a hundredth at most.
     private const long LeastToRemember = 5_000;
@@ -129,22 +141,24 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
                 // No more is held at once than a part, beside what the caller keeps of the parts before.
                 var change = connection.ExecuteScalar<long>(SelectEndOfPart, new { ScopeId = scopeId, Model = model, Since = sinceChange, Latest = latest, VectorsInPart });
                 var parameters = new { ScopeId = scopeId, Model = model, Since = sinceChange, Change = change };
-                var vectors = connection.Query<(string Id, long TextChange, byte[] Vector)>(
-                    "select procedure_id, text_change, vector from procedure_vectors where scope_id = @ScopeId and model = @Model and change > @Since and change <= @Change order by change",
-                    parameters,
-                    buffered: false);
-                var texts = connection.Query<(string Id, long Change, string Text, string Actions)>(
-                    """
-                    select d.procedure_id, d.change, d.vector_text, d.vector_actions
-                    from search_documents d
-                    where d.scope_id = @ScopeId and d.change > @Since and d.change <= @Change and d.vector_text <> ''
-                      and not exists (select 1 from procedure_vectors v where v.procedure_id = d.procedure_id and v.model = @Model)
-                    """,
-                    parameters);
-                return new VectorChanges(
-                    change,
-                    [.. vectors.Select(v => new ProcedureVector(ToId(v.Id), v.TextChange, VectorBlob.Read(v.Vector)))],
-                    [.. texts.Select(t => new VectorText(ToId(t.Id), t.Change, t.Text, t.Actions))])
+                var whole = new List<ProcedureVector>();
+                var broken = new List<string>();
+                foreach (var (id, textChange, dimensions, blob) in connection.Query<(string Id, long TextChange, long Dimensions, byte[] Vector)>(SelectVectors, parameters, buffered: false))
+                {
+                    var vector = new ProcedureVector(ToId(id), textChange, VectorBlob.Read(blob));
+                    if (blob.Length == dimensions * sizeof(float) && vector.IsWhole)
+                    {
+                        whole.Add(vector);
+                    }
+                    else
+                    {
+                        broken.Add(id);
+                    }
+                }
+
+                var texts = connection.Query<TextRow>(SelectTextsWithoutVector, parameters)
+                    .Concat(broken.Count == 0 ? [] : connection.Query<TextRow>($"{SelectTexts} where d.procedure_id in @Ids and d.vector_text <> ''", new { Ids = broken }));
+                return new VectorChanges(change, whole, [.. texts.Select(t => new VectorText(ToId(t.Id), t.Change, t.Text, t.Actions))])
                 {
                     HasMore = change < latest,
                 };
@@ -179,14 +193,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     /// <inheritdoc/>
     public Task DeleteVectorsExceptAsync(IReadOnlyList<string> scopes, string model, CancellationToken cancellationToken = default) => _database.WriteAsync(
         connection => connection.Execute(
-            """
-            delete from procedure_vectors where model <> @Model and scope_id in (select id from search_scopes where scope in @Scopes);
-
-            -- Whoever keeps vectors in memory sees by this that these procedures have none any more.
-            update search_documents set change = @Change
-            where scope_id in (select id from search_scopes where scope in @Scopes) and not exists (select 1 from procedure_vectors v where v.procedure_id = search_documents.procedure_id)
-            """,
-            new { Model = model, Scopes = scopes, Change = SearchIndex.NextChanges(connection, 1) }),
+            "delete from procedure_vectors where model <> @Model and scope_id in (select id from search_scopes where scope in @Scopes)", new { Model = model, Scopes = scopes }),
         cancellationToken);
 
     /// <summary>Takes what is queued into the index; once for each store, sees whether it is whole, and makes it anew where it is not.</summary>
@@ -352,6 +359,14 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
             .Select(p => p.Row));
 
     private static bool HasAll(string stored, IReadOnlyList<string> tags) => ToTags(stored) is var present && tags.All(t => present.Contains(t, StringComparer.OrdinalIgnoreCase));
+
+    private sealed class TextRow
+    {
+        public required string Id { get; init; }
+        public long Change { get; init; }
+        public required string Text { get; init; }
+        public required string Actions { get; init; }
+    }
 
     private sealed class CandidateRow
     {

@@ -72,7 +72,7 @@ public sealed record SearchQuery
 /// <param name="WordCounts">For each word of the query, how many procedures have it.</param>
 /// <param name="Namesakes">Where several scopes were searched: the procedures of all of them that have the name of a candidate.</param>
 /// <param name="IndexWasRebuilt">Whether the index was found damaged or incomplete, and was made anew.</param>
-/// <param name="NotIndexed">How many procedures are not in the index, since the store is read-only.</param>
+/// <param name="NotIndexed">How many procedures are not in the index, since the store could not be written; no more than 1,000 are counted.</param>
 public sealed record SearchCandidates(
     IReadOnlyList<SearchCandidate> Candidates,
     long Documents,
@@ -81,6 +81,12 @@ public sealed record SearchCandidates(
     bool IndexWasRebuilt,
     int NotIndexed)
 {
+    /// <summary>How far <see cref="NotIndexed"/> is counted.</summary>
+    internal const int MostNotIndexed = 1000;
+
+    /// <summary>Whether there is no answer, since the index does not agree with the procedures and may not be made anew: the store is read-only.</summary>
+    public bool IndexIsUnusable { get; init; }
+
     /// <summary>How many procedures of the scopes cannot be searched, since their stored documents cannot be read.</summary>
     public int Unreadable { get; init; }
 }
@@ -103,6 +109,9 @@ public sealed record SearchCandidate
     /// <summary>Active where it can be replayed, retired where it is out of use, else a draft.</summary>
     public required VersionState State { get; init; }
 
+    /// <summary>The name of the procedure that it was merged into, where it was.</summary>
+    public string? MergedInto { get; init; }
+
     /// <summary>What is searched of it.</summary>
     public required SearchDocument Document { get; init; }
 
@@ -120,8 +129,8 @@ public sealed record SearchCandidate
 /// <param name="Id">The procedure.</param>
 /// <param name="Scope">Its scope.</param>
 /// <param name="Name">Its name.</param>
-/// <param name="CanBeReplayed">Whether it has an active version and is not retired.</param>
-public sealed record Namesake(Guid Id, string Scope, string Name, bool CanBeReplayed);
+/// <param name="State">Active where it can be replayed, retired where it is out of use, else a draft.</param>
+public sealed record Namesake(Guid Id, string Scope, string Name, VersionState State);
 
 /// <summary>A vector of a procedure.</summary>
 /// <param name="ProcedureId">The procedure.</param>

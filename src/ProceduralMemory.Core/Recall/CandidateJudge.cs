@@ -28,6 +28,7 @@ internal sealed class CandidateJudge(IReadOnlyList<AnalyzedWord> words, IReadOnl
         var fitting = new List<JudgedCandidate>();
         var nearMisses = new List<JudgedCandidate>();
         var leftOut = new List<(Guid, LeftOutProcedure)>();
+        var namesakes = found.Namesakes.ToLookup(n => ProcedureMemory.NameKey(n.Name), StringComparer.Ordinal);
         var usable = 0;
         foreach (var ranked in new CandidateRanker(words, found).Rank(found.Candidates, similarities))
         {
@@ -43,7 +44,7 @@ internal sealed class CandidateJudge(IReadOnlyList<AnalyzedWord> words, IReadOnl
                 continue;
             }
 
-            var whyNot = WhyNot(candidate, found);
+            var whyNot = WhyNot(candidate, namesakes);
             usable += whyNot is null ? 1 : 0;
             var matched = ranked.Matched.Order().Select(n => _surfaces[n]).Where(w => !commonStems.Contains(w.Stem)).Select(w => w.Surface).ToList();
             if (matched.Count == 0 && ranked.Similarity is null)
@@ -55,7 +56,7 @@ internal sealed class CandidateJudge(IReadOnlyList<AnalyzedWord> words, IReadOnl
             var fit = (ranked.Similarity is null ? ByWords : ByWordsAndVectors).Of(ranked.Fit);
             var score = fit * Math.Pow(ReplacedShare, ranked.Replaced);
             var rank = fit * (1 - SuccessShare + (SuccessShare * ExecutionStatistics.WilsonBound(candidate.Successes, candidate.Successes + candidate.Failures)));
-            var judged = new JudgedCandidate(ranked, score, rank, matched);
+            var judged = new JudgedCandidate(ranked, fit, score, rank, matched);
             if (whyNot is not null)
             {
                 if (score >= minimum)
@@ -82,25 +83,10 @@ internal sealed class CandidateJudge(IReadOnlyList<AnalyzedWord> words, IReadOnl
         return new JudgedCandidates([.. ordered], [.. nearMisses.OrderByDescending(m => m.Score)], leftOut, usable);
     }
 
-    private LeftOutProcedure? WhyNot(SearchCandidate candidate, SearchCandidates found)
-    {
-        var name = candidate.Name;
-        if (options.WhyOutOfUse(name, candidate.State) is { } outOfUse)
-        {
-            return outOfUse;
-        }
-
-        if (found.Namesakes.Count > 0)
-        {
-            var nearest = NearestScope.Of(scope.Read, found.Namesakes.Where(n => string.Equals(n.Name, name, StringComparison.OrdinalIgnoreCase)), n => n.Scope, n => n.CanBeReplayed);
-            if (nearest is not null && nearest.Id != candidate.Id)
-            {
-                return new(name, LeftOutReason.OtherScope, $"'{name}' stands in a nearer scope as well, and that one is meant by the name.");
-            }
-        }
-
-        return options.WhyInapplicable(name, candidate.Document.Functions, candidate.Document.RequiredInputs);
-    }
+    private LeftOutProcedure? WhyNot(SearchCandidate candidate, ILookup<string, Namesake> namesakes) =>
+        options.WhyOutOfUse(candidate.Name, candidate.State, candidate.MergedInto)
+        ?? options.WhyHidden(scope.Read, namesakes[ProcedureMemory.NameKey(candidate.Name)], candidate.Id)
+        ?? options.WhyInapplicable(candidate.Name, candidate.Document.Functions, candidate.Document.RequiredInputs);
 
     private static double RateOf(SearchCandidate candidate) =>
         candidate.Successes + candidate.Failures == 0 ? 0 : (double)candidate.Successes / (candidate.Successes + candidate.Failures);
@@ -113,12 +99,18 @@ internal sealed class CandidateJudge(IReadOnlyList<AnalyzedWord> words, IReadOnl
 
 /// <summary>A candidate that can be used, and how it fits.</summary>
 /// <param name="Ranked">The candidate.</param>
+/// <param name="Fit">How surely it would be what was asked for if no word were replaced, from 0 to 1.</param>
 /// <param name="Score">How surely it is what was asked for, from 0 to 1.</param>
 /// <param name="Rank">What orders those that fit: the fit without the words that were replaced, of which a part counts in so far as it succeeds.</param>
 /// <param name="Matched">The words of the request that it has, as they were written.</param>
-internal sealed record JudgedCandidate(RankedCandidate Ranked, double Score, double Rank, IReadOnlyList<string> Matched)
+internal sealed record JudgedCandidate(RankedCandidate Ranked, double Fit, double Score, double Rank, IReadOnlyList<string> Matched)
 {
     public SearchCandidate Candidate => Ranked.Candidate;
+
+    /// <summary>Whether it is among those that a look further brought, which come after the first.</summary>
+    public bool IsFurther { get; init; }
+
+    public Standing Standing => new(Candidate.Name, Fit, Score, Candidate.Successes, Candidate.Failures, Candidate.LastExecutedAt, IsFurther);
 }
 
 /// <summary>Candidates by what became of them.</summary>
@@ -142,7 +134,7 @@ internal sealed record JudgedCandidates(
         var nearMisses = NearMisses.Select(f => f.Candidate.Id).ToHashSet();
         var leftOut = LeftOut.Select(l => l.Id).ToHashSet();
         return new(
-            [.. Fitting, .. more.Fitting.Where(f => !fitting.Contains(f.Candidate.Id) && !nearMisses.Contains(f.Candidate.Id))],
+            [.. Fitting, .. more.Fitting.Where(f => !fitting.Contains(f.Candidate.Id) && !nearMisses.Contains(f.Candidate.Id)).Select(f => f with { IsFurther = true })],
             [.. NearMisses.Concat(more.NearMisses.Where(m => !fitting.Contains(m.Candidate.Id) && !nearMisses.Contains(m.Candidate.Id))).OrderByDescending(m => m.Score)],
             [.. LeftOut, .. more.LeftOut.Where(l => !leftOut.Contains(l.Id))],
             Usable);

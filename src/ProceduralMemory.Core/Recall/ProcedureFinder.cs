@@ -25,7 +25,8 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
     private static readonly Lazy<IReadOnlySet<string>> CommonStems = new(() =>
         KeywordOverlap.StopWords.SelectMany(w => TextAnalyzer.Analyze(w, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal));
 
-    public async Task<FindResult> FindAsync(string request, MemoryScope scope, FindOptions options, double? minimumScore, CancellationToken cancellationToken)
+    /// <returns><see langword="null"/> where the store has no index to search, and may not make one.</returns>
+    public async Task<FindResult?> FindAsync(string request, MemoryScope scope, FindOptions options, double? minimumScore, CancellationToken cancellationToken)
     {
         var minimum = minimumScore ?? DefaultMinimum;
         var notes = new List<string>();
@@ -49,8 +50,12 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
             Limit = FirstCandidates,
         };
         var found = await store.SearchAsync(query, cancellationToken).ConfigureAwait(false);
-        Note(found, notes);
+        if (found.IndexIsUnusable)
+        {
+            return null;
+        }
 
+        Note(found, notes);
         var judge = new CandidateJudge(words, CommonStems.Value, scope, options, minimum);
         var judged = judge.Judge(found, near is null ? null : near.CosineOf);
         var wanted = (long)options.Skip + options.Top;
@@ -90,7 +95,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
         {
             if (procedures.TryGetValue(hit.Candidate.Id, out var procedure))
             {
-                yield return new ProcedureMatch(procedure, hit.Score, hit.Matched) { Similarity = hit.Ranked.Similarity, Reason = MatchReason.Of(hit, before) };
+                yield return new ProcedureMatch(procedure, hit.Score, hit.Matched) { Similarity = hit.Ranked.Similarity, Reason = MatchReason.Of(hit.Standing, before?.Standing, options.Order, hit.Matched, hit.Ranked.Similarity, hit.Ranked.Replaced > 0) };
             }
         }
     }
@@ -104,7 +109,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
 
         if (found.NotIndexed > 0)
         {
-            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{found.NotIndexed} procedures were not searched: they are not in the index yet. The database is read-only, or another process was writing to it all the time."));
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{found.NotIndexed}{(found.NotIndexed >= SearchCandidates.MostNotIndexed ? " or more" : "")} procedures were not searched: they are not in the index yet. The database is read-only, could not be written, or another process was writing to it all the time."));
         }
 
         if (found.Unreadable > 0)

@@ -189,7 +189,7 @@ public sealed class IndexTests : IDisposable
         var result = await memory.FindAsync("water the plants");
 
         Assert.Equal("water", Assert.Single(result.Matches).Procedure.Name);
-        Assert.Equal("1 procedures were not searched: they are not in the index yet. The database is read-only, or another process was writing to it all the time.", Assert.Single(result.Notes));
+        Assert.Equal("1 procedures were not searched: they are not in the index yet. The database is read-only, could not be written, or another process was writing to it all the time.", Assert.Single(result.Notes));
         Assert.Equal(before, _test.Dump());
     }
 

@@ -53,20 +53,26 @@ internal static class SearchIndex
         connection.Execute("release drain");
     }
 
-    /// <summary>Whether the index holds each procedure once, and nothing else. It looks at counts, not at words.</summary>
+    /// <summary>Whether the index holds each procedure once, and nothing else. It looks at counts, not at words. An index without documents is of no analysis yet.</summary>
     public static bool IsComplete(SqliteConnection connection) => connection.QuerySingle<long>(
         """
         select (select count(*) from procedures) = (select count(*) from search_documents) + (select count(*) from search_queue q where not exists (select 1 from search_documents d where d.procedure_id = q.procedure_id))
            and (select count(*) from search_documents) = (select count(*) from search_index_docsize)
-           and (select analysis from search_state) = @Analysis
+           and ((select analysis from search_state) = @Analysis or not exists (select 1 from search_documents))
         """,
         new { Analysis = TextAnalyzer.Number }) != 0;
 
-    /// <summary>Queues every procedure and begins the index anew.</summary>
+    /// <summary>Queues every procedure and begins the index anew. What belongs to procedures that are not there any more goes, or the index would never agree with them.</summary>
     public static void Clear(SqliteConnection connection)
     {
         connection.Execute(
             """
+            -- The trigger on wordings queues procedures that are not there; they leave the queue below.
+            pragma defer_foreign_keys = on;
+            delete from procedure_vectors where procedure_id not in (select id from procedures);
+            delete from procedure_wordings where procedure_id not in (select id from procedures);
+            delete from search_documents where procedure_id not in (select id from procedures);
+            delete from search_queue where procedure_id not in (select id from procedures);
             update search_documents set name = '', description = '', tags = '', requests = '', actions = '', inputs = '';
             update search_scopes set documents = (select count(*) from search_documents d where d.scope_id = search_scopes.id);
             update search_state set analysis = @Analysis;

@@ -176,6 +176,7 @@ public sealed partial class SqliteProcedureStore
                     throw new ProcedureConflictException(kept.Name, string.Create(CultureInfo.InvariantCulture, $"Together these procedures have {tags.Count} tags; {ProcedureValidator.MaxTags} are the most. Merge fewer at a time."));
                 }
 
+                CopyWordingsTo(connection, kept.Id, [.. merged.Select(r => r.Id)]);
                 connection.Execute("update procedures set tags = @Tags, updated_at = @At where id = @Id", new { kept.Id, Tags = Text(tags), At = Text(at) });
                 return connection.Execute(
                     "update procedures set retired = 1, merged_into = @KeptId, updated_at = @At where id = @Id",

@@ -25,12 +25,13 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
 
     private const string SelectCandidates =
         """
-        select p.id as Id, p.scope as Scope, p.name as Name, p.tags as Tags, p.active_version as ActiveVersion, p.retired as Retired, d.scope_id as ScopeId,
+        select d.id as Row, p.id as Id, p.scope as Scope, p.name as Name, p.tags as Tags, p.active_version as ActiveVersion, p.retired as Retired, d.scope_id as ScopeId,
                d.name as NameWords, d.description as DescriptionWords, d.tags as TagWords, d.requests as Requests, d.actions as ActionWords, d.inputs as InputWords,
                d.action_names as Actions, d.functions as Functions, d.required_inputs as RequiredInputs,
-               v.successes as Successes, v.failures as Failures, v.last_executed_at as LastExecutedAt
+               v.successes as Successes, v.failures as Failures, v.last_executed_at as LastExecutedAt, m.name as MergedInto
         from search_documents d
         join procedures p on p.id = d.procedure_id
+        left join procedures m on m.id = p.merged_into
         left join procedure_versions v on v.procedure_id = p.id and v.version = p.active_version
         """;
 
@@ -69,28 +70,40 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     public async Task<SearchCandidates> SearchAsync(SearchQuery query, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(query);
-        var rebuilt = await BringIndexUpAsync(cancellationToken).ConfigureAwait(false);
+        var state = await BringIndexUpAsync(cancellationToken).ConfigureAwait(false);
+        if (state is IndexState.Unusable)
+        {
+            return Unusable();
+        }
+
         SearchCandidates? found = null;
         try
         {
-            found = await _database.ReadAsync(connection => Search(connection, query), cancellationToken).ConfigureAwait(false);
+            found = await _database.ReadAsync(connection => Search(connection, query, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
-        catch (ProcedureStoreException exception) when (exception.Fault is (StoreFault.Corrupt or StoreFault.Failed) && !rebuilt && !_database.IsReadOnly)
+        catch (ProcedureStoreException exception) when (IsDamage(exception) && state is not IndexState.Rebuilt)
         {
             // What is damaged may be the index alone, and that can be made anew. Where it is more than that, this fails as well.
         }
 
         if (found is null)
         {
+            if (_database.IsReadOnly)
+            {
+                return Unusable();
+            }
+
             await RebuildIndexAsync(cancellationToken).ConfigureAwait(false);
             _indexWasRebuilt = true;
-            found = await _database.ReadAsync(connection => Search(connection, query), cancellationToken).ConfigureAwait(false)
+            found = await _database.ReadAsync(connection => Search(connection, query, cancellationToken), cancellationToken).ConfigureAwait(false)
                 ?? throw new ProcedureStoreException(StoreFault.Corrupt, "The index of words does not agree with the procedures, though it was made anew. Restore a backup; 'pragma integrity_check' tells what is wrong.");
         }
 
         var said = _indexWasRebuilt;
         _indexWasRebuilt = false;
         return found with { IndexWasRebuilt = said };
+
+        static SearchCandidates Unusable() => new([], 0, new Dictionary<string, long>(), [], IndexWasRebuilt: false, NotIndexed: 0) { IndexIsUnusable = true };
     }
 
     /// <inheritdoc/>
@@ -197,28 +210,42 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         cancellationToken);
 
     /// <summary>Takes what is queued into the index; once for each store, sees whether it is whole, and makes it anew where it is not.</summary>
-    /// <returns>Whether it was made anew.</returns>
-    private async Task<bool> BringIndexUpAsync(CancellationToken cancellationToken)
+    private async Task<IndexState> BringIndexUpAsync(CancellationToken cancellationToken)
     {
-        if (_database.IsReadOnly)
+        var isChecked = _indexIsChecked;
+        if (isChecked && _database.IsReadOnly)
         {
-            return false;
+            return IndexState.Whole;
         }
 
-        var isChecked = _indexIsChecked;
-        var (isQueued, isComplete) = await _database.ReadAsync(
-            connection => (connection.ExecuteScalar<long>("select exists (select 1 from search_queue)") != 0, isChecked || SearchIndex.IsComplete(connection)), cancellationToken).ConfigureAwait(false);
+        var (isQueued, isComplete) = (false, false);
+        try
+        {
+            (isQueued, isComplete) = await _database.ReadAsync(
+                connection => (connection.ExecuteScalar<long>("select exists (select 1 from search_queue)") != 0, isChecked || SearchIndex.IsComplete(connection)), cancellationToken).ConfigureAwait(false);
+        }
+        catch (ProcedureStoreException exception) when (IsDamage(exception))
+        {
+            // Nor is it complete, then.
+        }
+
+        if (_database.IsReadOnly)
+        {
+            _indexIsChecked = isComplete;
+            return isComplete ? IndexState.Whole : IndexState.Unusable;
+        }
+
         if (isComplete && isQueued)
         {
             try
             {
                 await DrainAsync(cancellationToken).ConfigureAwait(false);
             }
-            catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Corrupt or StoreFault.Failed)
+            catch (ProcedureStoreException exception) when (IsDamage(exception))
             {
                 isComplete = false;
             }
-            catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Busy or StoreFault.ReadOnly)
+            catch (ProcedureStoreException)
             {
                 // What is in the index can be searched; what is not is counted and said.
             }
@@ -231,7 +258,14 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         }
 
         _indexIsChecked = true;
-        return !isComplete;
+        return isComplete ? IndexState.Whole : IndexState.Rebuilt;
+    }
+
+    /// <summary>Whether a fault may be one of the index, which can be made anew. A disk that is full or fails is none, and writing more would not mend it.</summary>
+    private static bool IsDamage(ProcedureStoreException exception)
+    {
+        const int Error = 1, Schema = 17;
+        return exception.Fault is StoreFault.Corrupt || (exception.Fault is StoreFault.Failed && exception.InnerException is SqliteException { SqliteErrorCode: Error or Schema });
     }
 
     private async Task<int> DrainAsync(CancellationToken cancellationToken)
@@ -250,39 +284,44 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     }
 
     /// <returns><see langword="null"/> where the index names rows that are not there.</returns>
-    private SearchCandidates? Search(SqliteConnection connection, SearchQuery query)
+    private SearchCandidates? Search(SqliteConnection connection, SearchQuery query, CancellationToken cancellationToken)
     {
         var scopes = connection.Query<(long Id, long Documents)>("select id, documents from search_scopes where scope in @Scopes", new { query.Scopes }).AsList();
         var counts = query.Words.ToDictionary(w => w, _ => 0L, StringComparer.Ordinal);
         var terms = new List<(string Term, long Count, bool IsCommon)>();
         foreach (var (term, word, count) in CountTerms(connection, query, scopes.Select(s => s.Id)))
         {
+            cancellationToken.ThrowIfCancellationRequested();
             counts[word] += count;
             terms.Add((term, count, query.CommonWords.Contains(word)));
         }
 
         var rows = SelectRows(connection, query, terms, RowsWithTags(connection, query, scopes.Select(s => s.Id)));
 
+        cancellationToken.ThrowIfCancellationRequested();
+
         // The plus keeps SQLite from going through whole scopes here too.
-        var candidates = connection
+        var found = connection
             .Query<CandidateRow>($"{SelectCandidates} where d.id in @Rows or (d.procedure_id in @Also and +d.scope_id in @ScopeIds and d.vector_text <> '')", new { Rows = rows, Also = query.Also.Select(Text), ScopeIds = scopes.Select(s => s.Id) })
-            .Select(r => r.ToCandidate())
-            .ToList();
-        if (candidates.Count < rows.Count && !_database.IsReadOnly)
+            .AsList();
+        cancellationToken.ThrowIfCancellationRequested();
+        var brought = rows.ToHashSet();
+        if (found.Count(r => brought.Contains(r.Row)) < brought.Count)
         {
             return null;
         }
 
+        var candidates = found.ConvertAll(r => r.ToCandidate());
         IEnumerable<Namesake> namesakes = query.Scopes.Count < 2
             ? []
             : connection
-                .Query<(string Id, string Scope, string Name, long Replayable)>(
-                    "select id, scope, name, retired = 0 and active_version is not null from procedures where scope in @Scopes and name in @Names",
+                .Query<(string Id, string Scope, string Name, string State)>(
+                    $"select p.id, p.scope, p.name, {StateOfProcedure} from procedures p where p.scope in @Scopes and p.name in @Names",
                     new { query.Scopes, Names = candidates.Select(c => c.Name).Distinct(StringComparer.Ordinal) })
-                .Select(n => new Namesake(ToId(n.Id), n.Scope, n.Name, n.Replayable != 0));
+                .Select(n => new Namesake(ToId(n.Id), n.Scope, n.Name, ToEnum<VersionState>(n.State)));
 
         // From the queue, which is short or empty, to the procedures: left to choose, SQLite goes through all procedures.
-        var notIndexed = connection.ExecuteScalar<long>("select count(*) from (select 1 from search_queue q cross join procedures p on p.id = q.procedure_id where p.scope in @Scopes limit 1000)", new { query.Scopes });
+        var notIndexed = connection.ExecuteScalar<long>("select count(*) from (select 1 from search_queue q cross join procedures p on p.id = q.procedure_id where p.scope in @Scopes limit @Most)", new { query.Scopes, Most = SearchCandidates.MostNotIndexed });
         var unreadable = scopes.Sum(s => connection.ExecuteScalar<long>("select doc from search_words where term = @Term", new { Term = SearchIndex.Term(s.Id, SearchIndex.UnreadableWord) }));
         return new SearchCandidates(candidates, scopes.Sum(s => s.Documents), counts, [.. namesakes], IndexWasRebuilt: false, (int)notIndexed) { Unreadable = (int)unreadable };
     }
@@ -360,6 +399,15 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
 
     private static bool HasAll(string stored, IReadOnlyList<string> tags) => ToTags(stored) is var present && tags.All(t => present.Contains(t, StringComparer.OrdinalIgnoreCase));
 
+    private enum IndexState
+    {
+        Whole,
+        Rebuilt,
+
+        /// <summary>It does not agree with the procedures, and may not be written.</summary>
+        Unusable,
+    }
+
     private sealed class TextRow
     {
         public required string Id { get; init; }
@@ -370,12 +418,14 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
 
     private sealed class CandidateRow
     {
+        public long Row { get; init; }
         public required string Id { get; init; }
         public required string Scope { get; init; }
         public required string Name { get; init; }
         public required string Tags { get; init; }
         public long? ActiveVersion { get; init; }
         public long Retired { get; init; }
+        public string? MergedInto { get; init; }
         public long ScopeId { get; init; }
         public required string NameWords { get; init; }
         public required string DescriptionWords { get; init; }
@@ -396,6 +446,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
             Scope = Scope,
             Name = Name,
             Tags = ToTags(Tags),
+            MergedInto = MergedInto,
             State = Retired != 0 ? VersionState.Retired : ActiveVersion is null ? VersionState.Draft : VersionState.Active,
             Document = new SearchDocument
             {

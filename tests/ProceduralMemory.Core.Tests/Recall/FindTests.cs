@@ -47,6 +47,19 @@ public sealed class FindTests : IDisposable
     }
 
     [Theory]
+    [InlineData("买", "买机票", "为客户购买机票")]
+    [InlineData("票", "买机票", "为客户购买机票")]
+    [InlineData("𠮷", "𠮷野", "𠮷野の予約")]
+    [InlineData("佐々木", "佐々木さんの予約", "佐々木さんの席を予約する")]
+    public async Task One_letter_of_a_script_without_blanks_is_a_word(string request, string name, string description)
+    {
+        await StoreAsync(name, description);
+        await StoreAsync("退款订单", "为客户的订单办理退款");
+
+        Assert.Equal(name, Assert.Single((await Memory.FindAsync(request)).Matches).Procedure.Name);
+    }
+
+    [Theory]
     [InlineData("Cancel the subscription of Alice Miller", "Cancel the subscription of Robert Brown", "Send the invoice to Alice Miller")]
     [InlineData("cancel order W-1001x", "cancel order W-7777y", "ship parcel W-1001x")]
     [InlineData("add the song \"Yellow Submarine\" to the list", "add the song \"Blue Moon\" to the list", "translate \"Yellow Submarine\" into French")]

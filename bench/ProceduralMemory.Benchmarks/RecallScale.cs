@@ -262,7 +262,7 @@ internal sealed class RecallScale(int dimensions, int queries, string folder) : 
         for (var i = -Warmup; i < repeats; i++)
         {
             started = Stopwatch.GetTimestamp();
-            GC.KeepAlive(vectors.Nearest(requests[i + Warmup], 100, out _, CancellationToken.None));
+            GC.KeepAlive(vectors.Nearest(requests[i + Warmup], 100, isWanted: null, out _, CancellationToken.None));
             var scanned = Stopwatch.GetTimestamp();
             GC.KeepAlive(blocks.Sum(b => TensorPrimitives.Sum<float>(b)));
             var summed = Stopwatch.GetTimestamp();

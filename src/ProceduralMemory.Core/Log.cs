@@ -37,4 +37,7 @@ internal static partial class Log
 
     [LoggerMessage(9, LogLevel.Warning, "The approver failed when it was asked about '{Name}', so nobody has approved it. {Fault}")]
     public static partial void ApproverFailed(ILogger logger, string name, string fault, Exception? exception);
+
+    [LoggerMessage(10, LogLevel.Warning, "The stored vectors could not be read or written: {Fault}. The search goes on without them.")]
+    public static partial void VectorsUnavailable(ILogger logger, StoreFault fault);
 }

@@ -1,3 +1,4 @@
+using ProceduralMemory.Persist;
 using ProceduralMemory.Recall;
 
 namespace ProceduralMemory;
@@ -8,22 +9,24 @@ public sealed partial class ProcedureMemory
     /// <param name="request">What is to be done, in the user's words.</param>
     /// <param name="options">How to search.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    /// <exception cref="ArgumentException">The request is empty, or an option is out of range.</exception>
-    public Task<FindResult> FindAsync(string request, FindOptions? options = null, CancellationToken cancellationToken = default)
+    /// <exception cref="ArgumentException">The request is empty, an option is out of range or null, or no state is asked for.</exception>
+    public async Task<FindResult> FindAsync(string request, FindOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(request);
         options ??= new FindOptions();
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.Top, 1, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfNegative(options.Skip, nameof(options));
-        if (options.MinimumScore is not (null or (>= 0 and <= 1)))
+        options.Validate();
+        var minimum = options.MinimumScore ?? Options.MinimumScore;
+        var overlap = new OverlapFinder(Store);
+        if (options.Strategy is FindStrategy.KeywordOverlap)
         {
-            throw new ArgumentOutOfRangeException(nameof(options), options.MinimumScore, "The minimum score goes from 0 to 1.");
+            return await overlap.FindAsync(request, CurrentScope(), options, minimum, note: null, cancellationToken).ConfigureAwait(false);
         }
 
-        var minimum = options.MinimumScore ?? Options.MinimumScore;
-        return options.Strategy is FindStrategy.KeywordOverlap || _finder is null
-            ? FindByOverlapAsync(request, options, minimum ?? KeywordOverlap.DefaultMinimum, cancellationToken)
-            : _finder.FindAsync(request, CurrentScope(), options, minimum, cancellationToken);
+        var scope = CurrentScope();
+        return _finder is null
+            ? await overlap.FindAsync(request, scope, options, minimum, OverlapFinder.NoIndex, cancellationToken).ConfigureAwait(false)
+            : await _finder.FindAsync(request, scope, options, minimum, cancellationToken).ConfigureAwait(false)
+                ?? await overlap.FindAsync(request, scope, options, minimum, OverlapFinder.UnusableIndex, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -33,40 +36,17 @@ public sealed partial class ProcedureMemory
     /// <param name="renewAll">Whether vectors that are there are made anew as well.</param>
     /// <param name="progress">Told after each batch.</param>
     /// <param name="cancellationToken">Cancels the call; what was made by then is kept.</param>
-    /// <exception cref="InvalidOperationException">No <see cref="ProceduralMemoryOptions.EmbeddingGenerator"/> is set.</exception>
-    public Task<ReembedResult> ReembedAsync(bool renewAll = false, IProgress<ReembedProgress>? progress = null, CancellationToken cancellationToken = default) => _vectors is null
-        ? throw new InvalidOperationException($"There is nothing to make vectors with. Set {nameof(ProceduralMemoryOptions)}.{nameof(ProceduralMemoryOptions.EmbeddingGenerator)}.")
-        : _vectors.ReembedAsync(CurrentScope().Read, renewAll, progress, cancellationToken);
-
-    private async Task<FindResult> FindByOverlapAsync(string request, FindOptions options, double threshold, CancellationToken cancellationToken)
+    /// <exception cref="InvalidOperationException">No <see cref="ProceduralMemoryOptions.EmbeddingGenerator"/> is set, or the store keeps no vectors.</exception>
+    public Task<ReembedResult> ReembedAsync(bool renewAll = false, IProgress<ReembedProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        var words = KeywordOverlap.Words(request);
-        var leftOut = new List<LeftOutProcedure>();
-        var scored = new List<ProcedureMatch>();
-        var visible = await ListVisibleAsync(CurrentScope(), includeRetired: options.States.Contains(VersionState.Retired), includeOwn: false, cancellationToken).ConfigureAwait(false);
-        foreach (var match in visible.Where(p => HasTags(p, options.Tags)).Select(p => KeywordOverlap.Score(p, words)).Where(m => m.MatchedWords.Count > 0))
+        if (_finder is null)
         {
-            var procedure = match.Procedure;
-            var state = procedure.IsRetired ? VersionState.Retired : procedure.ActiveVersion is null ? VersionState.Draft : VersionState.Active;
-            var functions = procedure.Version.Steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is StepKind.Function).Select(s => s.Action);
-            var why = options.WhyOutOfUse(procedure.Name, state)
-                ?? options.WhyInapplicable(procedure.Name, functions, procedure.Version.Inputs.Where(SearchDocument.MustBeGiven).Select(i => i.Name));
-            if (why is null)
-            {
-                scored.Add(match);
-            }
-            else if (match.Score >= threshold && leftOut.Count < ProcedureFinder.MaxLeftOut)
-            {
-                leftOut.Add(why);
-            }
+            throw new InvalidOperationException($"The store {Store.GetType().Name} keeps no vectors: it does not implement {nameof(IProcedureSearch)}.");
         }
 
-        scored.Sort((a, b) => b.Score.CompareTo(a.Score));
-        var matches = scored.Where(m => m.Score >= threshold);
-        matches = options.Order is FindOrder.SuccessRate
-            ? matches.OrderByDescending(m => m.Procedure.Version.Statistics.SuccessRate ?? 0).ThenByDescending(m => m.Score).ThenByDescending(m => m.Procedure.Version.Statistics.LastExecutedAt)
-            : matches.OrderByDescending(m => m.Score).ThenByDescending(m => m.Procedure.Version.Statistics.SuccessRate ?? 0).ThenByDescending(m => m.Procedure.Version.Statistics.LastExecutedAt);
-        return new FindResult([.. matches.Skip(options.Skip).Take(options.Top)], [.. scored.Where(m => m.Score < threshold).Take(3)], threshold) { LeftOut = leftOut };
+        return _vectors is null
+            ? throw new InvalidOperationException($"There is nothing to make vectors with. Set {nameof(ProceduralMemoryOptions)}.{nameof(ProceduralMemoryOptions.EmbeddingGenerator)}.")
+            : _vectors.ReembedAsync(CurrentScope().Read, renewAll, progress, cancellationToken);
     }
 
     /// <summary>What is visible: of a name that several scopes have, what <see cref="NearestScope"/> says, and on request the one of the written scope as well.</summary>

@@ -114,7 +114,7 @@ public sealed partial class ProcedureMemory : IDisposable
         GetInAsync(new MemoryScope(CurrentScope().Write), name, version, cancellationToken);
 
     /// <summary>A name as stores compare it: regardless of ASCII case, and of that only.</summary>
-    private static string NameKey(string name) => string.Concat(name.Select(c => char.IsAsciiLetterUpper(c) ? char.ToLowerInvariant(c) : c));
+    internal static string NameKey(string name) => string.Concat(name.Select(c => char.IsAsciiLetterUpper(c) ? char.ToLowerInvariant(c) : c));
 
     private static bool HasTags(Procedure procedure, IReadOnlyList<string> tags) => tags.All(t => procedure.Tags.Contains(t, StringComparer.OrdinalIgnoreCase));
 }

@@ -36,6 +36,10 @@ internal static class KernelActions
         return parting > 0 && kernel.Plugins.TryGetFunction(action[..parting], action[(parting + 1)..], out function!);
     }
 
+    /// <summary>Whether a replay through this kernel may call a function: it is there, is none of this library's, and the host allows it.</summary>
+    public static bool CanBeReplayed(Kernel kernel, string action, KernelReplayOptions options) =>
+        TryFind(kernel, action, out var function) && !IsOurs(function) && options.Allows(NameOf(function));
+
     /// <summary>What a function declares to do to the world.</summary>
     public static StepEffect EffectOf(KernelFunction function) =>
         ((FunctionEffectAttribute)Effects.GetValue(function, static f => f.UnderlyingMethod?.GetCustomAttribute<FunctionEffectAttribute>() ?? new(StepEffect.Unknown))).Effect;

@@ -69,7 +69,7 @@ public sealed class ProceduralMemoryPlugin
             async () =>
             {
                 var words = ModelCall.Shortened(ModelArgument.Required(request, "request", "Give the task in the user's words."))!;
-                var found = await _memory.FindAsync(words, new FindOptions { Top = Math.Clamp(top, 1, 20), HasFunction = a => KernelActions.TryFind(kernel, a, out _) }, cancellationToken).ConfigureAwait(false);
+                var found = await _memory.FindAsync(words, new FindOptions { Top = Math.Clamp(top, 1, 20), HasFunction = a => KernelActions.CanBeReplayed(kernel, a, _replay) }, cancellationToken).ConfigureAwait(false);
                 return found.Matches.Count > 0
                     ? new FindReply
                     {
@@ -177,7 +177,7 @@ public sealed class ProceduralMemoryPlugin
 
                 // Before anything is begun: where the search fails, no recording is left behind that the model knows nothing of.
                 var request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? KernelSessions.Find(_memory, kernel)?.Request);
-                var similar = await _memory.FindAsync(string.Join(' ', request ?? "", name, description), new FindOptions { Top = 3, HasFunction = a => KernelActions.TryFind(kernel, a, out _) }, cancellationToken).ConfigureAwait(false);
+                var similar = await _memory.FindAsync(string.Join(' ', request ?? "", name, description), new FindOptions { Top = 3, HasFunction = a => KernelActions.CanBeReplayed(kernel, a, _replay) }, cancellationToken).ConfigureAwait(false);
                 var recorder = await _memory.StartRecordingAsync(
                     new Capture.RecordingDetails { Name = name, Description = description ?? "", Request = request }, KernelSessions.Get(_memory, kernel), cancellationToken).ConfigureAwait(false);
                 return new RecordingReply

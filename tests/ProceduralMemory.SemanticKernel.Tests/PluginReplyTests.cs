@@ -88,7 +88,7 @@ public sealed class PluginReplyTests
         var reply = await agent.ModelCallsAsync(Find, """{"request":"cancel the subscription"}""");
 
         Assert.Equal(ReplyStatus.NothingFits, reply.Status);
-        Assert.Equal("No stored procedure can be used. 'cancel_subscription' calls billing.cancel, which is not there.", reply.Message);
+        Assert.Equal("No stored procedure can be used. 'cancel_subscription' calls billing.cancel, which cannot be called here.", reply.Message);
         Assert.Contains("start_recording", reply.Next, StringComparison.Ordinal);
         Assert.False(reply.Has("procedures"));
     }

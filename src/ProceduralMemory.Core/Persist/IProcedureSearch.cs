@@ -11,8 +11,14 @@ public interface IProcedureSearch
     /// <summary>Finds the procedures that may fit, those that have rare words of the request first; ranking them is the caller's.</summary>
     Task<SearchCandidates> SearchAsync(SearchQuery query, CancellationToken cancellationToken = default);
 
-    /// <summary>Reads procedures of some scopes by their ids, at their active version or else the newest, in the order of the ids.</summary>
+    /// <summary>
+    /// Reads procedures of some scopes by their ids, at their active version or else the newest, in the order of the ids. Those that are not there, or whose documents
+    /// cannot be read, are left out.
+    /// </summary>
     Task<IReadOnlyList<Procedure>> ReadProceduresAsync(IReadOnlyList<string> scopes, IReadOnlyList<Guid> ids, CancellationToken cancellationToken = default);
+
+    /// <summary>The ids of all procedures of some scopes that are in one of some states and have all of some labels, regardless of case.</summary>
+    Task<IReadOnlySet<Guid>> ListIdsAsync(IReadOnlyList<string> scopes, IReadOnlyCollection<VersionState> states, IReadOnlyList<string> tags, CancellationToken cancellationToken = default);
 
     /// <summary>Analyses every procedure anew. It happens by itself where the index is found to disagree with the procedures.</summary>
     /// <returns>The number of procedures in the index.</returns>
@@ -47,6 +53,9 @@ public sealed record SearchQuery
     /// <summary>Labels that a procedure must all have, regardless of case, to be brought by its words.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
 
+    /// <summary>The states that a procedure must be in to be brought by its words; <see langword="null"/> for any.</summary>
+    public IReadOnlyCollection<VersionState>? States { get; init; }
+
     /// <summary>Procedures that are candidates whatever their words.</summary>
     public IReadOnlyList<Guid> Also { get; init; } = [];
 
@@ -63,14 +72,24 @@ public sealed record SearchQuery
 /// <param name="WordCounts">For each word of the query, how many procedures have it.</param>
 /// <param name="Namesakes">Where several scopes were searched: the procedures of all of them that have the name of a candidate.</param>
 /// <param name="IndexWasRebuilt">Whether the index was found damaged or incomplete, and was made anew.</param>
-/// <param name="NotIndexed">How many procedures are not in the index, since the store is read-only.</param>
+/// <param name="NotIndexed">How many procedures are not in the index, since the store could not be written; no more than 1,000 are counted.</param>
 public sealed record SearchCandidates(
     IReadOnlyList<SearchCandidate> Candidates,
     long Documents,
     IReadOnlyDictionary<string, long> WordCounts,
     IReadOnlyList<Namesake> Namesakes,
     bool IndexWasRebuilt,
-    int NotIndexed);
+    int NotIndexed)
+{
+    /// <summary>How far <see cref="NotIndexed"/> is counted.</summary>
+    internal const int MostNotIndexed = 1000;
+
+    /// <summary>Whether there is no answer, since the index does not agree with the procedures and may not be made anew: the store is read-only.</summary>
+    public bool IndexIsUnusable { get; init; }
+
+    /// <summary>How many procedures of the scopes cannot be searched, since their stored documents cannot be read.</summary>
+    public int Unreadable { get; init; }
+}
 
 /// <summary>A procedure that may fit.</summary>
 public sealed record SearchCandidate
@@ -90,6 +109,9 @@ public sealed record SearchCandidate
     /// <summary>Active where it can be replayed, retired where it is out of use, else a draft.</summary>
     public required VersionState State { get; init; }
 
+    /// <summary>The name of the procedure that it was merged into, where it was.</summary>
+    public string? MergedInto { get; init; }
+
     /// <summary>What is searched of it.</summary>
     public required SearchDocument Document { get; init; }
 
@@ -107,14 +129,21 @@ public sealed record SearchCandidate
 /// <param name="Id">The procedure.</param>
 /// <param name="Scope">Its scope.</param>
 /// <param name="Name">Its name.</param>
-/// <param name="CanBeReplayed">Whether it has an active version and is not retired.</param>
-public sealed record Namesake(Guid Id, string Scope, string Name, bool CanBeReplayed);
+/// <param name="State">Active where it can be replayed, retired where it is out of use, else a draft.</param>
+public sealed record Namesake(Guid Id, string Scope, string Name, VersionState State);
 
 /// <summary>A vector of a procedure.</summary>
 /// <param name="ProcedureId">The procedure.</param>
 /// <param name="Change">The change of the text that it was made from: see <see cref="VectorText.Change"/>.</param>
 /// <param name="Vector">The vector, of length 1.</param>
-public sealed record ProcedureVector(Guid ProcedureId, long Change, ReadOnlyMemory<float> Vector);
+public sealed record ProcedureVector(Guid ProcedureId, long Change, ReadOnlyMemory<float> Vector)
+{
+    // Rounding of some thousand numbers leaves far less; what differs more was never divided by its length, or is damaged.
+    private const float Tolerance = 1e-2f;
+
+    /// <summary>Whether the vector has a length of 1, as one that is NaN or was cut has not.</summary>
+    internal bool IsWhole => MathF.Abs(System.Numerics.Tensors.TensorPrimitives.Norm(Vector.Span) - 1) <= Tolerance;
+}
 
 /// <summary>What changed of the vectors of a scope.</summary>
 /// <param name="Change">The number of the latest change that is in it, to ask with the next time.</param>

@@ -165,7 +165,8 @@ internal sealed class CandidateRanker
             variant.Length += weight + (isFirst ? 0 : Math.Min(weight, previousWeight));
             if (lookup.TryGetValue(word, out var term))
             {
-                variant.Terms[term] = variant.Terms.GetValueOrDefault(term) + weight;
+                // A letter of a script without blanks adds nothing to the length of the text, but a request that has it alone means a word.
+                variant.Terms[term] = variant.Terms.GetValueOrDefault(term) + (weight == TextAnalyzer.LetterWeight ? fieldWeight : weight);
                 if (previous is not null && _pairs.TryGetValue((previous.Number, term.Number), out var pair))
                 {
                     variant.Pairs[pair] = variant.Pairs.GetValueOrDefault(pair) + Math.Min(weight, previousWeight);

@@ -9,7 +9,7 @@ public sealed record FindResult(IReadOnlyList<ProcedureMatch> Matches, IReadOnly
     /// <summary>Procedures that fit the request and cannot be used, with the reason; at most ten.</summary>
     public IReadOnlyList<LeftOutProcedure> LeftOut { get; init; } = [];
 
-    /// <summary>What went otherwise than it should, in sentences: a generator of vectors that failed, an index that was made anew, a request that was cut.</summary>
+    /// <summary>What went otherwise than it should, in sentences: a generator of vectors that failed, an index that was made anew, stored documents that cannot be read, a request that was cut.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
     /// <summary>Whether vectors took part. They do not where no generator is set, or where it failed, which <see cref="Notes"/> then say.</summary>
@@ -56,6 +56,6 @@ public enum LeftOutReason
     /// <summary>It is in use, and only drafts or retired ones were asked for.</summary>
     Active,
 
-    /// <summary>A nearer scope has a procedure of the same name.</summary>
+    /// <summary>Another scope has a procedure of the same name, which the name stands for: it is nearer, or it alone can be replayed.</summary>
     OtherScope,
 }

@@ -4,7 +4,9 @@ using ProceduralMemory.Persist;
 namespace ProceduralMemory.Recall;
 
 /// <summary>The vectors of one scope, in memory: 4 bytes for each number, and about 100 for each procedure. They are brought up to date before each search.</summary>
+#pragma warning disable CA1001 // Of the semaphore no handle is asked for, so it holds nothing that is to be given back, and whoever dropped the scope does not know who waits.
 internal sealed class ScopeVectors
+#pragma warning restore CA1001
 {
     private const int FirstRows = 16;
     private const int RowsPerBlock = 1024;
@@ -13,6 +15,7 @@ internal sealed class ScopeVectors
     private const int MeanShrinkage = 20;
 
     private readonly Lock _gate = new();
+    private readonly SemaphoreSlim _refreshing = new(1);
     private readonly List<Guid> _ids = [];
     private readonly List<float[]> _blocks = [];
     private readonly Dictionary<Guid, int> _rows = [];
@@ -53,7 +56,14 @@ internal sealed class ScopeVectors
     }
 
     /// <summary>How many numbers a vector has; 0 while there is none.</summary>
-    public int Dimensions => _dimensions;
+    public int Dimensions
+    {
+        get
+        {
+            using var held = _gate.EnterScope();
+            return _dimensions;
+        }
+    }
 
     /// <summary>How many procedures have no vector yet.</summary>
     public int PendingCount
@@ -65,24 +75,33 @@ internal sealed class ScopeVectors
         }
     }
 
-    /// <summary>What has no vector yet, at most so many.</summary>
-    public IReadOnlyList<VectorText> Pending(int most = int.MaxValue)
+    /// <summary>What has no vector yet and is wanted, at most so many.</summary>
+    public IReadOnlyList<VectorText> Pending(int most, Func<VectorText, bool> isWanted)
     {
         using var held = _gate.EnterScope();
-        return [.. _pending.Values.Take(most)];
+        return [.. _pending.Values.Where(isWanted).Take(most)];
     }
 
     /// <summary>Takes in what changed in the store since the last time.</summary>
     public async Task RefreshAsync(IProcedureSearch store, string scope, string model, CancellationToken cancellationToken)
     {
-        // Two at once read the same and take it in twice. One that read less and comes later turns the change back, so that the next one reads what lies between again.
-        VectorChanges changes;
-        do
+        // One at a time: of two that read from the same change on, the one that has read less may come later, and what lies between would be taken in by neither. Where
+        // nothing has been read yet, the others wait for the first rather than read all of it as well.
+        await _refreshing.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
         {
-            changes = await store.ReadVectorsAsync(scope, model, Change, cancellationToken).ConfigureAwait(false);
-            Apply(changes);
+            VectorChanges changes;
+            do
+            {
+                changes = await store.ReadVectorsAsync(scope, model, Change, cancellationToken).ConfigureAwait(false);
+                Apply(changes);
+            }
+            while (changes.HasMore);
         }
-        while (changes.HasMore);
+        finally
+        {
+            _refreshing.Release();
+        }
     }
 
     private void Apply(VectorChanges changes)
@@ -97,6 +116,13 @@ internal sealed class ScopeVectors
 
         foreach (var vector in changes.Vectors)
         {
+            if (!vector.IsWhole)
+            {
+                // A store that checks nothing may give anything; one such number would be in the mean of all.
+                Remove(vector.ProcedureId);
+                continue;
+            }
+
             Set(vector.ProcedureId, vector.Vector.Span);
             _pending.Remove(vector.ProcedureId);
         }
@@ -110,11 +136,19 @@ internal sealed class ScopeVectors
     /// </summary>
     /// <param name="request">The vector of the request, of length 1.</param>
     /// <param name="top">How many of the nearest to name.</param>
+    /// <param name="isWanted">Which procedures to name; <see langword="null"/> for any.</param>
     /// <param name="cosineOf">Gives the cosine of any procedure that has a vector, afterwards.</param>
     /// <param name="cancellationToken">Cancels the scan.</param>
-    public List<Guid> Nearest(ReadOnlySpan<float> request, int top, out Func<Guid, float?> cosineOf, CancellationToken cancellationToken)
+    /// <returns><see langword="null"/> where the vectors are of another length than the request's.</returns>
+    public List<(Guid Id, float Cosine)>? Nearest(ReadOnlySpan<float> request, int top, Func<Guid, bool>? isWanted, out Func<Guid, float?> cosineOf, CancellationToken cancellationToken)
     {
         using var held = _gate.EnterScope();
+        if (_dimensions != request.Length)
+        {
+            cosineOf = static _ => null;
+            return null;
+        }
+
         if (_lengthsAreOld)
         {
             MeasureLengths(cancellationToken);
@@ -135,17 +169,18 @@ internal sealed class ScopeVectors
             for (var i = 0; i < lengths.Length; i++)
             {
                 var cosine = Cosine(TensorPrimitives.Dot(block.Slice(i * query.Length, query.Length), query), lengths[i]);
+                if ((best.Count == top && cosine <= least) || isWanted?.Invoke(_ids[first + i]) == false)
+                {
+                    continue;
+                }
+
                 if (best.Count < top)
                 {
                     best.Enqueue(first + i, cosine);
                 }
-                else if (cosine > least)
-                {
-                    best.EnqueueDequeue(first + i, cosine);
-                }
                 else
                 {
-                    continue;
+                    best.EnqueueDequeue(first + i, cosine);
                 }
 
                 best.TryPeek(out _, out least);
@@ -158,7 +193,7 @@ internal sealed class ScopeVectors
             using var heldLater = _gate.EnterScope();
             return _dimensions == query.Length && _rows.TryGetValue(id, out var row) ? Cosine(TensorPrimitives.Dot(Row(row), query), Length(Row(row), mean, TensorPrimitives.SumOfSquares(mean))) : null;
         };
-        return [.. best.UnorderedItems.Select(i => _ids[i.Element])];
+        return [.. best.UnorderedItems.Select(i => (_ids[i.Element], i.Priority))];
 
         float Cosine(float product, float length)
         {

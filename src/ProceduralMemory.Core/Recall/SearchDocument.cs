@@ -47,10 +47,10 @@ public sealed partial record SearchDocument
         var manual = steps.Where(s => s.Kind is StepKind.Manual).Select(s => s.Action).Distinct(StringComparer.Ordinal);
         return new SearchDocument
         {
-            Name = Words(procedure.Name, isName: true),
-            Description = Words(procedure.Description),
-            Tags = Words(string.Join(' ', procedure.Tags), isName: true),
-            Requests = string.Join('\n', requests.Select(r => Words(r)).Where(r => r.Length > 0).Distinct(StringComparer.Ordinal).Take(MaxWordings)),
+            Name = Words(procedure.Name, isName: true, withLetters: true),
+            Description = Words(procedure.Description, withLetters: true),
+            Tags = Words(string.Join(' ', procedure.Tags), isName: true, withLetters: true),
+            Requests = string.Join('\n', requests.Select(r => Words(r, withLetters: true)).Where(r => r.Length > 0).Distinct(StringComparer.Ordinal).Take(MaxWordings)),
             ActionWords = string.Join('\n', actions.Concat(manual).Select(a => Words(a, isName: true))),
             InputWords = Words(string.Join(' ', procedure.Version.Inputs.Select(i => i.Name)), isName: true),
             Actions = actions,
@@ -74,7 +74,7 @@ public sealed partial record SearchDocument
     internal static string SplitActions(IEnumerable<string> actions) =>
         string.Join(' ', actions.Select(a => Hump().Replace(a.Replace('_', ' ').Replace('-', ' '), " ")));
 
-    private static string Words(string text, bool isName = false) => TextAnalyzer.Stored(TextAnalyzer.Analyze(text, isName));
+    private static string Words(string text, bool isName = false, bool withLetters = false) => TextAnalyzer.Stored(TextAnalyzer.Analyze(text, isName, withLetters));
 
     [GeneratedRegex("(?<=[a-z0-9])(?=[A-Z])", RegexOptions.CultureInvariant)]
     private static partial Regex Hump();

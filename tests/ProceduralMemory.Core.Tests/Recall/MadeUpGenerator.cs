@@ -23,7 +23,12 @@ internal sealed class MadeUpGenerator(int dimensions = 8) : IEmbeddingGenerator<
     public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         var texts = values.ToList();
-        Asked.Add(texts);
+        lock (Asked)
+        {
+            // A call that nobody waits for any more may still be under way.
+            Asked.Add(texts);
+        }
+
         Token = cancellationToken;
         return Instead?.Invoke(texts) ?? Task.FromResult(Vectors(texts.Select(Vector)));
     }

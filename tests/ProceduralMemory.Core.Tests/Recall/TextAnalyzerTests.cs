@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using CsCheck;
 using ProceduralMemory.Recall;
 
@@ -16,8 +18,8 @@ public sealed class TextAnalyzerTests
     [InlineData("play \"Yellow Submarine\" and 'blue moon' now", "plai ~~yellow ~~submarin and ~~blue ~~moon now")]
     [InlineData("don't can't", "don t can t")]
     [InlineData("mail ann@example.test", "mail ~ann ~exampl ~test")]
-    [InlineData("Größe CAFÉ naïve Ёлка", "große ~cafe naiv ~елка")]
-    [InlineData("ﬁle Ｗｉｄｅ", "file ~wide")]
+    [InlineData("Größe CAFÉ naïve Ёлка", "große cafe naiv елка")]
+    [InlineData("the ﬁle Ｗｉｄｅ", "the file ~wide")]
     [InlineData("退款订单", "退款 款订 订单")]
     [InlineData("退 款", "退 款")]
     [InlineData("退款API订单", "退款 api 订单")]
@@ -25,6 +27,17 @@ public sealed class TextAnalyzerTests
     [InlineData("환불", "환불")]
     [InlineData("ลูกค้า", "ลู ูก กค ค้ ้า")]
     [InlineData("استرداد الطلب", "استرداد الطلب")]
+    [InlineData("人々 〆切 二〇", "人々 〆切 二〇")]
+    [InlineData("人々の佐々木API", "人々 々の の佐 佐々 々木 api")]
+    [InlineData("𠮷野家", "𠮷野 野家")]
+    [InlineData("𠮷", "𠮷")]
+    [InlineData("退😀款🎉", "退 款")]
+    [InlineData("Erstelle die Rechnung für den Kunden", "erstel die rechnung fur den kunden")]
+    [InlineData("Bitte die Rechnung an Kunden schicken", "bitt die rechnung an kunden schicken")]
+    [InlineData("Send the Invoice to Alice", "send the ~invoic to ~alic")]
+    [InlineData("commande au nom de Pierre", "command au nom de ~pierr")]
+    [InlineData("Do this:\n- Refund it\n * Mail them\nthen\n\u2022 Close it for Bob", "do thi refund it mail them then close it for ~bob")]
+    [InlineData("well - Refund it", "well ~refund it")]
     [InlineData("12 345 😀 ?!", "")]
     [InlineData("", "")]
     public void A_text_gives_these_words(string text, string stored) => Assert.Equal(stored, TextAnalyzer.Stored(TextAnalyzer.Analyze(text)));
@@ -34,8 +47,19 @@ public sealed class TextAnalyzerTests
     [InlineData("GET_ORDER", "get order")]
     public void In_names_nothing_is_a_value(string text, string stored) => Assert.Equal(stored, TextAnalyzer.Stored(TextAnalyzer.Analyze(text, isName: true)));
 
+    [Fact]
+    public void What_is_stored_of_scripts_without_blanks_has_their_letters_after_it() =>
+        Assert.Equal("退款 款订 订单 a 人 ~~~退 ~~~款 ~~~订 ~~~单", TextAnalyzer.Stored(TextAnalyzer.Analyze("退款订单 a 人", withLetters: true)));
+
+    [Theory]
+    [InlineData("Erstelle die Rechnung", "Erstelle die Faktura", "Erstelle die Quittung")]
+    [InlineData("Lösche das Backup der Datenbank", "Lösche das Konto der Kundin", "Lösche das Abo der Zeitung")]
+    public void German_nouns_tell_wordings_apart(params string[] requests) =>
+        Assert.Equal(requests.Length, requests.Select(SearchDocument.WordingOf).Distinct().Count());
+
     [Theory]
     [InlineData("word", "word", 1)]
+    [InlineData("~~~word", "word", 0)]
     [InlineData("~word", "word", 0.5)]
     [InlineData("~~word", "word", 0.3)]
     [InlineData("~", "", 0.5)]
@@ -62,7 +86,7 @@ public sealed class TextAnalyzerTests
             foreach (var word in TextAnalyzer.Analyze(text))
             {
                 Assert.NotEqual("", word.Stem);
-                Assert.All(word.Stem, c => Assert.True(char.IsLetter(c) || char.GetUnicodeCategory(c) is System.Globalization.UnicodeCategory.NonSpacingMark or System.Globalization.UnicodeCategory.SpacingCombiningMark or System.Globalization.UnicodeCategory.EnclosingMark, word.Stem));
+                Assert.All(word.Stem.EnumerateRunes(), c => Assert.True(Rune.IsLetter(c) || Rune.GetUnicodeCategory(c) is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark or UnicodeCategory.LetterNumber, word.Stem));
                 Assert.Contains(word.Weight, new[] { 1, 0.5, 0.3 });
             }
         },

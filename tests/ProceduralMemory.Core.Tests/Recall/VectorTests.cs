@@ -107,9 +107,15 @@ public sealed class VectorTests : IDisposable
     public async Task A_generator_that_takes_too_long_is_not_waited_for()
     {
         await FillAsync();
-        _generator.Instead = _ => new TaskCompletionSource<GeneratedEmbeddings<Embedding<float>>>().Task;
+        var asked = new TaskCompletionSource();
+        _generator.Instead = _ =>
+        {
+            asked.SetResult();
+            return new TaskCompletionSource<GeneratedEmbeddings<Embedding<float>>>().Task;
+        };
 
         var finding = Memory.FindAsync("refund the order");
+        await asked.Task;
         Assert.False(finding.IsCompleted);
         _test.Time.Advance(TimeSpan.FromSeconds(5));
         var result = await finding;
@@ -124,13 +130,16 @@ public sealed class VectorTests : IDisposable
     {
         await FillAsync();
         var isCancelled = false;
+        var asked = new TaskCompletionSource();
         _generator.Instead = _ =>
         {
             _generator.Token.Register(() => isCancelled = true);
+            asked.SetResult();
             return new TaskCompletionSource<GeneratedEmbeddings<Embedding<float>>>().Task;
         };
 
         var finding = Memory.FindAsync("refund the order");
+        await asked.Task;
         _test.Time.Advance(TimeSpan.FromSeconds(5));
         await finding;
 

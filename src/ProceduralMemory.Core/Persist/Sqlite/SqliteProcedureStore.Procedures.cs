@@ -186,6 +186,7 @@ public sealed partial class SqliteProcedureStore
                     throw new ProcedureConflictException(kept.Name, string.Create(CultureInfo.InvariantCulture, $"Together these procedures have {tags.Count} tags; {ProcedureValidator.MaxTags} are the most. Merge fewer at a time."));
                 }
 
+                CopyWordingsTo(connection, kept.Id, [.. merged.Select(r => r.Id)]);
                 connection.Execute("update procedures set tags = @Tags, updated_at = @At where id = @Id", new { kept.Id, Tags = Text(tags), At = Text(at) });
                 return connection.Execute(
                     "update procedures set retired = 1, merged_into = @KeptId, updated_at = @At where id = @Id",
@@ -303,9 +304,24 @@ public sealed partial class SqliteProcedureStore
         "select max(version) from procedure_versions where procedure_id = @ProcedureId and reason = @Reason and document = @Document",
         new { ProcedureId = procedureId, Reason = Text(reason), Document = document });
 
-    /// <summary>Reads procedures of any scope, at their active version or else the newest.</summary>
-    internal static List<Procedure> Read(SqliteConnection connection, IReadOnlyList<string> ids) =>
-        Assemble(connection, connection.Query<ProcedureRow>($"{SelectProcedures} where id in @Ids", new { Ids = ids }).AsList(), version: null);
+    /// <summary>Reads procedures of any scope, at their active version or else the newest. Those whose stored documents cannot be read are left out.</summary>
+    internal static List<Procedure> ReadWhatCanBeRead(SqliteConnection connection, IReadOnlyList<string> ids) =>
+        AssembleWhatCanBeRead(connection, connection.Query<ProcedureRow>($"{SelectProcedures} where id in @Ids", new { Ids = ids }).AsList());
+
+    private static List<Procedure> AssembleWhatCanBeRead(SqliteConnection connection, List<ProcedureRow> rows)
+    {
+        try
+        {
+            return Assemble(connection, rows, version: null);
+        }
+        catch (Exception exception) when (IsUnreadable(exception))
+        {
+            // One is not to cost the others theirs.
+            return rows.Count == 1 ? [] : [.. rows.SelectMany(r => AssembleWhatCanBeRead(connection, [r]))];
+        }
+
+        static bool IsUnreadable(Exception exception) => exception is not (SqliteException or OperationCanceledException or OutOfMemoryException);
+    }
 
     /// <summary>Changes something that is searched: the index follows in the same transaction.</summary>
     private Task<T> ChangeAsync<T>(Func<SqliteConnection, T> change, CancellationToken cancellationToken) => _database.WriteAsync(

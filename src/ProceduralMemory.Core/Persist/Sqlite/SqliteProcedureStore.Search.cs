@@ -11,20 +11,27 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     // FTS5 takes words in any number, but each costs; the rarest tell the most.
     private const int MaxTerms = 64;
 
-    // The order of the columns of the index. It only chooses candidates, which are then ranked with more care.
-    private const string SelectBestRows =
-        "select rowid from search_index where search_index match @Match and (@Among is null or rowid in (select value from json_each(@Among))) order by bm25(search_index, 2.0, 1.0, 1.0, 1.0, 1.0, 0.5) limit @Limit";
+    private const string WhereMatches = "from search_index where search_index match @Match and (@Among is null or rowid in (select value from json_each(@Among)))";
 
-    private const string SelectNewestRows = "select rowid from search_index where search_index match @Match and (@Among is null or rowid in (select value from json_each(@Among))) order by rowid desc limit @Limit";
+    private const string StateOfProcedure = "case when p.retired then 'retired' when p.active_version is null then 'draft' else 'active' end";
+
+    private const string AndHasState =
+        $"and exists (select 1 from search_documents d join procedures p on p.id = d.procedure_id where d.id = search_index.rowid and {StateOfProcedure} in @States)";
+
+    // The order of the columns of the index. It only chooses candidates, which are then ranked with more care.
+    private const string OrderBest = "order by bm25(search_index, 2.0, 1.0, 1.0, 1.0, 1.0, 0.5), rowid limit @Limit";
+
+    private const string OrderNewest = "order by rowid desc limit @Limit";
 
     private const string SelectCandidates =
         """
-        select p.id as Id, p.scope as Scope, p.name as Name, p.tags as Tags, p.active_version as ActiveVersion, p.retired as Retired, d.scope_id as ScopeId,
+        select d.id as Row, p.id as Id, p.scope as Scope, p.name as Name, p.tags as Tags, p.active_version as ActiveVersion, p.retired as Retired, d.scope_id as ScopeId,
                d.name as NameWords, d.description as DescriptionWords, d.tags as TagWords, d.requests as Requests, d.actions as ActionWords, d.inputs as InputWords,
                d.action_names as Actions, d.functions as Functions, d.required_inputs as RequiredInputs,
-               v.successes as Successes, v.failures as Failures, v.last_executed_at as LastExecutedAt
+               v.successes as Successes, v.failures as Failures, v.last_executed_at as LastExecutedAt, m.name as MergedInto
         from search_documents d
         join procedures p on p.id = d.procedure_id
+        left join procedures m on m.id = p.merged_into
         left join procedure_versions v on v.procedure_id = p.id and v.version = p.active_version
         """;
 
@@ -35,6 +42,18 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         select min(
             coalesce((select change from procedure_vectors where scope_id = @ScopeId and model = @Model and change > @Since order by change limit 1 offset @VectorsInPart), @Latest),
             coalesce((select change from search_documents where scope_id = @ScopeId and change > @Since order by change limit 1 offset @VectorsInPart), @Latest))
+        """;
+
+    private const string SelectVectors =
+        "select procedure_id, text_change, dimensions, vector from procedure_vectors where scope_id = @ScopeId and model = @Model and change > @Since and change <= @Change order by change";
+
+    private const string SelectTexts = "select d.procedure_id as Id, d.change as Change, d.vector_text as Text, d.vector_actions as Actions from search_documents d";
+
+    private const string SelectTextsWithoutVector =
+        $"""
+        {SelectTexts}
+        where d.scope_id = @ScopeId and d.change > @Since and d.change <= @Change and d.vector_text <> ''
+          and not exists (select 1 from procedure_vectors v where v.procedure_id = d.procedure_id and v.model = @Model)
         """;
 
     // SQLite counts a word by going through all that have it: 45 ns each. The counts of common words are remembered while no more than a hundredth of them can have changed,
@@ -51,28 +70,40 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     public async Task<SearchCandidates> SearchAsync(SearchQuery query, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(query);
-        var rebuilt = await BringIndexUpAsync(cancellationToken).ConfigureAwait(false);
+        var state = await BringIndexUpAsync(cancellationToken).ConfigureAwait(false);
+        if (state is IndexState.Unusable)
+        {
+            return Unusable();
+        }
+
         SearchCandidates? found = null;
         try
         {
-            found = await _database.ReadAsync(connection => Search(connection, query), cancellationToken).ConfigureAwait(false);
+            found = await _database.ReadAsync(connection => Search(connection, query, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
-        catch (ProcedureStoreException exception) when (exception.Fault is (StoreFault.Corrupt or StoreFault.Failed) && !rebuilt && !_database.IsReadOnly)
+        catch (ProcedureStoreException exception) when (IsDamage(exception) && state is not IndexState.Rebuilt)
         {
             // What is damaged may be the index alone, and that can be made anew. Where it is more than that, this fails as well.
         }
 
         if (found is null)
         {
+            if (_database.IsReadOnly)
+            {
+                return Unusable();
+            }
+
             await RebuildIndexAsync(cancellationToken).ConfigureAwait(false);
             _indexWasRebuilt = true;
-            found = await _database.ReadAsync(connection => Search(connection, query), cancellationToken).ConfigureAwait(false)
+            found = await _database.ReadAsync(connection => Search(connection, query, cancellationToken), cancellationToken).ConfigureAwait(false)
                 ?? throw new ProcedureStoreException(StoreFault.Corrupt, "The index of words does not agree with the procedures, though it was made anew. Restore a backup; 'pragma integrity_check' tells what is wrong.");
         }
 
         var said = _indexWasRebuilt;
         _indexWasRebuilt = false;
         return found with { IndexWasRebuilt = said };
+
+        static SearchCandidates Unusable() => new([], 0, new Dictionary<string, long>(), [], IndexWasRebuilt: false, NotIndexed: 0) { IndexIsUnusable = true };
     }
 
     /// <inheritdoc/>
@@ -81,8 +112,17 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         {
             // The plus keeps SQLite from going through whole scopes in order to find a few procedures by their ids.
             var rows = connection.Query<ProcedureRow>($"{SelectProcedures} where id in @Ids and +scope in @Scopes", new { Ids = ids.Select(Text), Scopes = scopes }).ToDictionary(r => r.Id, StringComparer.Ordinal);
-            return Assemble(connection, [.. ids.Select(Text).Where(rows.ContainsKey).Select(id => rows[id])], version: null);
+            return AssembleWhatCanBeRead(connection, [.. ids.Select(Text).Where(rows.ContainsKey).Select(id => rows[id])]);
         },
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlySet<Guid>> ListIdsAsync(IReadOnlyList<string> scopes, IReadOnlyCollection<VersionState> states, IReadOnlyList<string> tags, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlySet<Guid>>(
+        connection => connection
+            .Query<(string Id, string Tags)>($"select p.id, p.tags from procedures p where p.scope in @Scopes and {StateOfProcedure} in @States", new { Scopes = scopes, States = states.Select(Text) }, buffered: false)
+            .Where(p => tags.Count == 0 || HasAll(p.Tags, tags))
+            .Select(p => ToId(p.Id))
+            .ToHashSet(),
         cancellationToken);
 
     /// <inheritdoc/>
@@ -114,22 +154,24 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
                 // No more is held at once than a part, beside what the caller keeps of the parts before.
                 var change = connection.ExecuteScalar<long>(SelectEndOfPart, new { ScopeId = scopeId, Model = model, Since = sinceChange, Latest = latest, VectorsInPart });
                 var parameters = new { ScopeId = scopeId, Model = model, Since = sinceChange, Change = change };
-                var vectors = connection.Query<(string Id, long TextChange, byte[] Vector)>(
-                    "select procedure_id, text_change, vector from procedure_vectors where scope_id = @ScopeId and model = @Model and change > @Since and change <= @Change order by change",
-                    parameters,
-                    buffered: false);
-                var texts = connection.Query<(string Id, long Change, string Text, string Actions)>(
-                    """
-                    select d.procedure_id, d.change, d.vector_text, d.vector_actions
-                    from search_documents d
-                    where d.scope_id = @ScopeId and d.change > @Since and d.change <= @Change
-                      and not exists (select 1 from procedure_vectors v where v.procedure_id = d.procedure_id and v.model = @Model)
-                    """,
-                    parameters);
-                return new VectorChanges(
-                    change,
-                    [.. vectors.Select(v => new ProcedureVector(ToId(v.Id), v.TextChange, SearchIndex.FromBlob(v.Vector)))],
-                    [.. texts.Select(t => new VectorText(ToId(t.Id), t.Change, t.Text, t.Actions))])
+                var whole = new List<ProcedureVector>();
+                var broken = new List<string>();
+                foreach (var (id, textChange, dimensions, blob) in connection.Query<(string Id, long TextChange, long Dimensions, byte[] Vector)>(SelectVectors, parameters, buffered: false))
+                {
+                    var vector = new ProcedureVector(ToId(id), textChange, VectorBlob.Read(blob));
+                    if (blob.Length == dimensions * sizeof(float) && vector.IsWhole)
+                    {
+                        whole.Add(vector);
+                    }
+                    else
+                    {
+                        broken.Add(id);
+                    }
+                }
+
+                var texts = connection.Query<TextRow>(SelectTextsWithoutVector, parameters)
+                    .Concat(broken.Count == 0 ? [] : connection.Query<TextRow>($"{SelectTexts} where d.procedure_id in @Ids and d.vector_text <> ''", new { Ids = broken }));
+                return new VectorChanges(change, whole, [.. texts.Select(t => new VectorText(ToId(t.Id), t.Change, t.Text, t.Actions))])
                 {
                     HasMore = change < latest,
                 };
@@ -154,7 +196,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
                     ProcedureId = Text(v.ProcedureId),
                     Model = model,
                     Dimensions = v.Vector.Length,
-                    Vector = SearchIndex.ToBlob(v.Vector.Span),
+                    Vector = VectorBlob.Of(v.Vector.Span),
                     TextChange = v.Change,
                     Change = change++,
                 }));
@@ -164,39 +206,46 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     /// <inheritdoc/>
     public Task DeleteVectorsExceptAsync(IReadOnlyList<string> scopes, string model, CancellationToken cancellationToken = default) => _database.WriteAsync(
         connection => connection.Execute(
-            """
-            delete from procedure_vectors where model <> @Model and scope_id in (select id from search_scopes where scope in @Scopes);
-
-            -- Whoever keeps vectors in memory sees by this that these procedures have none any more.
-            update search_documents set change = @Change
-            where scope_id in (select id from search_scopes where scope in @Scopes) and not exists (select 1 from procedure_vectors v where v.procedure_id = search_documents.procedure_id)
-            """,
-            new { Model = model, Scopes = scopes, Change = SearchIndex.NextChanges(connection, 1) }),
+            "delete from procedure_vectors where model <> @Model and scope_id in (select id from search_scopes where scope in @Scopes)", new { Model = model, Scopes = scopes }),
         cancellationToken);
 
     /// <summary>Takes what is queued into the index; once for each store, sees whether it is whole, and makes it anew where it is not.</summary>
-    /// <returns>Whether it was made anew.</returns>
-    private async Task<bool> BringIndexUpAsync(CancellationToken cancellationToken)
+    private async Task<IndexState> BringIndexUpAsync(CancellationToken cancellationToken)
     {
-        if (_database.IsReadOnly)
+        var isChecked = _indexIsChecked;
+        if (isChecked && _database.IsReadOnly)
         {
-            return false;
+            return IndexState.Whole;
         }
 
-        var isChecked = _indexIsChecked;
-        var (isQueued, isComplete) = await _database.ReadAsync(
-            connection => (connection.ExecuteScalar<long>("select exists (select 1 from search_queue)") != 0, isChecked || SearchIndex.IsComplete(connection)), cancellationToken).ConfigureAwait(false);
+        var (isQueued, isComplete) = (false, false);
+        try
+        {
+            (isQueued, isComplete) = await _database.ReadAsync(
+                connection => (connection.ExecuteScalar<long>("select exists (select 1 from search_queue)") != 0, isChecked || SearchIndex.IsComplete(connection)), cancellationToken).ConfigureAwait(false);
+        }
+        catch (ProcedureStoreException exception) when (IsDamage(exception))
+        {
+            // Nor is it complete, then.
+        }
+
+        if (_database.IsReadOnly)
+        {
+            _indexIsChecked = isComplete;
+            return isComplete ? IndexState.Whole : IndexState.Unusable;
+        }
+
         if (isComplete && isQueued)
         {
             try
             {
                 await DrainAsync(cancellationToken).ConfigureAwait(false);
             }
-            catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Corrupt or StoreFault.Failed)
+            catch (ProcedureStoreException exception) when (IsDamage(exception))
             {
                 isComplete = false;
             }
-            catch (ProcedureStoreException exception) when (exception.Fault is StoreFault.Busy or StoreFault.ReadOnly)
+            catch (ProcedureStoreException)
             {
                 // What is in the index can be searched; what is not is counted and said.
             }
@@ -209,7 +258,14 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         }
 
         _indexIsChecked = true;
-        return !isComplete;
+        return isComplete ? IndexState.Whole : IndexState.Rebuilt;
+    }
+
+    /// <summary>Whether a fault may be one of the index, which can be made anew. A disk that is full or fails is none, and writing more would not mend it.</summary>
+    private static bool IsDamage(ProcedureStoreException exception)
+    {
+        const int Error = 1, Schema = 17;
+        return exception.Fault is StoreFault.Corrupt || (exception.Fault is StoreFault.Failed && exception.InnerException is SqliteException { SqliteErrorCode: Error or Schema });
     }
 
     private async Task<int> DrainAsync(CancellationToken cancellationToken)
@@ -228,40 +284,46 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
     }
 
     /// <returns><see langword="null"/> where the index names rows that are not there.</returns>
-    private SearchCandidates? Search(SqliteConnection connection, SearchQuery query)
+    private SearchCandidates? Search(SqliteConnection connection, SearchQuery query, CancellationToken cancellationToken)
     {
         var scopes = connection.Query<(long Id, long Documents)>("select id, documents from search_scopes where scope in @Scopes", new { query.Scopes }).AsList();
         var counts = query.Words.ToDictionary(w => w, _ => 0L, StringComparer.Ordinal);
         var terms = new List<(string Term, long Count, bool IsCommon)>();
         foreach (var (term, word, count) in CountTerms(connection, query, scopes.Select(s => s.Id)))
         {
+            cancellationToken.ThrowIfCancellationRequested();
             counts[word] += count;
             terms.Add((term, count, query.CommonWords.Contains(word)));
         }
 
         var rows = SelectRows(connection, query, terms, RowsWithTags(connection, query, scopes.Select(s => s.Id)));
 
+        cancellationToken.ThrowIfCancellationRequested();
+
         // The plus keeps SQLite from going through whole scopes here too.
-        var candidates = connection
-            .Query<CandidateRow>($"{SelectCandidates} where d.id in @Rows or (d.procedure_id in @Also and +d.scope_id in @ScopeIds)", new { Rows = rows, Also = query.Also.Select(Text), ScopeIds = scopes.Select(s => s.Id) })
-            .Select(r => r.ToCandidate())
-            .ToList();
-        if (candidates.Count < rows.Count && !_database.IsReadOnly)
+        var found = connection
+            .Query<CandidateRow>($"{SelectCandidates} where d.id in @Rows or (d.procedure_id in @Also and +d.scope_id in @ScopeIds and d.vector_text <> '')", new { Rows = rows, Also = query.Also.Select(Text), ScopeIds = scopes.Select(s => s.Id) })
+            .AsList();
+        cancellationToken.ThrowIfCancellationRequested();
+        var brought = rows.ToHashSet();
+        if (found.Count(r => brought.Contains(r.Row)) < brought.Count)
         {
             return null;
         }
 
+        var candidates = found.ConvertAll(r => r.ToCandidate());
         IEnumerable<Namesake> namesakes = query.Scopes.Count < 2
             ? []
             : connection
-                .Query<(string Id, string Scope, string Name, long Replayable)>(
-                    "select id, scope, name, retired = 0 and active_version is not null from procedures where scope in @Scopes and name in @Names",
+                .Query<(string Id, string Scope, string Name, string State)>(
+                    $"select p.id, p.scope, p.name, {StateOfProcedure} from procedures p where p.scope in @Scopes and p.name in @Names",
                     new { query.Scopes, Names = candidates.Select(c => c.Name).Distinct(StringComparer.Ordinal) })
-                .Select(n => new Namesake(ToId(n.Id), n.Scope, n.Name, n.Replayable != 0));
+                .Select(n => new Namesake(ToId(n.Id), n.Scope, n.Name, ToEnum<VersionState>(n.State)));
 
         // From the queue, which is short or empty, to the procedures: left to choose, SQLite goes through all procedures.
-        var notIndexed = connection.ExecuteScalar<long>("select count(*) from (select 1 from search_queue q cross join procedures p on p.id = q.procedure_id where p.scope in @Scopes limit 1000)", new { query.Scopes });
-        return new SearchCandidates(candidates, scopes.Sum(s => s.Documents), counts, [.. namesakes], IndexWasRebuilt: false, (int)notIndexed);
+        var notIndexed = connection.ExecuteScalar<long>("select count(*) from (select 1 from search_queue q cross join procedures p on p.id = q.procedure_id where p.scope in @Scopes limit @Most)", new { query.Scopes, Most = SearchCandidates.MostNotIndexed });
+        var unreadable = scopes.Sum(s => connection.ExecuteScalar<long>("select doc from search_words where term = @Term", new { Term = SearchIndex.Term(s.Id, SearchIndex.UnreadableWord) }));
+        return new SearchCandidates(candidates, scopes.Sum(s => s.Documents), counts, [.. namesakes], IndexWasRebuilt: false, (int)notIndexed) { Unreadable = (int)unreadable };
     }
 
     /// <summary>How many procedures have each word of the request, of those words that any has.</summary>
@@ -273,7 +335,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         var parameter = command.Parameters.Add("@Term", SqliteType.Text);
         foreach (var scopeId in scopeIds)
         {
-            foreach (var word in query.Words)
+            foreach (var word in query.Words.Where(w => w != SearchIndex.UnreadableWord))
             {
                 var term = SearchIndex.Term(scopeId, word);
                 if (_commonTerms.TryGetValue(term, out var known) && change >= known.Change && change - known.Change <= known.Count / 100)
@@ -303,7 +365,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         terms.Sort((a, b) => a.Count != b.Count ? a.Count.CompareTo(b.Count) : string.CompareOrdinal(a.Term, b.Term));
         long spent = 0;
         var rare = terms.TakeWhile(t => (spent += t.Count) <= query.Budget).Take(MaxTerms).Select(t => t.Term).ToList();
-        var rows = rare.Count == 0 ? [] : Rows(SelectBestRows, string.Join(" OR ", rare.Select(Quoted)));
+        var rows = rare.Count == 0 ? [] : Rows(OrderBest, string.Join(" OR ", rare.Select(Quoted)));
         var left = terms.Skip(rare.Count).Select(t => Quoted(t.Term)).ToList();
         if (rows.Count == query.Limit || left.Count == 0)
         {
@@ -314,12 +376,14 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         // are candidates too, and if there are no others at all, the newest that have the rarest.
         if (left.Count > 1)
         {
-            rows = [.. rows.Union(Rows(SelectNewestRows, string.Join(" AND ", left.Take(2)))).Take(query.Limit)];
+            rows = [.. rows.Union(Rows(OrderNewest, string.Join(" AND ", left.Take(2)))).Take(query.Limit)];
         }
 
-        return rows.Count > 0 ? rows : Rows(SelectNewestRows, left[0]);
+        return rows.Count > 0 ? rows : Rows(OrderNewest, left[0]);
 
-        List<long> Rows(string sql, string match) => connection.Query<long>(sql, new { Match = match, query.Limit, Among = among }).AsList();
+        List<long> Rows(string order, string match) => connection
+            .Query<long>($"select rowid {WhereMatches} {(query.States is null ? "" : AndHasState)} {order}", new { Match = match, query.Limit, Among = among, States = query.States?.Select(Text) })
+            .AsList();
     }
 
     private static string Quoted(string term) => $"\"{term.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
@@ -330,17 +394,38 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         : JsonSerializer.Serialize(connection
             .Query<(long Row, string Tags)>(
                 "select d.id, p.tags from search_documents d join procedures p on p.id = d.procedure_id where d.scope_id in @Scopes and p.tags <> '[]'", new { Scopes = scopes }, buffered: false)
-            .Where(p => ToTags(p.Tags) is var tags && query.Tags.All(t => tags.Contains(t, StringComparer.OrdinalIgnoreCase)))
+            .Where(p => HasAll(p.Tags, query.Tags))
             .Select(p => p.Row));
+
+    private static bool HasAll(string stored, IReadOnlyList<string> tags) => ToTags(stored) is var present && tags.All(t => present.Contains(t, StringComparer.OrdinalIgnoreCase));
+
+    private enum IndexState
+    {
+        Whole,
+        Rebuilt,
+
+        /// <summary>It does not agree with the procedures, and may not be written.</summary>
+        Unusable,
+    }
+
+    private sealed class TextRow
+    {
+        public required string Id { get; init; }
+        public long Change { get; init; }
+        public required string Text { get; init; }
+        public required string Actions { get; init; }
+    }
 
     private sealed class CandidateRow
     {
+        public long Row { get; init; }
         public required string Id { get; init; }
         public required string Scope { get; init; }
         public required string Name { get; init; }
         public required string Tags { get; init; }
         public long? ActiveVersion { get; init; }
         public long Retired { get; init; }
+        public string? MergedInto { get; init; }
         public long ScopeId { get; init; }
         public required string NameWords { get; init; }
         public required string DescriptionWords { get; init; }
@@ -361,6 +446,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
             Scope = Scope,
             Name = Name,
             Tags = ToTags(Tags),
+            MergedInto = MergedInto,
             State = Retired != 0 ? VersionState.Retired : ActiveVersion is null ? VersionState.Draft : VersionState.Active,
             Document = new SearchDocument
             {

@@ -51,7 +51,7 @@ public sealed class ProcedureTextTests : IDisposable
     [Theory]
     [InlineData("""{"kind":"exact","value":{"ok":true}}""", """result = {"ok":true}""")]
     [InlineData("""{"kind":"subset","at":"/order","value":{"status":"done"}}""", """/order has {"status":"done"}""")]
-    [InlineData("""{"kind":"shape","value":{"type":"object","properties":{"id":{"type":"string"},"ok":{"type":"boolean","const":true},"items":{"type":"array","items":{"type":["number","null"]}},"more":{"type":"object"},"any":{}}}}""", "result is {id: string, ok: true, items: [number or null], more: object, any:…")]
+    [InlineData("""{"kind":"shape","value":{"type":"object","properties":{"id":{"type":"string"},"ok":{"type":"boolean","const":true},"items":{"type":"array","items":{"type":["number","null"]}},"more":{"type":"object"},"any":{}}}}""", "result is {id: string, ok: true, items: [number or null], more: object…")]
     [InlineData("""{"kind":"range","at":"/total","value":{"exclusiveMaximum":10,"minimum":1}}""", "/total is a number ≥ 1 and < 10")]
     [InlineData("""{"kind":"pattern","value":"^order \\d+$"}""", "result matches \"^order \\\\d+$\"")]
     [InlineData("""{"kind":"contains","value":"shipped"}""", "result contains \"shipped\"")]

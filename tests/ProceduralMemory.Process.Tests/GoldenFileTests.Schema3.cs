@@ -16,10 +16,12 @@ public sealed partial class GoldenFileTests
         var database = Copy(file, folder);
         using (var memory = Open(database, "acme"))
         {
+            // The index of that release parted words otherwise, and is made anew once.
             var cache = await memory.FindAsync("clearing caches");
             Assert.Equal("clear cache", Assert.Single(cache.Matches).Procedure.Name);
             Assert.Equal(("empty cache", LeftOutReason.Retired), (Assert.Single(cache.LeftOut).Name, cache.LeftOut[0].Reason));
-            Assert.Empty(cache.Notes);
+            Assert.Equal(file == "schema-003.db" ? 1 : 0, cache.Notes.Count);
+            Assert.Empty((await memory.FindAsync("clearing caches")).Notes);
 
             // By the request of its recording and by what a label says.
             Assert.Contains((await memory.FindAsync("publish version 9.9.9 of billing")).Matches, m => m.Procedure.Name == "publish release");

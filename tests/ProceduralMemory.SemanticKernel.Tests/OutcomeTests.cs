@@ -156,7 +156,7 @@ public sealed class OutcomeTests
     {
         var services = new ServiceCollection();
         services.AddKernel().Plugins.Add(Post());
-        services.AddProceduralMemory(o => (o.DatabasePath, o.OutcomeJudges) = (":memory:", [new Says("yes", OutcomeMatch.Matched)]));
+        services.AddProceduralMemory(o => (o.DatabasePath, o.Approval, o.OutcomeJudges) = (":memory:", ApprovalPolicy.Never, [new Says("yes", OutcomeMatch.Matched)]));
         services.AddSingleton<IOutcomeJudge>(new Says("yes", OutcomeMatch.Differs));
         services.AddSingleton<IOutcomeJudge>(new Says("other", OutcomeMatch.Differs));
         services.AddSingleton<IOutcomeJudge>(new Says("other", OutcomeMatch.Matched));
@@ -181,7 +181,7 @@ public sealed class OutcomeTests
     {
         var services = new ServiceCollection();
         services.AddKernel().Plugins.Add(Post());
-        services.AddProceduralMemory(o => (o.DatabasePath, o.OutcomeJudges) = (":memory:", [new Says("yes", OutcomeMatch.Matched)]));
+        services.AddProceduralMemory(o => (o.DatabasePath, o.Approval, o.OutcomeJudges) = (":memory:", ApprovalPolicy.Never, [new Says("yes", OutcomeMatch.Matched)]));
         services.AddSingleton<IOutcomeJudge>(_ => throw new InvalidOperationException("No model."));
         await using var provider = services.BuildServiceProvider();
         var memory = provider.GetRequiredService<ProcedureMemory>();

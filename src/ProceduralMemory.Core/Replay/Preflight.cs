@@ -11,13 +11,15 @@ internal sealed class Preflight
     private readonly ReplayRequest _request;
     private readonly ProceduralMemoryOptions _options;
     private readonly DriftCheck _drift;
+    private readonly IReadOnlySet<string> _done;
     private readonly List<ReplayProblem> _problems;
     private readonly IStepExecutor _executor;
     private readonly List<PlannedCall> _calls = [];
 
-    private Preflight(ReplayRequest request, ProceduralMemoryOptions options, IStepExecutor executor, DriftCheck drift, List<ReplayProblem> problems)
+    private Preflight(ReplayRequest request, ProceduralMemoryOptions options, IStepExecutor executor, DriftCheck drift, IReadOnlySet<string> done, List<ReplayProblem> problems)
     {
         _drift = drift;
+        _done = done;
         _request = request;
         _options = options;
         _executor = executor;
@@ -31,12 +33,13 @@ internal sealed class Preflight
     /// <param name="options">The limits.</param>
     /// <param name="executor">Says what functions do.</param>
     /// <param name="drift">Is shown each call, and says under which names the arguments go.</param>
+    /// <param name="done">The ids of the steps that are done already, where the replay is resumed: they are not called again.</param>
     /// <param name="problems">What is known to be wrong already; takes what is found.</param>
     /// <returns>Every call to a function that the replay may make, in order.</returns>
     public static IReadOnlyList<PlannedCall> Look(
-        ReplayPlan plan, ReplayRequest request, IReadOnlyDictionary<string, JsonElement> inputs, ProceduralMemoryOptions options, IStepExecutor executor, DriftCheck drift, List<ReplayProblem> problems)
+        ReplayPlan plan, ReplayRequest request, IReadOnlyDictionary<string, JsonElement> inputs, ProceduralMemoryOptions options, IStepExecutor executor, DriftCheck drift, IReadOnlySet<string> done, List<ReplayProblem> problems)
     {
-        var preflight = new Preflight(request, options, executor, drift, problems);
+        var preflight = new Preflight(request, options, executor, drift, done, problems);
         var atFault = problems.Select(p => p.InputName).OfType<string>().ToHashSet(StringComparer.Ordinal);
         if (preflight.LookAtRequest(plan))
         {
@@ -98,7 +101,7 @@ internal sealed class Preflight
     private void LookAtSteps(
         ReplayPlan plan, IReadOnlyList<ProcedureStep> steps, TemplateResolver resolver, Dictionary<string, JsonElement> given, HashSet<string> unknown, string path, bool inside)
     {
-        foreach (var step in steps.Where(s => inside || !_request.Skip.Contains(s.Id)))
+        foreach (var step in steps.Where(s => inside || !(_request.Skip.Contains(s.Id) || _done.Contains(s.Id))))
         {
             var at = path + step.Id;
             var adapted = _request.Adapted(step, inside);

@@ -15,7 +15,7 @@ internal sealed class ProcedureReplayer(
     public async Task<ReplayResult> ReplayAsync(Procedure procedure, ReplayRequest request, CancellationToken cancellationToken)
     {
         var problems = WhyNotActive(procedure, request);
-        var look = await LookAsync(procedure, request, begun: null, propose: true, problems, cancellationToken).ConfigureAwait(false);
+        var look = await LookAsync(procedure, request, past: null, propose: true, problems, cancellationToken).ConfigureAwait(false);
         await ApproveAsync(look, request, problems, cancellationToken).ConfigureAwait(false);
         if (problems.Count > 0)
         {
@@ -34,7 +34,7 @@ internal sealed class ProcedureReplayer(
     public async Task<ReplayPreview> PreviewAsync(Procedure procedure, ReplayRequest request, CancellationToken cancellationToken)
     {
         var problems = WhyNotActive(procedure, request);
-        var look = await LookAsync(procedure, request, begun: null, propose: false, problems, cancellationToken).ConfigureAwait(false);
+        var look = await LookAsync(procedure, request, past: null, propose: false, problems, cancellationToken).ConfigureAwait(false);
         var capture = new ValueCapture(options);
         var builder = new PreviewBuilder(request, options, executor, capture);
 
@@ -67,7 +67,7 @@ internal sealed class ProcedureReplayer(
         var past = new ReplayPast(tree, resume);
         var request = ReplaySettings.Restore(root, resume);
         LookAtResume(procedure, resume, problems);
-        var look = await LookAsync(procedure, request, past.Versions, propose: true, problems, cancellationToken).ConfigureAwait(false);
+        var look = await LookAsync(procedure, request, past, propose: true, problems, cancellationToken).ConfigureAwait(false);
         await ApproveAsync(look, request, problems, cancellationToken).ConfigureAwait(false);
         if (problems.Count > 0)
         {
@@ -143,16 +143,16 @@ internal sealed class ProcedureReplayer(
     }
 
     private async Task<Look> LookAsync(
-        Procedure procedure, ReplayRequest request, IReadOnlyDictionary<string, int>? begun, bool propose, List<ReplayProblem> problems, CancellationToken cancellationToken)
+        Procedure procedure, ReplayRequest request, ReplayPast? past, bool propose, List<ReplayProblem> problems, CancellationToken cancellationToken)
     {
         ReplayPolicies.Check(request.Policies, procedure, problems);
-        var plan = await ReplayPlan.CreateAsync(procedure, request.Skip, scope.Read, store, options, begun, problems, cancellationToken).ConfigureAwait(false);
+        var plan = await ReplayPlan.CreateAsync(procedure, request.Skip, scope.Read, store, options, past?.Versions, problems, cancellationToken).ConfigureAwait(false);
         var undecided = await _approvals.ReviewAsync(plan, executor, problems, cancellationToken).ConfigureAwait(false);
         var inputs = InputBinder.Bind(procedure.Name, procedure.Version.Inputs, request.Inputs, options, request.ConfirmConstants || plan.ConfirmsConstants, problems);
         var drift = new DriftCheck(executor, options);
         if (plan.CallCount <= options.MaxReplayCalls)
         {
-            var calls = Preflight.Look(plan, request, inputs, options, executor, drift, problems);
+            var calls = Preflight.Look(plan, request, inputs, options, executor, drift, past?.Done ?? new HashSet<string>(), problems);
             problems.AddRange(await drift.RefuseAsync(store, scope, propose, logger, cancellationToken).ConfigureAwait(false));
             problems.AddRange(await executor.CheckAsync(calls, cancellationToken).ConfigureAwait(false));
         }

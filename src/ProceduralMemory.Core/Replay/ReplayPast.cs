@@ -14,6 +14,13 @@ internal sealed class ReplayPast(IReadOnlyList<Execution> tree, ResumeRequest re
 
     public Execution Root => tree[0];
 
+    /// <summary>The steps of the outermost execution that are done, and are not called again.</summary>
+    public IReadOnlySet<string> Done { get; } = tree[0].Steps
+        .Where(s => s is { Status: StepStatus.Success, Omitted: null } && (s.Result is not { } result || !IsRedacted(result)))
+        .Select(s => s.StepId)
+        .Concat(request.Results.Keys)
+        .ToHashSet(StringComparer.Ordinal);
+
     /// <summary>The versions of the procedures inside that have been begun: they go on with what they began with.</summary>
     public IReadOnlyDictionary<string, int> Versions { get; } = tree
         .Where(e => e.ParentId is not null)

@@ -25,16 +25,17 @@ public sealed class CallApprovalTests : IDisposable
         var (result, pending) = await PendingAsync();
 
         Assert.Equal(["t.look"], _executor.Calls.Select(c => c.Action));
-        Assert.Equal((ReplayOutcome.Refused, null), (result.Outcome, result.Verdict));
+        Assert.Equal((ReplayOutcome.Waiting, null, true), (result.Outcome, result.Verdict, result.CanResume));
         var step = result.Steps[1];
-        Assert.Equal((StepStatus.Failed, FailureTypes.ApprovalPending), (step.Status, step.Failure!.ErrorType));
+        Assert.Equal((StepStatus.Pending, FailureTypes.ApprovalPending), (step.Status, step.Failure!.ErrorType));
         Assert.Equal(
             $"Step 'send' would call t.send with {{\"to\":\"Ada\",\"n\":1}}, and every such call needs a person's approval. It was not made. A person approves it with ApproveCallAsync(new Guid(\"{result.ExecutionId}\"), \"send\", by: \"…\").",
             step.Failure.Message);
         Assert.Equal(StepStatus.Pending, result.Steps[2].Status);
         Assert.Equal((ApprovalState.Pending, "send", "t.send", StepEffect.Unknown, result.ExecutionId), (pending.State, pending.StepId, pending.Action, pending.Effect, pending.ExecutionId));
         Given.JsonEqual("""{"to":"Ada","n":1}""", pending.Arguments);
-        Assert.Equal(FailureTypes.ApprovalPending, (await Memory.GetExecutionAsync(result.ExecutionId!.Value))!.Steps[1].Failure!.ErrorType);
+        Assert.Equal(ReplayProblemCodes.ApprovalPending, Assert.Single(result.Problems).Code);
+        Assert.Equal(["look"], (await Memory.GetExecutionAsync(result.ExecutionId!.Value))!.Steps.Select(s => s.StepId));
     }
 
     [Fact]
@@ -203,11 +204,32 @@ public sealed class CallApprovalTests : IDisposable
 
         var result = await memory.ReplayAsync(_executor, "p", Given.With(("items", "[1,2,3]")));
 
-        Assert.Equal(ReplayOutcome.Refused, result.Outcome);
+        Assert.Equal(ReplayOutcome.Waiting, result.Outcome);
+        Assert.Equal("each[1]/a", Assert.Single(result.Problems).StepId);
         Assert.Single(_executor.Calls);
         Assert.Equal(2, approver.Asked.Count);
         Assert.Equal(FailureTypes.ApprovalPending, result.Steps[0].Iterations[1].Steps[0].Failure!.ErrorType);
         Assert.Equal(result.Steps[0].Iterations[1].ExecutionId, Assert.Single((await memory.ListPendingApprovalsAsync()).Calls).ExecutionId);
+    }
+
+    [Fact]
+    public async Task When_it_is_approved_the_replay_is_resumed_and_calls_it_once()
+    {
+        await StoreAsync();
+        var (waiting, _) = await PendingAsync();
+        var id = waiting.ExecutionId!.Value;
+
+        var early = await Memory.ResumeAsync(_executor, id);
+        await Memory.ApproveCallAsync(id, "send", "Ada");
+        var resumed = await Memory.ResumeAsync(_executor, id);
+
+        Assert.Equal((ReplayOutcome.Waiting, ReplayProblemCodes.ApprovalPending), (early.Outcome, early.Problems.Single().Code));
+        Assert.Equal(["t.look", "t.send"], _executor.Calls.Select(c => c.Action).Take(2));
+        Assert.Single(_executor.Calls, c => c.Action == "t.send" && c.StepId == "send");
+        Assert.Equal(StepStatus.Success, resumed.Steps[1].Status);
+
+        // The next call of it is one of its own.
+        Assert.Equal((ReplayOutcome.Waiting, "again"), (resumed.Outcome, resumed.Problems.Single().StepId));
     }
 
     [Fact]

@@ -122,7 +122,7 @@ public sealed class OutcomeJudgeTests
         });
         var time = new FakeTimeProvider();
         using var memory = new ProcedureMemory(
-            new ProceduralMemoryOptions { DatabasePath = ":memory:", TimeProvider = time, OutcomeJudgeTimeout = TimeSpan.FromSeconds(7), OutcomeJudges = [judge] }, loggerFactory: log);
+            new ProceduralMemoryOptions { DatabasePath = ":memory:", Approval = ApprovalPolicy.Never, TimeProvider = time, OutcomeJudgeTimeout = TimeSpan.FromSeconds(7), OutcomeJudges = [judge] }, loggerFactory: log);
         await memory.StoreAsync(Given.Definition("p", Given.Step("t.a") with { Expectation = new Expectation { Kind = ExpectationKind.Custom, Judge = "polite" } }));
 
         var replay = memory.ReplayAsync(new ScriptedExecutor(), "p", Given.With());
@@ -188,7 +188,7 @@ public sealed class OutcomeJudgeTests
             questions.Add(question);
             return judge(question, token);
         });
-        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = ":memory:", OutcomeJudges = [asked] }, loggerFactory: log);
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = ":memory:", Approval = ApprovalPolicy.Never, OutcomeJudges = [asked] }, loggerFactory: log);
         expectation ??= new Expectation { Kind = ExpectationKind.Custom, Judge = "polite", At = "/reply", Value = Given.Value("""{"criteria":"no rude words"}""") };
         await memory.StoreAsync(Given.Definition("p", Given.Step("t.a", """{"key":"$inputs.key","order":"W-1"}""") with { Expectation = expectation })
             .Taking(Given.Input("key", JsonType.String) with { Secret = true }));

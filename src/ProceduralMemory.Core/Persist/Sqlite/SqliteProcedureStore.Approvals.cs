@@ -98,7 +98,7 @@ public sealed partial class SqliteProcedureStore
         {
             // The write lock is held from the start: of two that come at once, the second finds it used.
             var rows = connection.Query<CallApprovalRow>(
-                $"{SelectCallApprovals} where execution_id = @ExecutionId and step_id = @StepId and arguments_hash = @ArgumentsHash order by requested_at, id",
+                $"{SelectCallApprovals} where execution_id = @ExecutionId and step_id = @StepId and arguments_hash = @ArgumentsHash order by requested_at, rowid",
                 new { ExecutionId = Text(executionId), StepId = stepId, ArgumentsHash = argumentsHash }).Select(r => r.ToApproval()).ToList();
             if (rows.Find(r => r.State is ApprovalState.Approved && r.ExpiresAt > at) is { } approved)
             {
@@ -143,7 +143,7 @@ public sealed partial class SqliteProcedureStore
                     $"""
                     {SelectCallApprovals}
                     where scope in @Scopes and execution_id = @ExecutionId and step_id = @StepId and state = 'pending' and (@ArgumentsHash is null or arguments_hash = @ArgumentsHash)
-                    order by requested_at desc, id desc limit 1
+                    order by requested_at desc, rowid desc limit 1
                     """,
                     new { decision.Scopes, ExecutionId = Text(decision.ExecutionId), decision.StepId, decision.ArgumentsHash })?.ToApproval();
                 if (open is null)
@@ -166,7 +166,7 @@ public sealed partial class SqliteProcedureStore
         return _database.ReadAsync<IReadOnlyList<CallApproval>>(
             connection => [.. connection
                 .Query<CallApprovalRow>(
-                    $"{SelectCallApprovals} where scope in @Scopes and (@ExecutionId is null or execution_id = @ExecutionId) and (@State is null or state = @State) order by requested_at, id",
+                    $"{SelectCallApprovals} where scope in @Scopes and (@ExecutionId is null or execution_id = @ExecutionId) and (@State is null or state = @State) order by requested_at, rowid",
                     new { Scopes = scopes, ExecutionId = Text(executionId), State = Text(state) })
                 .Select(r => r.ToApproval())],
             cancellationToken);

@@ -56,7 +56,13 @@ internal sealed class ReplacedWords
             kind.UnionWith(WordsOf(procedure.Description));
         }
 
-        var known = kind.Concat(WordsOf(procedure.Description)).Concat(WordsOf(procedure.Tags)).Concat(wordings.SelectMany(WordsOf)).ToHashSet(StringComparer.Ordinal);
+        // What a step does is not what the task is for: to cancel a flight it is found first, and who asks to find one does not ask to have it cancelled.
+        var known = WordsOf(procedure.Name)
+            .Concat(WordsOf(procedure.Description))
+            .Concat(WordsOf(procedure.Tags))
+            .Concat(wordings.SelectMany(WordsOf))
+            .Concat(WordsOf(procedure.ActionWords).Where(w => !ActOf.Value.ContainsKey(w)))
+            .ToHashSet(StringComparer.Ordinal);
         var unknown = _request.Where(w => !known.Contains(w)).ToList();
 
         // Where nothing is shared nothing stands in the place of anything: that is another way of saying it, or another thing, and vectors may tell which.

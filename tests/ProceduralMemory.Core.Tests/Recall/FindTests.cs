@@ -514,6 +514,19 @@ public sealed class FindTests : IDisposable
         Assert.DoesNotContain("secretghij", _test.Dump(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("find the flight", false)]
+    [InlineData("cancel the flight", true)]
+    public async Task What_a_step_does_on_the_way_is_not_what_the_task_is_for(string request, bool fits)
+    {
+        using var test = TestMemory.InMemory();
+        await test.Memory.StoreAsync(Given.Definition("cancel_flight", Given.Step("flights.find"), Given.Step("flights.cancel")) with { Description = "Cancel the flight." });
+
+        var found = await test.Memory.FindAsync(request);
+
+        Assert.Equal(fits, found.Matches.Count == 1);
+    }
+
     [Fact]
     public async Task The_request_of_a_recording_is_searched_too()
     {

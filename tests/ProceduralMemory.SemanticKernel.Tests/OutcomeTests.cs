@@ -203,7 +203,8 @@ public sealed class OutcomeTests
         "post",
         ("send", () => "sent to Ada"),
         ("refuse", () => new { error = "no stamps" }),
-        ("nothing", () => { }),
+        ("nothing", () => { }
+    ),
         ("track", () => new { parcels = new object[] { new { weight = 2, label = new { error = "smudged" } }, new { weight = 3 }, new { weight = 4 } } }));
 
     private static ProcedureDefinition Definition(string expectation, string action) => new()

@@ -12,7 +12,7 @@ internal sealed class WorkerHandle : IAsyncDisposable
     // Nothing waits for this: it turns a hang into a failure.
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
-    private static int _count;
+    private static int WorkerCount;
 
     private readonly Process _process;
     private readonly Task<string> _errors;
@@ -36,7 +36,7 @@ internal sealed class WorkerHandle : IAsyncDisposable
     /// <exception cref="InvalidOperationException">It ended before.</exception>
     public static async Task<WorkerHandle> StartAsync(string database, Uri service, int slots, CancellationToken cancellationToken)
     {
-        var id = Interlocked.Increment(ref _count).ToString(CultureInfo.InvariantCulture);
+        var id = Interlocked.Increment(ref WorkerCount).ToString(CultureInfo.InvariantCulture);
         var program = typeof(WorkerHandle).Assembly.Location;
         var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet")
         {

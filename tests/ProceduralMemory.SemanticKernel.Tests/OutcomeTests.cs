@@ -199,12 +199,15 @@ public sealed class OutcomeTests
         return (memory, Given.Kernel(memory, new Shop().Plugin(), Post()));
     }
 
+    private static void Nothing()
+    {
+    }
+
     private static KernelPlugin Post() => Given.Plugin(
         "post",
         ("send", () => "sent to Ada"),
         ("refuse", () => new { error = "no stamps" }),
-        ("nothing", () => { }
-    ),
+        ("nothing", Nothing),
         ("track", () => new { parcels = new object[] { new { weight = 2, label = new { error = "smudged" } }, new { weight = 3 }, new { weight = 4 } } }));
 
     private static ProcedureDefinition Definition(string expectation, string action) => new()

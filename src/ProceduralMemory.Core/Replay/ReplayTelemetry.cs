@@ -65,7 +65,7 @@ internal static class ReplayTelemetry
         activity?.SetTag("procedural_memory.step.attempts", outcome.Attempts);
         if (outcome.Failure is { } failure && outcome.Status is StepStatus.Failed or StepStatus.Unknown)
         {
-            activity?.SetTag("error.type", outcome.Failure!.ErrorType);
+            activity?.SetTag("error.type", failure.ErrorType);
             activity?.SetStatus(ActivityStatusCode.Error);
         }
 

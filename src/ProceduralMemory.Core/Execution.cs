@@ -47,6 +47,9 @@ public sealed record Execution
     /// <summary>How it ended.</summary>
     public required ReplayOutcome Outcome { get; init; }
 
+    /// <summary>What it says of its version; <see langword="null"/> when it does not count. One that failed and was resumed says what it said first.</summary>
+    public ExecutionVerdict? Verdict { get; init; }
+
     /// <summary>The request that led to it, redacted.</summary>
     public string? Request { get; init; }
 

@@ -30,6 +30,18 @@ public sealed record Procedure
     /// <summary>Whether the procedure is out of use: it is kept, but neither found nor replayed.</summary>
     public bool IsRetired { get; init; }
 
+    /// <summary>The version that competes with the active one, if any.</summary>
+    public int? CandidateVersion { get; init; }
+
+    /// <summary>Whether it keeps its active version whatever the evidence says.</summary>
+    public bool IsPinned { get; init; }
+
+    /// <summary>Why it is neither found nor replayed for now; <see langword="null"/> when it is not in quarantine.</summary>
+    public string? QuarantineReason { get; init; }
+
+    /// <summary>Since when it is in quarantine (UTC).</summary>
+    public DateTimeOffset? QuarantinedAt { get; init; }
+
     /// <summary>The procedure that this one was merged into, if any.</summary>
     public Guid? MergedInto { get; init; }
 
@@ -46,7 +58,7 @@ public sealed record Procedure
     public required DateTimeOffset UpdatedAt { get; init; }
 
     /// <summary>Whether a replay that names no version can run it.</summary>
-    internal bool CanBeReplayed => !IsRetired && ActiveVersion is not null;
+    internal bool CanBeReplayed => !IsRetired && ActiveVersion is not null && QuarantinedAt is null;
 }
 
 /// <summary>Who made a procedure or a version of it.</summary>
@@ -141,6 +153,9 @@ public enum VersionState
 {
     /// <summary>Made, but not approved for replay.</summary>
     Draft,
+
+    /// <summary>Competes with the active version: it becomes the active one by a person's word, or by its evidence where the host lets it take a share of replays.</summary>
+    Candidate,
 
     /// <summary>The one that a replay runs.</summary>
     Active,

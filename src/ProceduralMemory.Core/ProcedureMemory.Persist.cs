@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Text.Json;
 using ProceduralMemory.Capture;
 using ProceduralMemory.Persist;
+using ProceduralMemory.Revise;
+using static System.FormattableString;
 
 namespace ProceduralMemory;
 
@@ -25,7 +27,7 @@ public sealed partial class ProcedureMemory
                 Definition = valid,
                 Reason = VersionReason.Stored,
                 Origin = origin,
-                Activate = true,
+                State = VersionState.Active,
                 MustBeNew = !asNewVersion,
                 At = Time.GetUtcNow(),
             },
@@ -79,7 +81,8 @@ public sealed partial class ProcedureMemory
     public async Task<Procedure> ActivateVersionAsync(string name, int version, CancellationToken cancellationToken = default)
     {
         var procedure = await GetWritableAsync(name, version, cancellationToken).ConfigureAwait(false);
-        await Store.ActivateVersionAsync(procedure.Id, version, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+        var note = new RevisionNote { Kind = RevisionKind.Activated, Reason = Invariant($"version {version} was made the active one") };
+        await Store.ChangeProcedureAsync(new ProcedureChange { ProcedureId = procedure.Id, Activate = version, Note = note, At = Time.GetUtcNow() }, cancellationToken).ConfigureAwait(false);
 
         // It is done: a cancellation from here on would say that it is not.
         return await GetWritableAsync(name, version: null, CancellationToken.None).ConfigureAwait(false);
@@ -150,7 +153,7 @@ public sealed partial class ProcedureMemory
                 Definition = SecretConstants.Remove(definition, Options),
                 Reason = VersionReason.Imported,
                 Origin = ProcedureOrigin.Import,
-                Activate = false,
+                State = VersionState.Draft,
                 At = Time.GetUtcNow(),
             },
             cancellationToken);

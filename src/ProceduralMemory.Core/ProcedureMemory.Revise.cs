@@ -57,7 +57,7 @@ public sealed partial class ProcedureMemory
                 Definition = SecretConstants.Remove(definition, Options),
                 Reason = VersionReason.Optimized,
                 Origin = procedure.Version.Origin,
-                Activate = true,
+                State = VersionState.Active,
                 ExpectedActive = procedure.ActiveVersion,
                 Request = procedure.Version.Request,
                 At = Time.GetUtcNow(),

@@ -1,5 +1,6 @@
 using ProceduralMemory.Capture;
 using ProceduralMemory.Replay;
+using ProceduralMemory.Revise;
 
 namespace ProceduralMemory.Persist;
 
@@ -74,8 +75,20 @@ public interface IProcedureStore
     /// <param name="cancellationToken">Cancels the call.</param>
     Task<IReadOnlyList<Trace>> ListVersionTracesAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default);
 
-    /// <summary>Makes a version the active one; the one that was active retires. A retired procedure comes back into use.</summary>
-    Task ActivateVersionAsync(Guid procedureId, int version, DateTimeOffset at, CancellationToken cancellationToken = default);
+    /// <summary>Changes where a procedure or its versions stand, and writes down why, in one.</summary>
+    /// <returns>Whether it was changed: not where <see cref="ProcedureChange.ExpectedActive"/> is not the active version any more.</returns>
+    /// <exception cref="ProcedureNotFoundException">There is no such version.</exception>
+    Task<bool> ChangeProcedureAsync(ProcedureChange change, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads what was decided about a procedure, in the order in which it was.</summary>
+    Task<IReadOnlyList<Revision>> ListRevisionsAsync(Guid procedureId, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads what the latest counted executions of a version say, latest first, of whatever scope they are.</summary>
+    /// <param name="procedureId">The procedure.</param>
+    /// <param name="version">The version.</param>
+    /// <param name="limit">The most to return.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    Task<IReadOnlyList<ExecutionVerdict>> ListVerdictsAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default);
 
     /// <summary>Puts procedures out of use in favour of another one, which adds their tags to its own.</summary>
     /// <exception cref="ProcedureConflictException">One of them is retired or has no active version, or together they have too many tags.</exception>
@@ -168,8 +181,11 @@ public sealed record NewVersion
     /// <summary>Who made it.</summary>
     public required ProcedureOrigin Origin { get; init; }
 
-    /// <summary>Whether it becomes the active version; otherwise it is a draft.</summary>
-    public required bool Activate { get; init; }
+    /// <summary>Where it stands: active in place of the version that is, a candidate in place of the one that is, or a draft.</summary>
+    public required VersionState State { get; init; }
+
+    /// <summary>What is written down of why it was made; <see langword="null"/> for nothing beside <see cref="Reason"/>.</summary>
+    public RevisionNote? Note { get; init; }
 
     /// <summary>Whether the name must not be taken.</summary>
     public bool MustBeNew { get; init; }
@@ -200,6 +216,37 @@ public sealed record NewVersion
 
     /// <summary>The statistics that its steps begin with, by step id.</summary>
     public IReadOnlyDictionary<string, StepStatistics> StepStatistics { get; init; } = new Dictionary<string, StepStatistics>();
+
+    /// <summary>The time of the change (UTC).</summary>
+    public required DateTimeOffset At { get; init; }
+}
+
+/// <summary>A change of where a procedure and its versions stand. What is <see langword="null"/> or empty stays as it is.</summary>
+public sealed record ProcedureChange
+{
+    /// <summary>The procedure.</summary>
+    public required Guid ProcedureId { get; init; }
+
+    /// <summary>The active version that the change was decided for: where it is another one, nothing is changed. <see langword="null"/> for no such check.</summary>
+    public int? ExpectedActive { get; init; }
+
+    /// <summary>The version that becomes the active one; the one that was active retires. A retired procedure comes back into use, and one in quarantine out of it.</summary>
+    public int? Activate { get; init; }
+
+    /// <summary>Versions that become something else than active.</summary>
+    public IReadOnlyDictionary<int, VersionState> States { get; init; } = new Dictionary<int, VersionState>();
+
+    /// <summary>Whether it keeps its active version whatever the evidence says.</summary>
+    public bool? Pinned { get; init; }
+
+    /// <summary>Whether it is in quarantine, for the reason of <see cref="Note"/>.</summary>
+    public bool? Quarantined { get; init; }
+
+    /// <summary>Whether it is out of use.</summary>
+    public bool? Retired { get; init; }
+
+    /// <summary>Why.</summary>
+    public required RevisionNote Note { get; init; }
 
     /// <summary>The time of the change (UTC).</summary>
     public required DateTimeOffset At { get; init; }
@@ -244,7 +291,7 @@ public sealed record JournalEntry
 /// <param name="EndedAt">When (UTC).</param>
 /// <param name="Duration">How long this attempt took.</param>
 /// <param name="Verdict">What it says of the procedure; <see langword="null"/> when it does not count.</param>
-/// <param name="Steps">The steps that ran, for the statistics; empty when it does not count.</param>
+/// <param name="Steps">What it says of its steps; of one that does not count, only of those that were repaired.</param>
 public sealed record EndedExecution(
     Guid ExecutionId,
     Guid ProcedureId,
@@ -256,11 +303,31 @@ public sealed record EndedExecution(
     ExecutionVerdict? Verdict,
     IReadOnlyList<CountedStep> Steps);
 
-/// <summary>A step that ran in a counted execution.</summary>
+/// <summary>What an execution says of a step.</summary>
 /// <param name="StepId">The step.</param>
-/// <param name="Failed">Whether it failed.</param>
+/// <param name="Verdict">What it says.</param>
 /// <param name="Duration">How long it took.</param>
-public sealed record CountedStep(string StepId, bool Failed, TimeSpan Duration);
+/// <param name="ErrorType">What it failed of.</param>
+public sealed record CountedStep(string StepId, StepVerdict Verdict, TimeSpan Duration, string? ErrorType = null);
+
+/// <summary>What an execution says of a step.</summary>
+public enum StepVerdict
+{
+    /// <summary>It was done, and is as expected as far as anything is.</summary>
+    Success,
+
+    /// <summary>It failed, or broke off.</summary>
+    Failure,
+
+    /// <summary>It was done, and whether it is as expected could not be told.</summary>
+    Unknown,
+
+    /// <summary>It was left out.</summary>
+    Skipped,
+
+    /// <summary>Somebody did it in place of its own call. That is counted once, and whether or not the execution counts.</summary>
+    Repaired,
+}
 
 /// <summary>Which executions to list.</summary>
 public sealed record ExecutionQuery

@@ -55,7 +55,7 @@ internal sealed class CandidateJudge(IReadOnlyList<AnalyzedWord> words, IReadOnl
             ranked.Replaced = _replaced.In(candidate.Document);
             var fit = (ranked.Similarity is null ? ByWords : ByWordsAndVectors).Of(ranked.Fit);
             var score = fit * Math.Pow(ReplacedShare, ranked.Replaced);
-            var rank = fit * (1 - SuccessShare + (SuccessShare * ExecutionStatistics.WilsonBound(candidate.Successes, candidate.Successes + candidate.Failures)));
+            var rank = fit * (1 - SuccessShare + (SuccessShare * ExecutionStatistics.WilsonInterval(candidate.Successes, candidate.Successes + candidate.Failures).Lower));
             var judged = new JudgedCandidate(ranked, fit, score, rank, matched);
             if (whyNot is not null)
             {

@@ -81,5 +81,5 @@ internal sealed record Standing(string Name, double Fit, double Score, long Succ
 {
     public double SuccessRate => Successes + Failures == 0 ? 0 : (double)Successes / (Successes + Failures);
 
-    public double SuccessBound => ExecutionStatistics.WilsonBound(Successes, Successes + Failures);
+    public double SuccessBound => ExecutionStatistics.WilsonInterval(Successes, Successes + Failures).Lower;
 }

@@ -69,7 +69,7 @@ internal static class AdaptedVersion
                 Definition = SecretConstants.Remove(definition, options),
                 Reason = VersionReason.Adapted,
                 Origin = version.Origin,
-                Activate = false,
+                State = VersionState.Draft,
                 OnlyOnce = true,
                 ExpectedActive = procedure.ActiveVersion,
                 Request = version.Request,

@@ -66,7 +66,7 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
             context.Time.GetUtcNow(),
             duration,
             frame.Around is null ? verdict : null,
-            frame.Around is null && verdict is not null ? [.. Ran(steps).Select(o => new CountedStep(o.StepId, o.Status is not StepStatus.Success, o.Duration))] : []),
+            frame.Around is null ? [.. All(steps).Select(o => Counted(o, procedure.Version.Steps)).OfType<CountedStep>()] : []),
         CancellationToken.None);
 
     /// <summary>The arguments for the log: those made from a secret are not written, however short the secret or harmless the argument's name.</summary>
@@ -126,9 +126,20 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
         };
     }
 
-    private static IEnumerable<StepOutcome> Ran(IEnumerable<StepOutcome> steps) => steps
-        .SelectMany(s => Ran(s.Iterations.SelectMany(i => i.Steps)).Prepend(s))
-        .Where(s => s.Status is StepStatus.Success or StepStatus.Failed or StepStatus.Unknown);
+    private static IEnumerable<StepOutcome> All(IEnumerable<StepOutcome> steps) => steps.SelectMany(s => All(s.Iterations.SelectMany(i => i.Steps)).Prepend(s));
+
+    /// <summary>What a step's outcome says of it; <see langword="null"/> where it says nothing.</summary>
+    private static CountedStep? Counted(StepOutcome outcome, IEnumerable<ProcedureStep> steps) => outcome switch
+    {
+        { Repaired: true, DoneBefore: true } => null,
+        { Repaired: true } => new CountedStep(outcome.StepId, StepVerdict.Repaired, TimeSpan.Zero),
+        { Status: StepStatus.Success, Match: OutcomeMatch.CannotTell } when steps.SelectMany(s => s.WithInner()).First(s => s.Id == outcome.StepId).Expectation is { Strength: not ExpectationStrength.Observed } =>
+            new CountedStep(outcome.StepId, StepVerdict.Unknown, outcome.Duration),
+        { Status: StepStatus.Success } => new CountedStep(outcome.StepId, StepVerdict.Success, outcome.Duration),
+        { Status: StepStatus.Failed or StepStatus.Unknown } => new CountedStep(outcome.StepId, StepVerdict.Failure, outcome.Duration, outcome.Failure?.ErrorType),
+        { Status: StepStatus.Skipped } => new CountedStep(outcome.StepId, StepVerdict.Skipped, TimeSpan.Zero),
+        _ => null,
+    };
 
     private JsonElement CaptureInputs()
     {

@@ -136,7 +136,7 @@ public sealed class MergeTests : IDisposable
             Definition = Given.Definition("two", Given.Step("t.better", id: "better")),
             Reason = VersionReason.Optimized,
             Origin = ProcedureOrigin.Agent,
-            Activate = true,
+            State = VersionState.Active,
             ExpectedActive = 1,
             At = _test.Time.GetUtcNow(),
         };

@@ -87,7 +87,7 @@ public sealed class StatisticsTests
             {
                 Claim = claim,
                 ExecutionId = id,
-                Ended = new EndedExecution(id, procedure.Id, 1, ReplayOutcome.Completed, null, at, duration, ExecutionVerdict.Success, [new CountedStep("s0", false, duration)]),
+                Ended = new EndedExecution(id, procedure.Id, 1, ReplayOutcome.Completed, null, at, duration, ExecutionVerdict.Success, [new CountedStep("s0", StepVerdict.Success, duration)]),
             });
         }
 
@@ -173,7 +173,7 @@ public sealed class StatisticsTests
             test.Time.Advance(times[i]);
             end = test.Time.GetUtcNow();
             await recorder.CompleteStepAsync(call, Given.Value("1"));
-            reference.Step(i, failed: false, times[i], end);
+            reference.Step(i, StepVerdict.Success, null, times[i], end);
             test.Time.Advance(TimeSpan.FromSeconds(3));
         }
 
@@ -230,13 +230,14 @@ public sealed class StatisticsTests
             return;
         }
 
-        var ran = new List<(int Step, bool Failed, TimeSpan Time)>();
+        var ran = new List<(int Step, StepVerdict Verdict, string? ErrorType, TimeSpan Time)>();
         var untold = false;
         for (var i = 0; i < StepCount; i++)
         {
             var (act, time) = replay.Acts[i];
             if (i == replay.Skip)
             {
+                ran.Add((i, StepVerdict.Skipped, null, TimeSpan.Zero));
                 continue;
             }
 
@@ -247,16 +248,17 @@ public sealed class StatisticsTests
 
             var failed = act is Act.Fail or Act.Throw || (asserted && act is Act.Differ);
             untold |= asserted && act is Act.CannotTell;
-            ran.Add((i, failed, time));
+            var errorType = act switch { Act.Fail => "E", Act.Throw => nameof(IOException), _ when failed => FailureTypes.UnexpectedOutcome, _ => null };
+            ran.Add((i, failed ? StepVerdict.Failure : asserted && act is Act.CannotTell ? StepVerdict.Unknown : StepVerdict.Success, errorType, time));
             if (failed && !replay.GoOn)
             {
                 break;
             }
         }
 
-        var anyFailed = ran.Exists(r => r.Failed);
+        var anyFailed = ran.Exists(r => r.Verdict is StepVerdict.Failure);
         var now = test.Time.GetUtcNow();
-        ran.ForEach(r => reference.Step(r.Step, r.Failed, r.Time, now));
+        ran.ForEach(r => reference.Step(r.Step, r.Verdict, r.ErrorType, r.Time, now));
         reference.Execution(anyFailed ? false : untold ? null : true, !anyFailed, ran.Aggregate(TimeSpan.Zero, (sum, r) => sum + r.Time), now);
     }
 
@@ -300,21 +302,38 @@ public sealed class StatisticsTests
             }
         }
 
-        public void Step(int index, bool failed, TimeSpan duration, DateTimeOffset at)
+        public void Step(int index, StepVerdict verdict, string? errorType, TimeSpan duration, DateTimeOffset at)
         {
             var step = _steps[index];
+            step.IsKnown = true;
+            if (verdict is StepVerdict.Skipped)
+            {
+                step.Skipped++;
+                return;
+            }
+
             step.Runs++;
             step.LastAt = at;
-            step.Rate += ((failed ? 0 : 1) - step.Rate) / step.Runs;
-            if (failed)
+            if (verdict is StepVerdict.Unknown)
             {
-                step.Failures++;
+                step.Unknown++;
             }
             else
             {
-                step.MeanMs += (duration.TotalMilliseconds - step.MeanMs) / (step.Runs - step.Failures);
-                step.LastDuration = duration;
+                step.Judged++;
+                step.Rate += ((verdict is StepVerdict.Success ? 1 : 0) - step.Rate) / step.Judged;
             }
+
+            if (verdict is StepVerdict.Failure)
+            {
+                step.Failures[errorType!] = step.Failures.GetValueOrDefault(errorType!) + 1;
+                step.LastFailureAt = at;
+                return;
+            }
+
+            step.LastSuccessAt = verdict is StepVerdict.Success ? at : step.LastSuccessAt;
+            step.Times.Add(duration);
+            step.LastDuration = duration;
         }
 
         public void Check(Procedure procedure)
@@ -329,13 +348,25 @@ public sealed class StatisticsTests
             {
                 var expected = _steps[i];
                 var id = FormattableString.Invariant($"s{i}");
-                Assert.Equal(expected.Runs > 0, procedure.Version.StepStatistics.ContainsKey(id));
+                Assert.Equal(expected.IsKnown, procedure.Version.StepStatistics.ContainsKey(id));
                 var step = procedure.Version.StepStatistics.GetValueOrDefault(id) ?? new StepStatistics();
-                Assert.Equal((expected.Runs, expected.Failures), (step.Runs, step.Failures));
-                Near(expected.Runs == 0 ? null : expected.Rate, step.SuccessRate);
-                Near(expected.Runs == expected.Failures ? null : expected.MeanMs, step.MeanDuration?.TotalMilliseconds, 1e-3);
+                Assert.Equal((expected.Runs, expected.Failures.Values.Sum(), expected.Unknown, expected.Skipped, 0L), (step.Runs, step.Failures, step.Unknown, step.Skipped, step.Repairs));
+                Assert.Equal(expected.Failures.OrderBy(f => f.Key, StringComparer.Ordinal), step.FailuresByType.OrderBy(f => f.Key, StringComparer.Ordinal));
+                Near(expected.Judged == 0 ? null : expected.Rate, step.SuccessRate);
+                Near(expected.Times.Count == 0 ? null : expected.Times.Average(t => t.TotalMilliseconds), step.MeanDuration?.TotalMilliseconds, 1e-3);
                 Assert.Equal((expected.LastDuration, expected.LastAt), (step.LastDuration, step.LastRunAt));
+                Assert.Equal((expected.LastSuccessAt, expected.LastFailureAt), (step.LastSuccessAt, step.LastFailureAt));
+                Assert.Equal(expected.Times.Count, step.Durations.Count);
+                NearRank(expected.Times, step.Durations, 0.5);
+                NearRank(expected.Times, step.Durations, 0.95);
             }
+        }
+
+        /// <summary>A quantile of a sketch is within 2 % of the duration of that rank.</summary>
+        private static void NearRank(List<TimeSpan> times, DurationSketch sketch, double share)
+        {
+            var expected = times.Count == 0 ? (double?)null : times.Order().ElementAt((int)Math.Ceiling(share * times.Count) - 1).TotalMicroseconds;
+            Near(expected, sketch.Quantile(share)?.TotalMicroseconds, ((expected ?? 0) * 0.0201) + 1);
         }
 
         private static void Near(double? expected, double? actual, double tolerance = 1e-9)
@@ -348,11 +379,23 @@ public sealed class StatisticsTests
         {
             public long Runs { get; set; }
 
-            public long Failures { get; set; }
+            public bool IsKnown { get; set; }
+
+            public long Judged { get; set; }
+
+            public long Unknown { get; set; }
+
+            public long Skipped { get; set; }
 
             public double Rate { get; set; }
 
-            public double MeanMs { get; set; }
+            public Dictionary<string, long> Failures { get; } = [];
+
+            public List<TimeSpan> Times { get; } = [];
+
+            public DateTimeOffset? LastSuccessAt { get; set; }
+
+            public DateTimeOffset? LastFailureAt { get; set; }
 
             public TimeSpan? LastDuration { get; set; }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using ProceduralMemory.Recall;
@@ -39,7 +40,7 @@ public sealed partial class SqliteProcedureStore
     private const string EndExecution =
         """
         update executions
-        set outcome = @Outcome, message = @Message, duration_us = coalesce(duration_us, 0) + @DurationUs, counted = max(counted, @Counts)
+        set outcome = @Outcome, message = @Message, duration_us = coalesce(duration_us, 0) + @DurationUs, verdict = coalesce(verdict, @Verdict)
         where id = @Id and outcome = 'running'
         """;
 
@@ -53,7 +54,10 @@ public sealed partial class SqliteProcedureStore
             completed = completed + @Completed,
             total_duration_us = total_duration_us + @Completed * @DurationUs,
             last_duration_us = iif(@Completed and (last_duration_us is null or @EndedAt >= coalesce(last_executed_at, '')), @DurationUs, last_duration_us),
-            last_executed_at = max(coalesce(last_executed_at, ''), @EndedAt)
+            last_executed_at = max(coalesce(last_executed_at, ''), @EndedAt),
+            last_success_at = iif(@Success, max(coalesce(last_success_at, ''), @EndedAt), last_success_at),
+            last_failure_at = iif(@Failure, max(coalesce(last_failure_at, ''), @EndedAt), last_failure_at),
+            durations = iif(@Completed, json_set(durations, @Bucket, coalesce(durations ->> @Bucket, 0) + 1), durations)
         where procedure_id = @ProcedureId and version = @Version
         """;
 
@@ -73,21 +77,32 @@ public sealed partial class SqliteProcedureStore
 
     private const string CountStep =
         """
-        insert into step_statistics (procedure_id, version, step_id, runs, failures, total_duration_us, last_duration_us, last_run_at)
-        values (@ProcedureId, @Version, @StepId, 1, @Failed, (1 - @Failed) * @DurationUs, iif(@Failed, null, @DurationUs), @EndedAt)
+        insert into step_statistics (procedure_id, version, step_id, runs, failures, unknown, skipped, repairs, total_duration_us, last_duration_us, last_run_at, last_success_at, last_failure_at, failure_types, durations)
+        values (@ProcedureId, @Version, @StepId, @Ran, @Failed, @Unknown, @Skipped, @Repaired, coalesce(@DurationUs, 0), @DurationUs, iif(@Ran, @EndedAt, null), iif(@Succeeded, @EndedAt, null), iif(@Failed, @EndedAt, null),
+                iif(@Failed, json_set('{}', @ErrorType, 1), '{}'), iif(@DurationUs is null, '{}', json_set('{}', @Bucket, 1)))
         on conflict (procedure_id, version, step_id) do update
-        set runs = runs + 1,
+        set runs = runs + excluded.runs,
             failures = failures + excluded.failures,
+            unknown = unknown + excluded.unknown,
+            skipped = skipped + excluded.skipped,
+            repairs = repairs + excluded.repairs,
             total_duration_us = total_duration_us + excluded.total_duration_us,
             last_duration_us = iif(excluded.last_duration_us is not null and (last_duration_us is null or excluded.last_run_at >= coalesce(last_run_at, '')), excluded.last_duration_us, last_duration_us),
-            last_run_at = max(coalesce(last_run_at, ''), excluded.last_run_at)
+            last_run_at = iif(@Ran, max(coalesce(last_run_at, ''), @EndedAt), last_run_at),
+            last_success_at = iif(@Succeeded, max(coalesce(last_success_at, ''), @EndedAt), last_success_at),
+            last_failure_at = iif(@Failed, max(coalesce(last_failure_at, ''), @EndedAt), last_failure_at),
+            failure_types = case
+                when not @Failed then failure_types
+                when failure_types -> @ErrorType is null and (select count(*) from json_each(failure_types)) >= 20 then json_set(failure_types, '$."other"', coalesce(failure_types ->> '$."other"', 0) + 1)
+                else json_set(failure_types, @ErrorType, coalesce(failure_types ->> @ErrorType, 0) + 1) end,
+            durations = iif(@DurationUs is null, durations, json_set(durations, @Bucket, coalesce(durations ->> @Bucket, 0) + 1))
         """;
 
     private const string SelectExecutions =
         """
         select e.id as Id, e.scope as Scope, e.procedure_id as ProcedureId, p.name as ProcedureName, e.version as Version, e.parent_id as ParentId,
                e.parent_step as ParentStep, e.parent_index as ParentIndex, e.root_id as RootId, e.attempt as Attempt, e.owner as Owner, e.lease_until as LeaseUntil,
-               e.settings as Settings, e.outcome as Outcome, e.request as Request, e.inputs as Inputs, e.message as Message,
+               e.settings as Settings, e.outcome as Outcome, e.verdict as Verdict, e.request as Request, e.inputs as Inputs, e.message as Message,
                e.started_at as StartedAt, e.duration_us as DurationUs
         from executions e
         join procedures p on p.id = e.procedure_id
@@ -199,17 +214,23 @@ public sealed partial class SqliteProcedureStore
         var id = new { Id = Text(execution.ExecutionId) };
 
         // One that failed, was counted and then resumed says nothing new of the version: it needed help.
-        var counts = execution.Verdict is not null && connection.ExecuteScalar<long>("select counted from executions where id = @Id", id) == 0;
+        var counts = execution.Verdict is not null && connection.ExecuteScalar<string?>("select verdict from executions where id = @Id", id) is null;
         var ended = connection.Execute(
             EndExecution,
-            new { id.Id, Outcome = Text(execution.Outcome), execution.Message, DurationUs = Microseconds(execution.Duration), Counts = counts ? 1 : 0 });
-        if (ended == 0 || !counts || execution.Verdict is not { } verdict)
+            new { id.Id, Outcome = Text(execution.Outcome), execution.Message, DurationUs = Microseconds(execution.Duration), Verdict = Text(execution.Verdict) });
+        if (ended == 0)
         {
             return;
         }
 
         var procedureId = Text(execution.ProcedureId);
         var endedAt = Text(execution.EndedAt);
+        connection.Execute(CountStep, execution.Steps.Where(s => counts || s.Verdict is StepVerdict.Repaired).Select(s => CountOf(s, procedureId, execution.Version, endedAt)));
+        if (!counts || execution.Verdict is not { } verdict)
+        {
+            return;
+        }
+
         connection.Execute(CountExecution, new
         {
             ProcedureId = procedureId,
@@ -218,23 +239,36 @@ public sealed partial class SqliteProcedureStore
             Failure = verdict is ExecutionVerdict.Failure ? 1 : 0,
             Completed = verdict is ExecutionVerdict.Failure ? 0 : 1,
             DurationUs = Microseconds(execution.Duration),
+            Bucket = PathOf(DurationSketch.BucketOf(execution.Duration)),
             EndedAt = endedAt,
         });
         if (verdict is ExecutionVerdict.Success)
         {
             RememberWording(connection, execution);
         }
-
-        connection.Execute(CountStep, execution.Steps.Select(s => new
-        {
-            ProcedureId = procedureId,
-            execution.Version,
-            s.StepId,
-            Failed = s.Failed ? 1 : 0,
-            DurationUs = Microseconds(s.Duration),
-            EndedAt = endedAt,
-        }));
     }
+
+    private static object CountOf(CountedStep step, string procedureId, int version, string endedAt) => new
+    {
+        ProcedureId = procedureId,
+        Version = version,
+        step.StepId,
+        Ran = step.Verdict is StepVerdict.Success or StepVerdict.Failure or StepVerdict.Unknown ? 1 : 0,
+        Succeeded = step.Verdict is StepVerdict.Success ? 1 : 0,
+        Failed = step.Verdict is StepVerdict.Failure ? 1 : 0,
+        Unknown = step.Verdict is StepVerdict.Unknown ? 1 : 0,
+        Skipped = step.Verdict is StepVerdict.Skipped ? 1 : 0,
+        Repaired = step.Verdict is StepVerdict.Repaired ? 1 : 0,
+        DurationUs = step.Verdict is StepVerdict.Success or StepVerdict.Unknown ? Microseconds(step.Duration) : (long?)null,
+        Bucket = PathOf(DurationSketch.BucketOf(step.Duration)),
+        ErrorType = PathOf(step.ErrorType ?? "unknown"),
+        EndedAt = endedAt,
+    };
+
+    private static string PathOf(int bucket) => string.Create(CultureInfo.InvariantCulture, $"$.\"{bucket}\"");
+
+    /// <summary>The JSON path of a class of errors. It is a word of whoever raised the error, and there are signs that a path cannot hold.</summary>
+    private static string PathOf(string errorType) => $"$.\"{string.Concat(errorType.Take(100).Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '+' ? c : '_'))}\"";
 
     /// <summary>Keeps the request of a replay that succeeded as another wording of what the procedure does, so that it is found by it.</summary>
     private static void RememberWording(SqliteConnection connection, EndedExecution execution)
@@ -299,6 +333,15 @@ public sealed partial class SqliteProcedureStore
             cancellationToken);
     }
 
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<ExecutionVerdict>> ListVerdictsAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<ExecutionVerdict>>(
+        connection => [.. connection
+            .Query<string>(
+                "select verdict from executions where procedure_id = @ProcedureId and version = @Version and verdict is not null order by started_at desc, id desc limit @Limit",
+                new { ProcedureId = Text(procedureId), Version = version, Limit = limit })
+            .Select(ToEnum<ExecutionVerdict>)],
+        cancellationToken);
+
     private sealed class ExecutionRow
     {
         public required string Id { get; init; }
@@ -315,6 +358,7 @@ public sealed partial class SqliteProcedureStore
         public string? LeaseUntil { get; init; }
         public string? Settings { get; init; }
         public required string Outcome { get; init; }
+        public string? Verdict { get; init; }
         public string? Request { get; init; }
         public required string Inputs { get; init; }
         public string? Message { get; init; }
@@ -337,6 +381,7 @@ public sealed partial class SqliteProcedureStore
             LeaseUntil = ToTimeOrNull(LeaseUntil),
             Settings = ToValueOrNull(Settings),
             Outcome = ToEnum<ReplayOutcome>(Outcome),
+            Verdict = Verdict is null ? null : ToEnum<ExecutionVerdict>(Verdict),
             Request = Request,
             Inputs = Json.Read(Inputs),
             Message = Message,

@@ -11,7 +11,9 @@ public sealed partial class SqliteProcedureStore
     private const string SelectProcedures =
         """
         select id as Id, scope as Scope, name as Name, description as Description, tags as Tags, notes as Notes, origin as Origin,
-               active_version as ActiveVersion, retired as Retired, merged_into as MergedInto, created_at as CreatedAt, updated_at as UpdatedAt
+               active_version as ActiveVersion, retired as Retired, pinned as Pinned, quarantined_at as QuarantinedAt, quarantine_reason as QuarantineReason,
+               (select max(v.version) from procedure_versions v where v.procedure_id = procedures.id and v.state = 'candidate') as CandidateVersion,
+               merged_into as MergedInto, created_at as CreatedAt, updated_at as UpdatedAt
         from procedures
         """;
 
@@ -19,7 +21,8 @@ public sealed partial class SqliteProcedureStore
         """
         select procedure_id as ProcedureId, (select scope from procedures where id = procedure_id) as Scope, version as Version, parent as Parent, reason as Reason, state as State, origin as Origin, request as Request,
                trace_id as TraceId, document as Document, created_at as CreatedAt, executions as Executions, successes as Successes, failures as Failures,
-               completed as Completed, total_duration_us as TotalDurationUs, last_duration_us as LastDurationUs, last_executed_at as LastExecutedAt
+               completed as Completed, total_duration_us as TotalDurationUs, last_duration_us as LastDurationUs, last_executed_at as LastExecutedAt,
+               last_success_at as LastSuccessAt, last_failure_at as LastFailureAt, durations as Durations
         from procedure_versions
         """;
 
@@ -27,7 +30,8 @@ public sealed partial class SqliteProcedureStore
     private const string SelectVersionCounts =
         """
         select procedure_id as ProcedureId, executions as Executions, successes as Successes, failures as Failures,
-               completed as Completed, total_duration_us as TotalDurationUs, last_duration_us as LastDurationUs, last_executed_at as LastExecutedAt
+               completed as Completed, total_duration_us as TotalDurationUs, last_duration_us as LastDurationUs, last_executed_at as LastExecutedAt,
+               last_success_at as LastSuccessAt, last_failure_at as LastFailureAt, durations as Durations
         from procedure_versions
         where procedure_id in @Ids
         order by version
@@ -44,7 +48,8 @@ public sealed partial class SqliteProcedureStore
     private const string SelectStepStatistics =
         """
         select procedure_id as ProcedureId, version as Version, step_id as StepId, runs as Runs, failures as Failures,
-               total_duration_us as TotalDurationUs, last_duration_us as LastDurationUs, last_run_at as LastRunAt
+               unknown as Unknown, skipped as Skipped, repairs as Repairs, failure_types as FailureTypes, durations as Durations,
+               total_duration_us as TotalDurationUs, last_duration_us as LastDurationUs, last_run_at as LastRunAt, last_success_at as LastSuccessAt, last_failure_at as LastFailureAt
         from step_statistics
         """;
 
@@ -57,22 +62,23 @@ public sealed partial class SqliteProcedureStore
     private const string UpdateProcedure =
         """
         update procedures
-        set description = @Description, tags = @Tags, notes = @Notes, active_version = @ActiveVersion, retired = @Retired, merged_into = @MergedInto, updated_at = @At
+        set description = @Description, tags = @Tags, notes = @Notes, active_version = @ActiveVersion, retired = @Retired, merged_into = @MergedInto, updated_at = @At,
+            quarantined_at = iif(@Activated, null, quarantined_at), quarantine_reason = iif(@Activated, null, quarantine_reason)
         where id = @Id
         """;
 
     private const string InsertVersion =
         """
         insert into procedure_versions (procedure_id, version, parent, reason, state, origin, request, trace_id, document, created_at,
-                                        executions, successes, failures, completed, total_duration_us, last_duration_us, last_executed_at)
+                                        executions, successes, failures, completed, total_duration_us, last_duration_us, last_executed_at, last_success_at, last_failure_at, durations)
         values (@ProcedureId, @Version, @Parent, @Reason, @State, @Origin, @Request, @TraceId, @Document, @At,
-                @Executions, @Successes, @Failures, @Completed, @TotalDurationUs, @LastDurationUs, @LastExecutedAt)
+                @Executions, @Successes, @Failures, @Completed, @TotalDurationUs, @LastDurationUs, @LastExecutedAt, @LastSuccessAt, @LastFailureAt, @Durations)
         """;
 
     private const string InsertStepStatistics =
         """
-        insert into step_statistics (procedure_id, version, step_id, runs, failures, total_duration_us, last_duration_us, last_run_at)
-        values (@ProcedureId, @Version, @StepId, @Runs, @Failures, @TotalDurationUs, @LastDurationUs, @LastRunAt)
+        insert into step_statistics (procedure_id, version, step_id, runs, failures, total_duration_us, last_duration_us, last_run_at, last_success_at, last_failure_at, durations)
+        values (@ProcedureId, @Version, @StepId, @Runs, @Failures, @TotalDurationUs, @LastDurationUs, @LastRunAt, @LastSuccessAt, @LastFailureAt, @Durations)
         """;
 
     private const string InsertVersionTrace = "insert into version_traces (procedure_id, version, trace_id) values (@ProcedureId, @Version, @TraceId)";
@@ -102,7 +108,7 @@ public sealed partial class SqliteProcedureStore
                       and (@Version is null or exists (select 1 from procedure_versions v where v.procedure_id = procedures.id and v.version = @Version))
                     """,
                     new { Scopes = scopes, Name = name.Trim(), Version = version });
-                var nearest = NearestScope.Of(scopes, rows, r => r.Scope, r => version is not null || (r.Retired == 0 && r.ActiveVersion is not null));
+                var nearest = NearestScope.Of(scopes, rows, r => r.Scope, r => version is not null || (r.Retired == 0 && r.ActiveVersion is not null && r.QuarantinedAt is null));
                 return nearest is null ? null : Assemble(connection, [nearest], version).SingleOrDefault();
             },
             cancellationToken);
@@ -147,21 +153,6 @@ public sealed partial class SqliteProcedureStore
             return [.. connection
                 .Query<VersionRow>($"{SelectVersions} where procedure_id = @ProcedureId order by version", parameters)
                 .Select(r => r.ToVersion(statistics[r.Version]))];
-        },
-        cancellationToken);
-
-    /// <inheritdoc/>
-    public Task ActivateVersionAsync(Guid procedureId, int version, DateTimeOffset at, CancellationToken cancellationToken = default) => ChangeAsync(
-        connection =>
-        {
-            var procedure = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(procedureId) });
-            if (connection.Execute(SetVersionState, new { ProcedureId = procedure.Id, Version = version, State = Text(VersionState.Active) }) == 0)
-            {
-                throw new ProcedureNotFoundException(procedure.Name, [], version);
-            }
-
-            RetireVersion(connection, procedure.Id, procedure.ActiveVersion, exceptVersion: version);
-            return connection.Execute(UpdateProcedure, new { procedure.Id, procedure.Description, procedure.Tags, procedure.Notes, ActiveVersion = version, Retired = 0, MergedInto = (string?)null, At = Text(at) });
         },
         cancellationToken);
 
@@ -230,7 +221,8 @@ public sealed partial class SqliteProcedureStore
 
         var id = existing?.Id ?? Text(Guid.CreateVersion7(version.At));
         var number = existing is null ? 1 : (int)connection.ExecuteScalar<long>("select coalesce(max(version), 0) + 1 from procedure_versions where procedure_id = @Id", new { Id = id });
-        var active = version.Activate ? number : existing?.ActiveVersion;
+        var activates = version.State is VersionState.Active;
+        var active = activates ? number : existing?.ActiveVersion;
         if (existing is null)
         {
             connection.Execute(InsertProcedure, new { Id = id, version.Scope, definition.Name, definition.Description, Tags = Text(definition.Tags), definition.Notes, Origin = Text(version.Origin), ActiveVersion = active, At = at });
@@ -238,8 +230,7 @@ public sealed partial class SqliteProcedureStore
         else
         {
             // A draft describes nothing anew until it is activated by a person, who sees both.
-            var describes = version.Activate;
-            var tags = describes ? ToTags(existing.Tags).Union(definition.Tags, StringComparer.OrdinalIgnoreCase).ToList() : ToTags(existing.Tags);
+            var tags = activates ? ToTags(existing.Tags).Union(definition.Tags, StringComparer.OrdinalIgnoreCase).ToList() : ToTags(existing.Tags);
             if (tags.Count > ProcedureValidator.MaxTags)
             {
                 throw new ProcedureFormatException("tags", string.Create(CultureInfo.InvariantCulture, $"With those it has, '{existing.Name}' would have {tags.Count} tags; {ProcedureValidator.MaxTags} are the most. Give fewer."));
@@ -248,19 +239,25 @@ public sealed partial class SqliteProcedureStore
             connection.Execute(UpdateProcedure, new
             {
                 existing.Id,
-                Description = describes && definition.Description.Length > 0 ? definition.Description : existing.Description,
+                Description = activates && definition.Description.Length > 0 ? definition.Description : existing.Description,
                 Tags = Text(tags),
-                Notes = describes ? definition.Notes ?? existing.Notes : existing.Notes,
+                Notes = activates ? definition.Notes ?? existing.Notes : existing.Notes,
                 ActiveVersion = active,
-                Retired = version.Activate ? 0 : existing.Retired,
-                MergedInto = version.Activate ? null : existing.MergedInto,
+                Retired = activates ? 0 : existing.Retired,
+                MergedInto = activates ? null : existing.MergedInto,
+                Activated = activates ? 1 : 0,
                 At = at,
             });
         }
 
-        if (version.Activate)
+        if (activates)
         {
             RetireVersion(connection, id, existing?.ActiveVersion, exceptVersion: number);
+        }
+        else if (version.State is VersionState.Candidate)
+        {
+            // One competes at a time: the newer one knows what the older one knew.
+            RetireVersion(connection, id, existing?.CandidateVersion, exceptVersion: number);
         }
 
         var statistics = version.Statistics;
@@ -270,7 +267,7 @@ public sealed partial class SqliteProcedureStore
             Version = number,
             Parent = existing?.ActiveVersion,
             Reason = Text(version.Reason),
-            State = Text(version.Activate ? VersionState.Active : VersionState.Draft),
+            State = Text(version.State),
             Origin = Text(version.Origin),
             version.Request,
             TraceId = Text(version.TraceId),
@@ -283,6 +280,9 @@ public sealed partial class SqliteProcedureStore
             TotalDurationUs = Microseconds(statistics.TotalDuration),
             LastDurationUs = statistics.LastDuration is { } last ? Microseconds(last) : (long?)null,
             LastExecutedAt = Text(statistics.LastExecutedAt),
+            LastSuccessAt = Text(statistics.LastSuccessAt),
+            LastFailureAt = Text(statistics.LastFailureAt),
+            Durations = statistics.Durations.Write(),
         });
         connection.Execute(InsertStepStatistics, version.StepStatistics.Select(s => new
         {
@@ -294,7 +294,15 @@ public sealed partial class SqliteProcedureStore
             TotalDurationUs = Microseconds(s.Value.TotalDuration),
             LastDurationUs = s.Value.LastDuration is { } stepLast ? Microseconds(stepLast) : (long?)null,
             LastRunAt = Text(s.Value.LastRunAt),
+            LastSuccessAt = Text(s.Value.LastSuccessAt),
+            LastFailureAt = Text(s.Value.LastFailureAt),
+            Durations = s.Value.Durations.Write(),
         }));
+        if (version.Note is { } note)
+        {
+            AddRevision(connection, id, number, note, at);
+        }
+
         connection.Execute(InsertVersionTrace, version.Traces.Select(t => new { ProcedureId = id, Version = number, TraceId = Text(t) }));
         var row = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = id });
         return Assemble(connection, [row], number).Single();
@@ -373,7 +381,11 @@ public sealed partial class SqliteProcedureStore
         public string? Notes { get; init; }
         public required string Origin { get; init; }
         public long? ActiveVersion { get; init; }
+        public long? CandidateVersion { get; init; }
         public long Retired { get; init; }
+        public long Pinned { get; init; }
+        public string? QuarantinedAt { get; init; }
+        public string? QuarantineReason { get; init; }
         public string? MergedInto { get; init; }
         public required string CreatedAt { get; init; }
         public required string UpdatedAt { get; init; }
@@ -388,7 +400,11 @@ public sealed partial class SqliteProcedureStore
             Notes = Notes,
             Origin = ToEnum<ProcedureOrigin>(Origin),
             ActiveVersion = (int?)ActiveVersion,
+            CandidateVersion = (int?)CandidateVersion,
             IsRetired = Retired != 0,
+            IsPinned = Pinned != 0,
+            QuarantinedAt = ToTimeOrNull(QuarantinedAt),
+            QuarantineReason = QuarantineReason,
             MergedInto = ToIdOrNull(MergedInto),
             Version = version,
             Statistics = statistics,
@@ -407,6 +423,9 @@ public sealed partial class SqliteProcedureStore
         public long TotalDurationUs { get; init; }
         public long? LastDurationUs { get; init; }
         public string? LastExecutedAt { get; init; }
+        public string? LastSuccessAt { get; init; }
+        public string? LastFailureAt { get; init; }
+        public required string Durations { get; init; }
 
         public ExecutionStatistics ToStatistics() => new()
         {
@@ -417,6 +436,9 @@ public sealed partial class SqliteProcedureStore
             TotalDuration = ToDuration(TotalDurationUs),
             LastDuration = ToDurationOrNull(LastDurationUs),
             LastExecutedAt = ToTimeOrNull(LastExecutedAt),
+            LastSuccessAt = ToTimeOrNull(LastSuccessAt),
+            LastFailureAt = ToTimeOrNull(LastFailureAt),
+            Durations = DurationSketch.Read(Durations),
         };
     }
 
@@ -468,6 +490,13 @@ public sealed partial class SqliteProcedureStore
         public long TotalDurationUs { get; init; }
         public long? LastDurationUs { get; init; }
         public string? LastRunAt { get; init; }
+        public string? LastSuccessAt { get; init; }
+        public string? LastFailureAt { get; init; }
+        public long Unknown { get; init; }
+        public long Skipped { get; init; }
+        public long Repairs { get; init; }
+        public required string FailureTypes { get; init; }
+        public required string Durations { get; init; }
 
         public StepStatistics ToStatistics() => new()
         {
@@ -476,6 +505,13 @@ public sealed partial class SqliteProcedureStore
             TotalDuration = ToDuration(TotalDurationUs),
             LastDuration = ToDurationOrNull(LastDurationUs),
             LastRunAt = ToTimeOrNull(LastRunAt),
+            LastSuccessAt = ToTimeOrNull(LastSuccessAt),
+            LastFailureAt = ToTimeOrNull(LastFailureAt),
+            Unknown = Unknown,
+            Skipped = Skipped,
+            Repairs = Repairs,
+            FailuresByType = JsonSerializer.Deserialize<Dictionary<string, long>>(FailureTypes, Json.Stored)!,
+            Durations = DurationSketch.Read(Durations),
         };
     }
 }

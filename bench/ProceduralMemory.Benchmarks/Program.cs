@@ -10,6 +10,11 @@ if (args is ["recall", ..])
     return await RecallScale.Command().Parse(args[1..]).InvokeAsync();
 }
 
+if (args is ["replay", ..])
+{
+    return await ReplayScale.Command().Parse(args[1..]).InvokeAsync();
+}
+
 // In this process: what is measured are ratios within one run, and a benchmark needs no restore of its own then.
 var config = DefaultConfig.Instance
     .AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(3).WithIterationCount(12))

@@ -31,12 +31,43 @@ internal sealed partial class DataFolder(string path)
         Load<Pair>("replay/pairs.jsonl"),
         Load<Schema>("replay/schemas.jsonl").ToDictionary(s => s.Class, StringComparer.Ordinal));
 
-    public RetrievalData LoadRetrieval() => new(
-        Load<RetrievalDoc>("retrieval/docs.jsonl"),
-        Load<RetrievalQuery>("retrieval/queries.jsonl"),
-        Exists("retrieval/embeddings.jsonl")
-            ? Load<TextVector>("retrieval/embeddings.jsonl").GroupBy(e => TextVector.Key(e.Text), StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.First().ToFloats(), StringComparer.Ordinal)
-            : null);
+    public RetrievalData LoadRetrieval()
+    {
+        var docs = Load<RetrievalDoc>("retrieval/docs.jsonl");
+        var queries = Load<RetrievalQuery>("retrieval/queries.jsonl");
+        if (docs.Count == 0 || queries.Count == 0)
+        {
+            throw new DataException($"'{Path.Combine(path, "retrieval")}' holds {docs.Count} procedures and {queries.Count} requests: there is nothing to measure.");
+        }
+
+        if ((docs.GroupBy(d => d.Id, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) ?? docs.GroupBy(d => d.Name, StringComparer.OrdinalIgnoreCase).FirstOrDefault(g => g.Count() > 1)) is { } twice)
+        {
+            throw new DataException($"'retrieval/docs.jsonl' has the procedure '{twice.Key}' more than once.");
+        }
+
+        var known = docs.Select(d => d.Id).ToHashSet(StringComparer.Ordinal);
+        if (queries.Find(q => q.Relevant.Any(id => !known.Contains(id))) is { } dangling)
+        {
+            throw new DataException($"The request '{dangling.Id}' of 'retrieval/queries.jsonl' names the procedure '{dangling.Relevant.First(id => !known.Contains(id))}', which 'retrieval/docs.jsonl' does not have.");
+        }
+
+        return new RetrievalData(docs, queries, Exists("retrieval/embeddings.jsonl") ? LoadVectors(docs) : null);
+    }
+
+    private Dictionary<string, float[]> LoadVectors(List<RetrievalDoc> docs)
+    {
+        var vectors = Load<TextVector>("retrieval/embeddings.jsonl").GroupBy(e => TextVector.Key(e.Text), StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.First().ToFloats(), StringComparer.Ordinal);
+        foreach (var doc in docs)
+        {
+            // The library names each tool of a procedure once, where the data name it as often as it is called.
+            if (vectors.TryGetValue(TextVector.Key($"{doc.Description} {string.Join(' ', doc.Tools)}"), out var vector))
+            {
+                vectors.TryAdd(TextVector.Key($"{doc.Description} {string.Join(' ', doc.Tools.Distinct(StringComparer.Ordinal))}"), vector);
+            }
+        }
+
+        return vectors;
+    }
 
     private bool Exists(string file) => File.Exists(Path.Combine(path, file));
 
@@ -52,7 +83,7 @@ internal sealed partial class DataFolder(string path)
         {
             return [.. File.ReadLines(full).Where(l => l.Length > 0).Select(l => JsonSerializer.Deserialize<T>(WithoutNaN(l), Options)!)];
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or FormatException)
         {
             throw new DataException($"'{full}' is not as its README says: {exception.Message}");
         }
@@ -132,8 +163,8 @@ internal sealed record RetrievalQuery(string Id, string Corpus, string Class, st
 /// <summary>What a real model made of a text: base64 of little-endian half-precision floats.</summary>
 internal sealed record TextVector(string Text, string Vector)
 {
-    /// <summary>A text without the blanks at its ends and the doubled ones inside, which the library does not keep.</summary>
-    public static string Key(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    /// <summary>The letters and digits of a text: where blanks stand in the names of tools, the data and the library do not quite agree.</summary>
+    public static string Key(string text) => string.Concat(text.Where(char.IsLetterOrDigit)).ToUpperInvariant();
 
     public float[] ToFloats()
     {

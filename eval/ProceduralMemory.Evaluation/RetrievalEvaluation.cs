@@ -23,6 +23,9 @@ internal sealed class RetrievalResult(IReadOnlyList<RetrievalQuery> queries, IRe
 {
     public IReadOnlyList<Failure> Failures { get; init; } = [];
 
+    /// <summary>What the data lacked, or <see langword="null"/>.</summary>
+    public string? Note { get; init; }
+
     public IReadOnlyList<string> Systems { get; } = [.. answers.Keys];
 
     public IReadOnlyList<string> Corpora { get; } = [.. queries.Select(q => q.Corpus).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
@@ -82,6 +85,9 @@ internal sealed class RetrievalEvaluation(RetrievalData data)
 
     private const int Depth = 10;
 
+    private int _withoutVectors;
+    private int _byWordsAlone;
+
     public async Task<RetrievalResult> RunAsync(CancellationToken cancellationToken)
     {
         var answers = new Dictionary<string, IReadOnlyList<Ranking>>(StringComparer.Ordinal);
@@ -91,7 +97,7 @@ internal sealed class RetrievalEvaluation(RetrievalData data)
             if (data.Vectors is { } vectors)
             {
                 using var hybrid = await StoreAsync(new RecordedVectors(vectors), cancellationToken);
-                await hybrid.ReembedAsync(cancellationToken: cancellationToken);
+                _withoutVectors = (await hybrid.ReembedAsync(cancellationToken: cancellationToken)).Failed;
                 answers[Hybrid] = await AnswerAsync(hybrid, new FindOptions(), cancellationToken);
             }
 
@@ -100,7 +106,11 @@ internal sealed class RetrievalEvaluation(RetrievalData data)
 
         answers[Description] = Answer(new PlainBm25(data.Docs.Select(d => d.Description)));
         answers[DescriptionAndTools] = Answer(new PlainBm25(data.Docs.Select(d => $"{d.Description} {string.Join(' ', d.Tools)}")));
-        return new RetrievalResult(data.Queries, answers) { Failures = [.. Failures(answers[Library.Name])] };
+        return new RetrievalResult(data.Queries, answers) 
+        {
+            Failures = [.. Failures(answers[Library.Name])],
+            Note = _withoutVectors + _byWordsAlone == 0 ? null : $"'retrieval/embeddings.jsonl' lacks texts: {Hybrid} has {_withoutVectors} of {data.Docs.Count} procedures without a vector, and answered {_byWordsAlone} of {data.Queries.Count} requests by words alone.",
+        };
     }
 
     /// <summary>The library by words alone, with other bounds on the candidates than it sets itself.</summary>
@@ -146,6 +156,7 @@ internal sealed class RetrievalEvaluation(RetrievalData data)
         {
             // Ranked down to the last: what the threshold would leave out is seen in the curve.
             var found = await memory.FindAsync(query.Request, options with { Top = Depth, MinimumScore = 0 }, cancellationToken);
+            _byWordsAlone += options.Strategy is FindStrategy.Ranked && !found.UsedVectors ? 1 : 0;
             rankings.Add(new Ranking([.. found.Matches.Select(m => ids[m.Procedure.Name])], found.Matches.Count == 0 ? -1 : found.Matches[0].Score));
         }
 

@@ -47,6 +47,11 @@ internal static class RetrievalReport
         }
 
         console.Write(table);
+        if (result.Note is { } note)
+        {
+            console.WriteLine(note);
+        }
+
         var curve = new Table().Title("retrieval: precision of the first hit among the most confident part of all requests, those that nothing fits included").AddColumn("system");
         foreach (var coverage in Curve)
         {

@@ -14,7 +14,7 @@ using Spectre.Console;
 namespace AgentDemo;
 
 /// <summary>The acts of the demo, and the table that ends it.</summary>
-internal sealed class Demo : IAsyncDisposable
+internal sealed partial class Demo : IAsyncDisposable
 {
     private const string FirstRequest = "Deploy version 1.4.0 of the catalog service";
     private const string SecondRequest = "Deploy version 2.1.0 of the orders service";
@@ -118,7 +118,10 @@ internal sealed class Demo : IAsyncDisposable
         var third = await RunTaskAsync(agent, world, ThirdRequest, "orders-api", "2.2.0", cancellationToken);
         await ShowInputsAsync(memory, cancellationToken);
 
-        Act("Act 4. Something that no procedure fits");
+        var mended = await RunTakenPortAsync(agent, world, memory, cancellationToken);
+        var guarded = await RunIntoProductionAsync(agent, world, cancellationToken);
+
+        Act("Act 6. Something that no procedure fits");
         _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"User: {Question}");
         var before = world.EffectCount;
         var question = await AskAsync(agent, Question, cancellationToken);
@@ -131,7 +134,7 @@ internal sealed class Demo : IAsyncDisposable
         Act("The same tasks, side by side");
         WriteTable([(knownBefore ? "first task, known" : "first task", first), ("second, with memory", second), ("third, with memory", third), ("second, --no-memory", without)]);
         WriteCostOfTools();
-        return Judge(first, second, third, without, untouched);
+        return Judge(first, second, third, without, untouched, mended, guarded);
     }
 
     /// <summary>The second task without memory, and nothing else.</summary>
@@ -230,6 +233,8 @@ internal sealed class Demo : IAsyncDisposable
                 });
             }
 
+            // The innermost: what is shown as called was let through.
+            builder.Services.AddSingleton<IFunctionInvocationFilter>(new ProductionGate(world));
             builder.Services.AddSingleton<IFunctionInvocationFilter>(new ProgressFilter(_console));
         },
         approver is null ? null : MemoryInstructions);
@@ -350,10 +355,12 @@ internal sealed class Demo : IAsyncDisposable
     }
 
     /// <summary>The exit code: 0 when the demo showed what it claims. A real model may take more calls than the stand-in, and is judged by its effects alone.</summary>
-    private int Judge(Outcome first, Outcome second, Outcome third, Outcome without, bool untouched)
+    private int Judge(Outcome first, Outcome second, Outcome third, Outcome without, bool untouched, string? mended, string? guarded)
     {
         string?[] faults =
         [
+            mended,
+            guarded,
             first.ServedVersion == "1.4.0" ? null : "the first task did not bring up catalog 1.4.0",
             second.ServedVersion == "2.1.0" ? null : "the second task did not bring up orders 2.1.0",
             second.WrongEffects == 0 ? null : "the second task had wrong or doubled effects",
@@ -373,30 +380,4 @@ internal sealed class Demo : IAsyncDisposable
     }
 
     private sealed record Outcome(DemoRun Run, string? ServedVersion, int WrongEffects);
-
-    /// <summary>Shows calls as they happen.</summary>
-    private sealed class ProgressFilter(IAnsiConsole console) : IFunctionInvocationFilter
-    {
-        private readonly AsyncLocal<int> _depth = new();
-
-        public async Task OnFunctionInvocationAsync(FunctionInvocationContext context, Func<FunctionInvocationContext, Task> next)
-        {
-            var indent = new string(' ', 2 + (2 * _depth.Value));
-            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{indent}[grey]→[/] {context.Function.PluginName}.{context.Function.Name}");
-            _depth.Value++;
-            try
-            {
-                await next(context);
-            }
-            catch (Exception exception)
-            {
-                console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{indent}  [red]{exception.Message}[/]");
-                throw;
-            }
-            finally
-            {
-                _depth.Value--;
-            }
-        }
-    }
 }

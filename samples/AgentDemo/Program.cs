@@ -7,7 +7,7 @@ using Spectre.Console;
 if (Console.IsOutputRedirected)
 {
     // A file or a pipe has no width of its own; lines are not to be broken for one that is not there.
-    AnsiConsole.Profile.Width = 120;
+    AnsiConsole.Profile.Width = 240;
 }
 
 var fresh = new Option<bool>("--fresh") { Description = "Forget what earlier runs learned, and start over." };

@@ -28,14 +28,14 @@ public sealed record ElementReference(string StepId, string ListPointer, string 
     {
         var all = Elements(Follow(context.Output(StepId), ListPointer, $"the result of step '{StepId}'"), StepId, TakesName);
         var wanted = Match.Evaluate(context);
-        var elements = all.Where(e => JsonPointer.TryResolve(e.Value, FieldPointer, out var field) && JsonElement.DeepEquals(field, wanted)).ToList();
+        var elements = all.Where(e => JsonPointer.TryResolve(e.Value, FieldPointer, out var field) && Json.AreEqual(field, wanted)).ToList();
         if (elements.Count == 0)
         {
             throw new UnresolvedBindingException($"{this} leads nowhere: none of the {Counted(all)} that step '{StepId}' returned has that value there. Check {Match}, or give the argument as an adapted parameter.");
         }
 
         var values = elements.ConvertAll(e => TakesName ? Json.String(e.Name!) : Follow(e.Value, Pointer, e.Name is null ? "the element" : "the member"));
-        return values.TrueForAll(v => JsonElement.DeepEquals(v, values[0]))
+        return values.TrueForAll(v => Json.AreEqual(v, values[0]))
             ? values[0]
             : throw new UnresolvedBindingException($"{this} is ambiguous: {Counted(elements)} that step '{StepId}' returned have that value there. Give the argument as an adapted parameter.");
     }
@@ -80,7 +80,7 @@ public sealed record LiteralValue(JsonElement Value) : ValueExpression
     public override IEnumerable<ValueExpression> References() => [];
 
     /// <inheritdoc/>
-    public bool Equals(LiteralValue? other) => other is not null && JsonElement.DeepEquals(Value, other.Value);
+    public bool Equals(LiteralValue? other) => other is not null && Json.AreEqual(Value, other.Value);
 
     /// <inheritdoc/>
     public override int GetHashCode() => Value.ValueKind.GetHashCode();

@@ -227,6 +227,29 @@ internal static class Json
         return options;
     }
 
+    /// <summary>Whether two values are equal as JSON: the order of members and the spelling of numbers do not matter.</summary>
+    public static bool AreEqual(JsonElement first, JsonElement second)
+    {
+        try
+        {
+            return JsonElement.DeepEquals(first, second);
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            // A number whose exponent has no room in the platform's comparison, such as 1e9999999999.
+            return AreEqualByParts(first, second);
+        }
+    }
+
+    private static bool AreEqualByParts(JsonElement first, JsonElement second) => first.ValueKind == second.ValueKind && first.ValueKind switch
+    {
+        JsonValueKind.Number => JsonNumber.Compare(first, second) == 0,
+        JsonValueKind.Array => first.GetArrayLength() == second.GetArrayLength() && first.EnumerateArray().Zip(second.EnumerateArray()).All(p => AreEqualByParts(p.First, p.Second)),
+        JsonValueKind.Object => first.GetPropertyCount() == second.GetPropertyCount()
+            && first.EnumerateObject().All(m => second.TryGetProperty(m.Name, out var other) && AreEqualByParts(m.Value, other)),
+        _ => JsonElement.DeepEquals(first, second),
+    };
+
     /// <summary>Every list of the documents is empty where it is absent.</summary>
     private static void LeaveOutEmptyLists(JsonTypeInfo type)
     {

@@ -32,6 +32,9 @@ internal static partial class Log
     [LoggerMessage(21, LogLevel.Warning, "The judge '{Judge}' of step '{StepId}' did not answer within {Timeout}: whether the outcome is as expected cannot be told.")]
     public static partial void JudgeTooSlow(ILogger logger, string judge, string stepId, TimeSpan timeout);
 
+    [LoggerMessage(22, LogLevel.Warning, "The host's rule for errors (ErrorOf) failed with the result of step '{StepId}': whether that is an error cannot be told. {Fault}")]
+    public static partial void ErrorRuleFailed(ILogger logger, string stepId, string fault, Exception? exception);
+
     [LoggerMessage(8, LogLevel.Warning, "A version of '{Name}' with the new names of parameters could not be proposed from version {Version}. {Fault}")]
     public static partial void ProposalFailed(ILogger logger, string name, int version, string fault, Exception? exception);
 

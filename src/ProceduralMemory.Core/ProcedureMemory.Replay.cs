@@ -59,11 +59,27 @@ public sealed partial class ProcedureMemory
             throw new ExecutionNotFoundException(executionId);
         }
 
-        var procedure = await GetInAsync(scope, tree[0].ProcedureName, tree[0].Version, cancellationToken).ConfigureAwait(false);
+        // By its identity: the name may stand for another procedure by now, or in a nearer scope.
+        Procedure? procedure = null;
+        foreach (var one in scope.Read.Where(_ => procedure?.Id != tree[0].ProcedureId))
+        {
+            procedure = await Store.GetProcedureAsync([one], tree[0].ProcedureName, tree[0].Version, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (procedure?.Id != tree[0].ProcedureId)
+        {
+            throw new ProcedureNotFoundException(tree[0].ProcedureName, [], tree[0].Version);
+        }
+
         var result = await new ProcedureReplayer(Store, Options, scope, executor, _judging, _approver, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
         Log.ReplayResumed(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         return result;
     }
+
+    /// <summary>Whether a replay would ask for the unconfirmed constants of a procedure.</summary>
+    internal async Task<bool> AsksForConstantsAsync(IStepExecutor executor, Procedure procedure, CancellationToken cancellationToken) =>
+        procedure.Version.Inputs.Any(i => i.Unconfirmed)
+        && !await new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger).ConfirmsConstantsAsync(procedure, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Lists the replays that their process left unfinished: it ended, or has not spoken up in time. A host looks for them when it starts, and resumes them or tells of them.</summary>
     /// <param name="limit">The most to return.</param>

@@ -214,7 +214,9 @@ public sealed class KernelStepExecutor : IStepExecutor
             yield return new ReplayProblem(ReplayProblemCodes.ParameterMismatch, call.StepId, $"Step '{call.StepId}' gives {call.Action} the argument '{unknown}', which it does not take; it takes {(parameters.Count == 0 ? "none" : string.Join(", ", parameters.Select(p => p.Name)))}. Record the task anew, or store the procedure with the argument renamed.");
         }
 
-        foreach (var missing in parameters.Where(p => p.IsRequired && p.DefaultValue is null && !call.ArgumentNames.Contains(p.Name, StringComparer.OrdinalIgnoreCase)))
+        // The parameter that takes the key is the replay's to fill.
+        var filledIn = KernelActions.Describe(function).IdempotencyKeyParameter;
+        foreach (var missing in parameters.Where(p => p.IsRequired && p.DefaultValue is null && !string.Equals(p.Name, filledIn, StringComparison.OrdinalIgnoreCase) && !call.ArgumentNames.Contains(p.Name, StringComparer.OrdinalIgnoreCase)))
         {
             yield return new ReplayProblem(ReplayProblemCodes.ParameterMismatch, call.StepId, $"Step '{call.StepId}' does not give {call.Action} its required argument '{missing.Name}'. Give it as an adapted parameter, or record the task anew.");
         }

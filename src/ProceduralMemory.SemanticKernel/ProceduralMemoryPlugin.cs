@@ -76,7 +76,7 @@ public sealed class ProceduralMemoryPlugin
                         Status = ReplyStatus.Found,
                         Message = "These procedures did such a task before, best first.",
                         Next = $"{ReplayProcedure} with the name and the inputs of the one that fits; if none does the same thing, do the task yourself.",
-                        Procedures = [.. found.Matches.Select(m => Summary(m.Procedure, m.Score))],
+                        Procedures = await SummariesAsync(kernel, found, cancellationToken).ConfigureAwait(false),
                     }
                     : new FindReply
                     {
@@ -182,7 +182,7 @@ public sealed class ProceduralMemoryPlugin
                     new Capture.RecordingDetails { Name = name, Description = description ?? "", Request = request }, KernelSessions.Get(_memory, kernel), cancellationToken).ConfigureAwait(false);
                 return new RecordingReply
                 {
-                    Similar = similar.Matches.Count == 0 ? null : [.. similar.Matches.Select(m => Summary(m.Procedure, m.Score))],
+                    Similar = similar.Matches.Count == 0 ? null : await SummariesAsync(kernel, similar, cancellationToken).ConfigureAwait(false),
                     Status = ReplyStatus.Recording,
                     Message = IsFiltered(kernel)
                         ? $"Recording '{recorder.Name}'. Every function that you call from now on is recorded by itself."
@@ -368,7 +368,19 @@ public sealed class ProceduralMemoryPlugin
         };
     }
 
-    internal static ProcedureSummary Summary(Procedure procedure, double? score)
+    private async Task<IReadOnlyList<ProcedureSummary>> SummariesAsync(Kernel kernel, FindResult found, CancellationToken cancellationToken)
+    {
+        var executor = new KernelStepExecutor(kernel, _replay);
+        var summaries = new List<ProcedureSummary>();
+        foreach (var match in found.Matches)
+        {
+            summaries.Add(Summary(match.Procedure, match.Score, await _memory.AsksForConstantsAsync(executor, match.Procedure, cancellationToken).ConfigureAwait(false)));
+        }
+
+        return summaries;
+    }
+
+    internal static ProcedureSummary Summary(Procedure procedure, double? score, bool asksForConstants = true)
     {
         var statistics = procedure.Version.Statistics;
         return new ProcedureSummary
@@ -377,18 +389,18 @@ public sealed class ProceduralMemoryPlugin
             Description = procedure.Description.Length == 0 ? null : procedure.Description,
             Score = score is { } value ? Math.Round(value, 2) : null,
             Succeeded = string.Create(CultureInfo.InvariantCulture, $"{statistics.Successes} of {statistics.Successes + statistics.Failures}"),
-            Inputs = Inputs(procedure.Version.Inputs),
+            Inputs = Inputs(procedure.Version.Inputs, asksForConstants: asksForConstants),
             Steps = [.. procedure.Version.Steps.Select(s => s.Action)],
         };
     }
 
-    internal static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs, bool withExamples = false) => [.. inputs.Select(i => new InputSummary
+    internal static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs, bool withExamples = false, bool asksForConstants = true) => [.. inputs.Select(i => new InputSummary
     {
         Name = i.Name,
         Type = i.Type is JsonType.Any ? "any" : JsonNamingPolicy.CamelCase.ConvertName(i.Type.ToString()),
         Format = i.Format,
         AllowedValues = i.AllowedValues.Count == 0 ? null : i.AllowedValues,
-        Required = i.Unconfirmed || (i.Required && i.Default is null),
+        Required = (i.Unconfirmed && asksForConstants) || (i.Required && i.Default is null),
         Description = i.Description,
         Example = withExamples ? i.Default ?? i.Examples.Cast<JsonElement?>().FirstOrDefault() : null,
     })];

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
 
@@ -42,6 +44,25 @@ public sealed class FindReplyTests
         await StoreAsync(agent, "refund_order", "shop.refund");
 
         Assert.Equal(ReplyStatus.Found, (await agent.ModelCallsAsync(Find, """{"request":"refund the order"}""")).Status);
+    }
+
+    [Theory]
+    [InlineData(ApprovalPolicy.Never, true)]
+    [InlineData(ApprovalPolicy.FirstUse, false)]
+    public async Task A_constant_that_a_person_sees_and_approves_is_not_asked_of_the_model(ApprovalPolicy policy, bool isRequired)
+    {
+        await using var agent = await TestAgent.StartAsync(b => b.Plugins.Add(new Shop().Plugin()), o => o.Approval = policy);
+        await agent.Memory.StoreAsync(new ProcedureDefinition
+        {
+            Name = "refund_order",
+            Description = "Refund the order",
+            Inputs = [new() { Name = "reason", Unconfirmed = true, Default = JsonElement.Parse("\"damaged\"") }],
+            Steps = [Given.Step("shop.refund", """{"orderId":"W1","reason":"$inputs.reason"}""")],
+        });
+
+        var found = await agent.ModelCallsAsync(Find, """{"request":"refund the order"}""");
+
+        Assert.Equal(isRequired, found["procedures"][0].GetProperty("inputs")[0].GetProperty("required").GetBoolean());
     }
 
     private static Task<TestAgent> ShopAgentAsync(string? denied = null, string? allowed = null) => TestAgent.StartAsync(

@@ -10,6 +10,19 @@ namespace ProceduralMemory.SemanticKernel.Tests;
 public sealed class StepExecutorTests
 {
     [Fact]
+    public async Task The_parameter_that_takes_the_key_is_filled_by_the_replay_and_not_missed()
+    {
+        var keys = new List<string>();
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, Given.Plugin("bank", ("pay", [FunctionEffect(StepEffect.Write, IdempotencyKeyParameter = "key")] (int amount, string key) => keys.Add($"{amount} {key}"))));
+        await memory.StoredAsync("pay", Given.Step("bank.pay", """{"amount":7}"""));
+
+        var replay = await memory.ReplayAsync(kernel, "pay");
+
+        Assert.Equal((ReplayOutcome.Completed, $"7 {replay.Steps[0].IdempotencyKey}"), (replay.Outcome, Assert.Single(keys)));
+    }
+
+    [Fact]
     public async Task A_function_that_is_gone_is_reported_with_near_names_before_the_first_step()
     {
         var shop = new Shop();

@@ -52,6 +52,12 @@ internal static partial class GoldenCommand
             await WriteSchema3Async(memory);
         }
 
+        var asked = new Dictionary<string, ApprovalPolicy> { ["bank.refund"] = ApprovalPolicy.Always };
+        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, FunctionApproval = asked, ApprovalLifetime = TimeSpan.FromDays(1), Scope = () => new MemoryScope("wayne") }))
+        {
+            await WriteSchema4Async(memory);
+        }
+
         PackIntoOneFile(file);
     }
 
@@ -61,6 +67,7 @@ internal static partial class GoldenCommand
         "git.tag" => """{"tag":"v9","commit":"0a1b2c3d"}""",
         "ci.build" => """{"artifact":{"id":77001,"name":"build.zip"},"seconds":12.5}""",
         "ci.deploy" => """{"url":"https://example.test/releases/77001","healthy":true}""",
+        "crm.find" => """{"id":"cus_4004","mail":"somebody@example.test"}""",
         "orders.get" => """{"customer":"cus_3003","weight":4}""",
         "stock.list" => """{"shelves":[{"sku":"nails","low":true},{"sku":"screws","low":true}],"note":"two are low"}""",
         _ => "\"done\"",

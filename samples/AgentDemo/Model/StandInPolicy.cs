@@ -51,7 +51,13 @@ public static partial class StandInPolicy
                 return ModelTurn.Say($"The replay of a known procedure failed, and I cannot tell how far it came. {replayed.Text}");
             }
 
-            return replayed.Status == "completed" ? Conclude(now) : null;
+            return replayed.Status switch
+            {
+                "completed" => Conclude(now),
+                "failed" => MendAndResume(now, replayed),
+                "refused" or "approval_pending" => ModelTurn.Say(replayed.Message),
+                _ => null,
+            };
         }
 
         switch (found.Status)
@@ -79,6 +85,32 @@ public static partial class StandInPolicy
             default:
                 return null;
         }
+    }
+
+    /// <summary>Does the step that a replay stopped at in another way, if there is one, and lets the replay go on; null where the work is to be done without it.</summary>
+    private static ModelTurn? MendAndResume(Situation now, ToolResult replayed)
+    {
+        if (now.Result(MemoryPlugin, "resume_procedure") is { } resumed)
+        {
+            return resumed is { Failed: false, Status: "completed" } ? Conclude(now) : ModelTurn.Say(resumed.Message);
+        }
+
+        var failed = (replayed["steps"] as JsonArray ?? []).OfType<JsonObject>().FirstOrDefault(s => Text(s["status"]) == "failed");
+        if (now.Tool(MemoryPlugin, "resume_procedure") is not { } resume || Text(replayed["execution_id"]) is not { } execution
+            || Text(failed?["note"])?.Contains("port", StringComparison.OrdinalIgnoreCase) != true
+            || now.Tools.FirstOrDefault(t => Text(failed?["action"]) == $"{t.Plugin}.{t.Function}" && t.Parameters.Any(p => p.Name == "port")) is not { } tool)
+        {
+            return null;
+        }
+
+        if (now.Result(tool.Plugin, tool.Function) is { } mended)
+        {
+            return mended.Failed ? ModelTurn.Say($"The replay stopped, and another port did not help. {mended.Text}") : ModelTurn.Call(resume.Name, new JsonObject { ["executionId"] = execution });
+        }
+
+        var arguments = failed!["arguments"]?.DeepClone() as JsonObject ?? [];
+        arguments["port"] = 0;
+        return ModelTurn.Call(tool.Name, arguments);
     }
 
     /// <summary>The ordinary way: the next tool whose arguments are known, or an answer.</summary>
@@ -231,6 +263,8 @@ public static partial class StandInPolicy
 
         public string? Status => StandInPolicy.Text(this["status"]);
 
+        public string Message => StandInPolicy.Text(this["message"]) ?? Text;
+
         public JsonNode? this[string property] => Json?[property];
     }
 
@@ -248,7 +282,7 @@ public static partial class StandInPolicy
                 {
                     Learn(result.Function, result.Json);
                 }
-                else if (result.Function == "replay_procedure")
+                else if (result.Function is "replay_procedure" or "resume_procedure")
                 {
                     // A replay that stopped half-way has done its first steps: they are as good as own calls.
                     foreach (var step in result["steps"] as JsonArray ?? [])

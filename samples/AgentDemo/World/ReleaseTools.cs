@@ -14,7 +14,18 @@ namespace AgentDemo.World;
 public sealed record ServiceSettings(
     [property: JsonPropertyName("title")] string Title,
     [property: JsonPropertyName("owner")] string Owner,
-    [property: JsonPropertyName("minimum_version")] string MinimumVersion);
+    [property: JsonPropertyName("minimum_version")] string MinimumVersion)
+{
+    /// <summary>The port that the service listens on; <see langword="null"/> for any that is free.</summary>
+    [JsonPropertyName("port")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Port { get; init; }
+
+    /// <summary>Where it runs, if that is anything special: <c>production</c>.</summary>
+    [JsonPropertyName("environment")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Environment { get; init; }
+}
 
 /// <summary>A configuration that was read and found valid for one version.</summary>
 public sealed record ValidatedConfig(
@@ -129,7 +140,7 @@ public sealed partial class ReleaseTools(ReleaseWorld world)
         await using (var file = File.Create(path))
         await using (var zip = new ZipArchive(file, ZipArchiveMode.Create))
         {
-            await WriteEntryAsync(zip, "manifest.json", JsonSerializer.Serialize(new Manifest(service, version, artifactId)), cancellationToken);
+            await WriteEntryAsync(zip, "manifest.json", JsonSerializer.Serialize(new Manifest(service, version, artifactId, config.Settings.Port)), cancellationToken);
             await WriteEntryAsync(zip, "index.html", IndexPage(config.Settings.Title, service, version), cancellationToken);
         }
 
@@ -171,6 +182,7 @@ public sealed partial class ReleaseTools(ReleaseWorld world)
     public async Task<StartedService> StartServiceAsync(
         [Description("Name of the service")] string service,
         [Description("The location that push_artifact returned")] string location,
+        [Description("Another port than the configured one, or 0 for any that is free; only where that is taken")] int? port = null,
         CancellationToken cancellationToken = default)
     {
         var path = StoreLocation().IsMatch(location) ? world.PathOf(location) : null;
@@ -185,7 +197,23 @@ public sealed partial class ReleaseTools(ReleaseWorld world)
             throw new ReleaseException($"The artifact at '{location}' is one of service '{manifest.Service}', not of '{service}'.");
         }
 
-        var running = await world.StartAsync(service, manifest.Version, indexPage, cancellationToken);
+        var wanted = port ?? manifest.Port ?? 0;
+        if (wanted is < 0 or > 65535)
+        {
+            throw new ReleaseException(string.Create(CultureInfo.InvariantCulture, $"{wanted} is no port: give one up to 65535, or 0 for any that is free."));
+        }
+
+        RunningService running;
+        try
+        {
+            running = await world.StartAsync(service, manifest.Version, indexPage, wanted, cancellationToken);
+        }
+        catch (IOException)
+        {
+            // Not passed on as the cause: an I/O error leaves open whether anything was done, and nothing was.
+            throw new ReleaseException(string.Create(CultureInfo.InvariantCulture, $"Port {wanted} is taken by another process, so nothing was started. Give another port, or 0 for any that is free."));
+        }
+
         return new StartedService(running.ServiceId, running.Url, running.Port);
     }
 
@@ -291,5 +319,6 @@ public sealed partial class ReleaseTools(ReleaseWorld world)
     private sealed record Manifest(
         [property: JsonPropertyName("service")] string Service,
         [property: JsonPropertyName("version")] string Version,
-        [property: JsonPropertyName("build_id")] string BuildId);
+        [property: JsonPropertyName("build_id")] string BuildId,
+        [property: JsonPropertyName("port")] int? Port = null);
 }

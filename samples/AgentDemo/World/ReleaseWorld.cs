@@ -45,11 +45,14 @@ public sealed record RunningService(string ServiceId, string Service, string Ver
 /// </summary>
 public sealed class ReleaseWorld : IAsyncDisposable
 {
-    private static readonly (string Service, string Title, string Owner, string MinimumVersion)[] InitialServices =
+    private const string Production = "production";
+
+    private static readonly (string Service, ServiceSettings Settings)[] InitialServices =
     [
-        ("catalog", "Product catalog", "team-shop", "1.0.0"),
-        ("orders", "Order desk", "team-checkout", "2.0.0"),
-        ("billing", "Invoices and payments", "team-finance", "3.0.0"),
+        ("catalog", new("Product catalog", "team-shop", "1.0.0")),
+        ("orders", new("Order desk", "team-checkout", "2.0.0")),
+        ("billing", new("Invoices and payments", "team-finance", "3.0.0")),
+        ("payments", new("Card payments", "team-finance", "4.0.0") { Environment = Production }),
     ];
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
@@ -74,12 +77,12 @@ public sealed class ReleaseWorld : IAsyncDisposable
             Directory.CreateDirectory(Path.Combine(Root, folder));
         }
 
-        foreach (var (service, title, owner, minimum) in InitialServices)
+        foreach (var (service, settings) in InitialServices)
         {
             var file = PathOf($"configs/{service}.json");
             if (!File.Exists(file))
             {
-                File.WriteAllText(file, JsonSerializer.Serialize(new { service, settings = new ServiceSettings(title, owner, minimum) }, Indented));
+                File.WriteAllText(file, JsonSerializer.Serialize(new { service, settings }, Indented));
             }
         }
     }
@@ -173,12 +176,13 @@ public sealed class ReleaseWorld : IAsyncDisposable
     /// Starts a server for a service. A server the service already had is stopped only after the new one listens:
     /// a start that fails leaves the old version up.
     /// </summary>
-    public async Task<RunningService> StartAsync(string service, string version, string indexPage, CancellationToken cancellationToken = default)
+    /// <exception cref="IOException">The port is taken.</exception>
+    public async Task<RunningService> StartAsync(string service, string version, string indexPage, int port = 0, CancellationToken cancellationToken = default)
     {
         await _starting.WaitAsync(cancellationToken);
         try
         {
-            var app = BuildServer(new HealthBody(service, version, "ok"), indexPage);
+            var app = BuildServer(new HealthBody(service, version, "ok"), indexPage, port);
             RunningService info;
             try
             {
@@ -230,6 +234,18 @@ public sealed class ReleaseWorld : IAsyncDisposable
         }
     }
 
+    /// <summary>Lets a service listen on a port of its own from its next deployment on.</summary>
+    public void Configure(string service, int port)
+    {
+        var file = PathOf($"configs/{service}.json");
+        var config = JsonNode.Parse(File.ReadAllText(file))!;
+        config["settings"]!["port"] = port;
+        File.WriteAllText(file, config.ToJsonString(Indented));
+    }
+
+    /// <summary>Whether a service runs in production, by its configuration.</summary>
+    public bool IsInProduction(string service) => InitialServices.Any(s => s.Service == service && s.Settings.Environment == Production);
+
     /// <summary>Stops every server. The files stay.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -249,11 +265,11 @@ public sealed class ReleaseWorld : IAsyncDisposable
         _starting.Dispose();
     }
 
-    private static WebApplication BuildServer(HealthBody health, string indexPage)
+    private static WebApplication BuildServer(HealthBody health, string indexPage, int port)
     {
         // The empty builder reads no settings of the host process and has no log provider: nothing reaches the demo's console.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port));
         builder.Services.AddSingleton<IHostLifetime, DetachedLifetime>();
         var app = builder.Build();
         app.Run(async context =>

@@ -339,10 +339,10 @@ public sealed partial class ProcedureRecorder
             if (failure is not null && wanted is { } failed)
             {
                 // A failed call is dropped: words about one that was never made must not drop another.
-                calls.RemoveAll(c => !JsonElement.DeepEquals(c.Arguments, failed));
+                calls.RemoveAll(c => !Json.AreEqual(c.Arguments, failed));
             }
 
-            call = calls.FindLast(c => !c.HasWords && wanted is { } value && JsonElement.DeepEquals(c.Arguments, value)) ?? calls.FindLast(c => !c.HasWords) ?? calls.LastOrDefault();
+            call = calls.FindLast(c => !c.HasWords && wanted is { } value && Json.AreEqual(c.Arguments, value)) ?? calls.FindLast(c => !c.HasWords) ?? calls.LastOrDefault();
             if (call is null)
             {
                 return false;

@@ -119,8 +119,8 @@ internal sealed class ConditionFinder(TraceAlignment aligned, InputRegistry inpu
         {
             var side = values.Where((_, t) => with[t] == did).ToList();
             return side[0] is { } word && IsWord(word)
-                && side.TrueForAll(v => v is { } value && JsonElement.DeepEquals(value, word))
-                && values.Where((_, t) => with[t] != did).All(v => v is { } value && value.ValueKind == word.ValueKind && !JsonElement.DeepEquals(value, word))
+                && side.TrueForAll(v => v is { } value && Json.AreEqual(value, word))
+                && values.Where((_, t) => with[t] != did).All(v => v is { } value && value.ValueKind == word.ValueKind && !Json.AreEqual(value, word))
                 && (side.Count > 1 || word.ValueKind is JsonValueKind.Number || StateNames.Any(s => FieldName.Similarity(name, s) > 0))
                 ? new Decision(2, test, word)
                 : null;

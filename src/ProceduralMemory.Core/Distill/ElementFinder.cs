@@ -150,7 +150,7 @@ internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources
 
             var wanted = ValueExpression.AsText(value);
             var holding = Surrounding.ElementsOf(elements)
-                .Where(e => around.TakesName ? e.Name == wanted : JsonPointer.TryResolve(e.Value, around.Inner, out var part) && JsonElement.DeepEquals(part, value))
+                .Where(e => around.TakesName ? e.Name == wanted : JsonPointer.TryResolve(e.Value, around.Inner, out var part) && Json.AreEqual(part, value))
                 .Take(2)
                 .ToList();
             if (holding.Count != 1 || holding[0].Value.ValueKind is not JsonValueKind.Object)
@@ -161,7 +161,7 @@ internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources
             chosen.Add((elements, holding[0].Value));
         }
 
-        return JsonElement.DeepEquals(chosen[0].Item2, around.Element) ? chosen : null;
+        return Json.AreEqual(chosen[0].Item2, around.Element) ? chosen : null;
     }
 
     private static IEnumerable<string> FieldsOf(JsonElement element, string pointer, int depthLeft)
@@ -201,5 +201,5 @@ internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources
 
     private static bool AreUnique(string field, List<(JsonElement List, JsonElement Element)> chosen) => chosen.TrueForAll(c =>
         JsonPointer.TryResolve(c.Element, field, out var wanted)
-        && Surrounding.ElementsOf(c.List).Count(e => JsonPointer.TryResolve(e.Value, field, out var value) && JsonElement.DeepEquals(value, wanted)) == 1);
+        && Surrounding.ElementsOf(c.List).Count(e => JsonPointer.TryResolve(e.Value, field, out var value) && Json.AreEqual(value, wanted)) == 1);
 }

@@ -58,7 +58,7 @@ internal sealed class InputRegistry
         var examples = new List<JsonElement>();
         foreach (var value in values.Where(v => !withheld && !(position.IsSometimesAbsent && v.ValueKind is JsonValueKind.Null)))
         {
-            if (examples.Count < MaxExamples && !examples.Exists(e => JsonElement.DeepEquals(e, value)))
+            if (examples.Count < MaxExamples && !examples.Exists(e => Json.AreEqual(e, value)))
             {
                 examples.Add(value);
             }

@@ -317,7 +317,7 @@ internal readonly record struct LeafValue(string Pointer, JsonElement Value)
     public double Specificity { get; } = ValueKey.IsTrivial(Value) ? 0 : ValueKey.Specificity(Value);
 
     /// <summary>Whether the values are equal, wherever they are.</summary>
-    public bool Equals(LeafValue other) => _hash == other._hash && JsonElement.DeepEquals(Value, other.Value);
+    public bool Equals(LeafValue other) => _hash == other._hash && Json.AreEqual(Value, other.Value);
 
     public override int GetHashCode() => _hash.GetHashCode();
 }

@@ -80,5 +80,5 @@ internal sealed record ParameterSchema(JsonType Type, string? Description, strin
     /// <summary>Whether it allows a value. What was recorded counts for more than what is declared, so one that it does not allow says that it is out of date.</summary>
     public bool Allows(JsonElement value) =>
         (Type is JsonType.Any || Json.TypeOf(value) == Type || (Type is JsonType.Number && Json.TypeOf(value) is JsonType.Integer))
-        && (AllowedValues.Count == 0 || AllowedValues.Any(a => JsonElement.DeepEquals(a, value)));
+        && (AllowedValues.Count == 0 || AllowedValues.Any(a => Json.AreEqual(a, value)));
 }

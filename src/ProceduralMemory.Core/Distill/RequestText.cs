@@ -17,7 +17,7 @@ internal static partial class RequestText
 
         if (value.ValueKind is JsonValueKind.Number)
         {
-            return Number().Matches(request).Any(m => JsonElement.DeepEquals(value, JsonElement.Parse(m.Value.Replace(",", "", StringComparison.Ordinal))));
+            return Number().Matches(request).Any(m => Json.AreEqual(value, JsonElement.Parse(m.Value.Replace(",", "", StringComparison.Ordinal))));
         }
 
         if (value.ValueKind is not JsonValueKind.String || value.GetString() is not { } text || string.IsNullOrWhiteSpace(text))

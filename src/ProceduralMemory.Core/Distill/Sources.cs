@@ -17,13 +17,13 @@ internal sealed record Position(int Step, AlignedStep Call, string Pointer, stri
     /// <summary>Whether it is an argument that some trace did without.</summary>
     public bool IsSometimesAbsent { get; private init; }
 
-    public bool IsEqual { get; } = Values.All(v => JsonElement.DeepEquals(v, Values[0]));
+    public bool IsEqual { get; } = Values.All(v => Json.AreEqual(v, Values[0]));
 
     /// <summary>In how many traces it is.</summary>
     public int Traces => Call.Traces;
 
     /// <summary>Whether it has one value in each trace, also where it is in a loop.</summary>
-    public bool IsPerTrace => IsEqual || Call.Loop == AlignedStep.NoLoop || Call.Rows.Zip(Values).GroupBy(p => p.First.Trace, p => p.Second).All(g => g.All(v => JsonElement.DeepEquals(v, g.First())));
+    public bool IsPerTrace => IsEqual || Call.Loop == AlignedStep.NoLoop || Call.Rows.Zip(Values).GroupBy(p => p.First.Trace, p => p.Second).All(g => g.All(v => Json.AreEqual(v, g.First())));
 
     public bool IsTrivial => IsEqual && ValueKey.IsTrivial(Values[0]);
 

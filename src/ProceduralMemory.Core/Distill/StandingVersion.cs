@@ -52,7 +52,7 @@ internal static class StandingVersion
                 place = JsonPointer.Append("", JsonPointer.Tokens(argument).First());
                 source = ValueExpression.RenameSteps(step.Arguments.GetProperty(JsonPointer.Tokens(argument).First()), id => idNow.GetValueOrDefault(id, id));
             }
-            else if (!JsonElement.DeepEquals(learned, source) && !IsInputOfItsOwn(source, definition) && !IsWhatWasGiven(source, learned, definition)
+            else if (!Json.AreEqual(learned, source) && !IsInputOfItsOwn(source, definition) && !IsWhatWasGiven(source, learned, definition)
                 && !version.Sources.Where(s => s.StepId == stepId && s.Argument == argument).SelectMany(s => s.Alternatives).Any(a => a.Source == Text(source)))
             {
                 contradictions.Add($"{stepId}{argument} is set to {Shown(source)}, and the recordings say {Shown(learned)}");
@@ -129,7 +129,7 @@ internal static class StandingVersion
     /// <summary>Whether a source is the constant that every recording had, where they would have it asked for.</summary>
     private static bool IsWhatWasGiven(JsonElement source, JsonElement learned, ProcedureDefinition definition) =>
         learned.ValueKind is JsonValueKind.String && ValueExpression.Parse(learned.GetString()!) is InputReference { Pointer: "" } input
-        && definition.Inputs.First(i => i.Name == input.Name).Examples is [var only] && JsonElement.DeepEquals(ValueExpression.Escape(only), source);
+        && definition.Inputs.First(i => i.Name == input.Name).Examples is [var only] && Json.AreEqual(ValueExpression.Escape(only), source);
 
     /// <summary>Whether a function takes an argument, by what it declared when it was recorded last; one of which nothing is known takes any.</summary>
     private static bool IsTaken(ProcedureDefinition definition, string action, string argument) =>

@@ -10,7 +10,7 @@ internal static class ValueMatch
     {
         for (var i = 0; i < first.Count; i++)
         {
-            if (!JsonElement.DeepEquals(first[i], second[i]))
+            if (!Json.AreEqual(first[i], second[i]))
             {
                 return false;
             }
@@ -35,7 +35,7 @@ internal static class ValueMatch
 
         foreach (var conversion in Conversions(from[0], wanted[0]))
         {
-            if (from.Zip(wanted).All(p => conversion.Apply(p.First) is { } converted && JsonElement.DeepEquals(converted, p.Second)))
+            if (from.Zip(wanted).All(p => conversion.Apply(p.First) is { } converted && Json.AreEqual(converted, p.Second)))
             {
                 return new ConvertedValue(source, conversion);
             }

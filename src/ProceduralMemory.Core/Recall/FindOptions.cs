@@ -36,6 +36,16 @@ public sealed record FindOptions
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(Top, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(Skip);
+        if (!Enum.IsDefined(Strategy))
+        {
+            throw new ArgumentOutOfRangeException(nameof(Strategy), Strategy, $"There is no such strategy; there are {string.Join(", ", Enum.GetNames<FindStrategy>())}.");
+        }
+
+        if (!Enum.IsDefined(Order))
+        {
+            throw new ArgumentOutOfRangeException(nameof(Order), Order, $"There is no such order; there are {string.Join(", ", Enum.GetNames<FindOrder>())}.");
+        }
+
         if (MinimumScore is not (null or (>= 0 and <= 1)))
         {
             throw new ArgumentOutOfRangeException(nameof(MinimumScore), MinimumScore, "The minimum score goes from 0 to 1.");

@@ -59,6 +59,7 @@ internal static class AdaptedVersion
                 Notes = procedure.Notes,
                 Inputs = version.Inputs,
                 Steps = Rename(version.Steps, s => RenamesOf(s.Id)),
+                Undo = version.Undo,
                 Signatures = [.. version.Signatures.Select(s => settled.Contains(s.Action) && today.Of(s.Action)?.Parameters is { } parameters ? s with { Parameters = parameters } : s)],
             },
             options);

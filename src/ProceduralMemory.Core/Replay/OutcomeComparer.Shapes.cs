@@ -68,7 +68,7 @@ internal static partial class OutcomeComparer
         else if (words is [var word] && word != "null")
         {
             writer.WriteString("type", word);
-            if (confirmed is { } effect && IsOutcome(name, values[0], effect) && values.TrueForAll(v => JsonElement.DeepEquals(v, values[0])))
+            if (confirmed is { } effect && IsOutcome(name, values[0], effect) && values.TrueForAll(v => Json.AreEqual(v, values[0])))
             {
                 writer.WritePropertyName("const");
                 values[0].WriteTo(writer);

@@ -23,7 +23,13 @@ internal sealed class OutcomeJudging(ProceduralMemoryOptions options, ILogger lo
     public async Task<StepOutcome> JudgeAsync(ProcedureStep step, JsonElement arguments, StepOutcome outcome, ValueCapture capture, CancellationToken cancellationToken)
     {
         var text = new DifferenceText(capture, options.Redactor, step.Action);
-        if (step.Kind is StepKind.Function && outcome.Result is { } returned && options.ErrorOf(step.Action, returned) is { } said)
+        var (said, fault) = step.Kind is StepKind.Function && outcome.Result is { } returned ? ErrorOf(step, returned) : default;
+        if (fault is not null)
+        {
+            return outcome with { Match = OutcomeMatch.CannotTell, Differences = text.Of([fault], outcome.Result) };
+        }
+
+        if (said is not null)
         {
             outcome = outcome with { Status = StepStatus.Failed, Failure = new StepFailure(FailureTypes.ErrorResult, $"The function returned an error: {said}") };
             return step.Expectation is { Kind: ExpectationKind.NoError, At: null or "" }
@@ -38,7 +44,7 @@ internal sealed class OutcomeJudging(ProceduralMemoryOptions options, ILogger lo
 
         var comparison = expectation.Kind switch
         {
-            ExpectationKind.NoError => NoError(step.Action, expectation, outcome.Result),
+            ExpectationKind.NoError => NoError(step, expectation, outcome.Result),
             ExpectationKind.Custom => await AskAsync(step, expectation, arguments, outcome.Result, capture, cancellationToken).ConfigureAwait(false),
             _ => OutcomeComparer.Compare(expectation, outcome.Result),
         };
@@ -48,8 +54,32 @@ internal sealed class OutcomeJudging(ProceduralMemoryOptions options, ILogger lo
             : outcome;
     }
 
-    private OutcomeComparison NoError(string action, Expectation expectation, JsonElement? result) => OutcomeComparer.Find(expectation, result, out var part)
-        ?? (options.ErrorOf(action, part) is { } said ? OutcomeComparison.Of([LooksLikeError(expectation.At ?? "", said)]) : OutcomeComparison.Matched);
+    private OutcomeComparison NoError(ProcedureStep step, Expectation expectation, JsonElement? result)
+    {
+        if (OutcomeComparer.Find(expectation, result, out var part) is { } answer)
+        {
+            return answer;
+        }
+
+        var (said, fault) = ErrorOf(step, part);
+        return fault is not null ? OutcomeComparison.CannotTell(fault.Says!)
+            : said is not null ? OutcomeComparison.Of([LooksLikeError(expectation.At ?? "", said)])
+            : OutcomeComparison.Matched;
+    }
+
+    /// <summary>What the host's rule says of a result; or, since the rule is the host's and the call was made, that it failed.</summary>
+    private (string? Said, OutcomeDifference? Fault) ErrorOf(ProcedureStep step, JsonElement result)
+    {
+        try
+        {
+            return (options.ErrorOf(step.Action, result), null);
+        }
+        catch (Exception exception)
+        {
+            Log.ErrorRuleFailed(logger, step.Id, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+            return (null, new OutcomeDifference { Pointer = "", Says = $"could not be looked at for errors: {nameof(ProceduralMemoryOptions.ErrorOf)} failed with {exception.GetType().Name}" });
+        }
+    }
 
     private static OutcomeDifference LooksLikeError(string pointer, string said) => new() { Pointer = pointer, Says = $"looks like an error: {said}" };
 

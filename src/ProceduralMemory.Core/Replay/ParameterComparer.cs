@@ -194,7 +194,7 @@ internal sealed class ParameterComparer
         var (had, has) = (before.TryGetProperty(keyword, out var was), now.TryGetProperty(keyword, out var isNow));
 
         // What was taken out as a secret is not known.
-        return had != has ? !had || !IsRedacted(was) : had && !IsRedacted(was) && !JsonElement.DeepEquals(was, isNow);
+        return had != has ? !had || !IsRedacted(was) : had && !IsRedacted(was) && !Json.AreEqual(was, isNow);
     }
 
     private static bool IsRedacted(JsonElement value) => value.GetRawText().Contains(SecretRedactor.Marker, StringComparison.Ordinal);
@@ -207,7 +207,7 @@ internal sealed class ParameterComparer
         : schema.TryGetProperty("const", out var only) ? [only]
         : null;
 
-    private static bool Has(List<JsonElement> choices, JsonElement value) => choices.Exists(c => JsonElement.DeepEquals(c, value) || IsRedacted(c));
+    private static bool Has(List<JsonElement> choices, JsonElement value) => choices.Exists(c => Json.AreEqual(c, value) || IsRedacted(c));
 
     /// <summary>The value behind a template, where it is known before the step runs.</summary>
     private static JsonElement? Constant(JsonElement? template) => template switch

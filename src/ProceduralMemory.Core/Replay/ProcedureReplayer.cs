@@ -53,6 +53,14 @@ internal sealed class ProcedureReplayer(
         };
     }
 
+    /// <summary>Whether a replay takes the unconfirmed constants of a procedure as they are: a person approves the version, and sees them, or has approved it.</summary>
+    public async Task<bool> ConfirmsConstantsAsync(Procedure procedure, CancellationToken cancellationToken)
+    {
+        var plan = await ReplayPlan.CreateAsync(procedure, [], scope.Read, store, options, begun: null, [], cancellationToken).ConfigureAwait(false);
+        await _approvals.ReviewAsync(plan, executor, [], cancellationToken).ConfigureAwait(false);
+        return plan.ConfirmsConstants;
+    }
+
     /// <summary>Goes on with an execution that stopped, or whose process died.</summary>
     public async Task<ReplayResult> ResumeAsync(IReadOnlyList<Execution> tree, Procedure procedure, ResumeRequest resume, CancellationToken cancellationToken)
     {

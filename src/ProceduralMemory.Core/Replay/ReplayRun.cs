@@ -371,8 +371,8 @@ internal sealed partial class ReplayRun
         ExecutionVerdict? verdict = end.Outcome switch
         {
             ReplayOutcome.Failed => ExecutionVerdict.Failure,
-            ReplayOutcome.Completed => _steps.Zip(_outcomes).Any(p => p.First.Expectation is { Strength: not ExpectationStrength.Observed } && p.Second.Match is OutcomeMatch.CannotTell)
-                || _outcomes.Any(o => o.Iterations.Any(i => i.Verdict is ExecutionVerdict.Unknown))
+            ReplayOutcome.Completed => _steps.Zip(_outcomes).Any(p => p.First.Expectation is not { Strength: ExpectationStrength.Observed } && p.Second.Match is OutcomeMatch.CannotTell)
+                || _outcomes.Any(o => o.Nested?.Verdict is ExecutionVerdict.Unknown || o.Iterations.Any(i => i.Verdict is ExecutionVerdict.Unknown))
                 ? ExecutionVerdict.Unknown
                 : ExecutionVerdict.Success,
             _ => null,

@@ -81,7 +81,7 @@ public sealed class TapeStepExecutor : IStepExecutor
         {
             for (var i = 0; i < _tape.Count; i++)
             {
-                if (!_made[i] && string.Equals(_tape[i].Action, call.Action, StringComparison.OrdinalIgnoreCase) && JsonElement.DeepEquals(_tape[i].Arguments, call.Arguments))
+                if (!_made[i] && string.Equals(_tape[i].Action, call.Action, StringComparison.OrdinalIgnoreCase) && Json.AreEqual(_tape[i].Arguments, call.Arguments))
                 {
                     _made[i] = true;
                     _order.Add(i);

@@ -49,8 +49,8 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
         var value = TryResolve(Json.String(condition.Value), out var found) ? found : Json.Null;
         return condition.Test switch
         {
-            ConditionTest.Equal => JsonElement.DeepEquals(value, condition.Operand ?? Json.Null),
-            ConditionTest.NotEqual => !JsonElement.DeepEquals(value, condition.Operand ?? Json.Null),
+            ConditionTest.Equal => Json.AreEqual(value, condition.Operand ?? Json.Null),
+            ConditionTest.NotEqual => !Json.AreEqual(value, condition.Operand ?? Json.Null),
             ConditionTest.Present => IsPresent(value),
             _ => !IsPresent(value),
         };

@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
 using ProceduralMemory.Persist.Sqlite;
+using SQLitePCL;
 
 namespace ProceduralMemory.Tests.Persist;
 
@@ -8,17 +9,19 @@ public sealed class WriteQueueTests : IDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("procedural-memory-");
     private readonly SqliteWriteQueue _queue;
     private int _opened;
+    private int _commits;
 
     public WriteQueueTests()
     {
         _queue = new SqliteWriteQueue(Open, e => new InvalidOperationException("explained", e));
         using var connection = Open();
         Run(connection, "create table numbers (n integer primary key) strict");
-        _opened = 0;
+        (_opened, _commits) = (0, 0);
     }
 
     public void Dispose()
     {
+        _queue.Dispose();
         SqliteConnection.ClearAllPools();
         _folder.Delete(recursive: true);
     }
@@ -52,7 +55,7 @@ public sealed class WriteQueueTests : IDisposable
             CancellationToken.None);
         await Task.WhenAll(tasks);
 
-        Assert.Equal(2, _opened);
+        Assert.Equal(2, _commits);
         Assert.Equal(Enumerable.Range(2, 10), order);
         Assert.Equal(Enumerable.Range(1, 11), Numbers());
     }
@@ -117,11 +120,58 @@ public sealed class WriteQueueTests : IDisposable
         Assert.Equal([3], Numbers());
     }
 
+    [Fact]
+    public async Task Writes_share_a_connection_until_one_of_them_breaks_it()
+    {
+        await _queue.WriteAsync(c => Insert(c, 1), CancellationToken.None);
+        await Assert.ThrowsAsync<FormatException>(() => _queue.WriteAsync<int>(c => Insert(c, 2) > 0 ? throw new FormatException("mine") : 0, CancellationToken.None));
+        await _queue.WriteAsync(c => Insert(c, 3), CancellationToken.None);
+        Assert.Equal(1, _opened);
+
+        // As a full disk does: the transaction is gone when the write returns.
+        await Assert.ThrowsAsync<InvalidOperationException>(() => _queue.WriteAsync(
+            c =>
+            {
+                Run(c, "rollback");
+                return 4;
+            },
+            CancellationToken.None));
+        await _queue.WriteAsync(c => Insert(c, 5), CancellationToken.None);
+
+        Assert.Equal(2, _opened);
+        Assert.Equal([1, 3, 5], Numbers());
+    }
+
+    [Fact]
+    public async Task What_waits_when_it_is_disposed_is_written()
+    {
+        Task<int> waiting = Task.FromResult(0);
+        await _queue.WriteAsync(
+            c =>
+            {
+                waiting = _queue.WriteAsync(inner => Insert(inner, 2), CancellationToken.None);
+                _queue.Dispose();
+                return Insert(c, 1);
+            },
+            CancellationToken.None);
+        await waiting;
+
+        Assert.Equal([1, 2], Numbers());
+    }
+
     private SqliteConnection Open()
     {
         _opened++;
         var connection = new SqliteConnection($"Data Source={Path.Combine(_folder.FullName, "numbers.db")};Default Timeout=1");
         connection.Open();
+        raw.sqlite3_commit_hook(
+            connection.Handle,
+            _ =>
+            {
+                _commits++;
+                return 0;
+            },
+            null);
         return connection;
     }
 

@@ -11,7 +11,7 @@ namespace ProceduralMemory.Persist.Sqlite;
 
 /// <summary>One SQLite file: how it is opened, migrated and locked, and what its faults mean.</summary>
 /// <remarks>
-/// A connection is opened for each operation and comes from the provider's pool: that is cheap, and a connection is not thread-safe.
+/// A connection is opened for each read and comes from the provider's pool: that is cheap, and a connection is not thread-safe. Writes share one.
 /// SQLite works synchronously whatever the provider's signatures say, so nothing here pretends otherwise: the token is checked between statements.
 /// </remarks>
 internal sealed class SqliteDatabase : IDisposable
@@ -145,6 +145,7 @@ internal sealed class SqliteDatabase : IDisposable
         }
 
         _disposed = true;
+        _writes.Dispose();
         using var connection = new SqliteConnection(_connectionString);
         SqliteConnection.ClearPool(connection);
         _keepAlive?.Dispose();

@@ -125,8 +125,9 @@ public sealed partial class SqliteProcedureStore
         return _database.WriteAsync(
             connection =>
             {
-                var root = new { RootId = Text(entry.Claim.RootId), entry.Claim.Attempt };
-                if (entry.Begun?.Id != entry.Claim.RootId && connection.ExecuteScalar<long?>(SelectClaim, root) is null)
+                var statements = SqliteStatements.Of(connection);
+                var rootId = Text(entry.Claim.RootId);
+                if (entry.Begun?.Id != entry.Claim.RootId && statements.Scalar(SelectClaim, ("@RootId", rootId), ("@Attempt", entry.Claim.Attempt)) is null)
                 {
                     throw new ExecutionLostException(entry.Claim.RootId);
                 }
@@ -142,10 +143,14 @@ public sealed partial class SqliteProcedureStore
 
                 if (entry.LeaseUntil is { } until)
                 {
-                    connection.Execute(RenewLease, new { root.RootId, LeaseUntil = Text(until) });
+                    connection.Execute(RenewLease, new { RootId = rootId, LeaseUntil = Text(until) });
                 }
 
-                connection.Execute(UpsertExecutionStep, entry.Steps.Select(s => RowOf(entry.ExecutionId, s)));
+                foreach (var step in entry.Steps)
+                {
+                    Upsert(statements, entry.ExecutionId, step);
+                }
+
                 if (entry.Ended is { } ended)
                 {
                     End(connection, ended);
@@ -187,27 +192,26 @@ public sealed partial class SqliteProcedureStore
             StartedAt = Text(execution.StartedAt),
         });
 
-    private static object RowOf(Guid executionId, ExecutionStep step) => new
-    {
-        ExecutionId = Text(executionId),
-        step.Ordinal,
-        step.StepId,
-        step.Action,
-        Status = Text(step.Status),
-        Effect = Text(step.Effect),
-        step.Attempts,
-        step.IdempotencyKey,
-        Arguments = Text(step.Arguments),
-        Result = Text(step.Result),
-        step.Omitted,
-        Match = Text(step.Match),
-        step.Failure?.ErrorType,
-        Error = step.Failure?.Message,
-        Repaired = step.Repaired ? 1 : 0,
-        RepairTraceId = Text(step.RepairTraceId),
-        StartedAt = Text(step.StartedAt),
-        DurationUs = step.Duration is { } duration ? Microseconds(duration) : (long?)null,
-    };
+    private static void Upsert(SqliteStatements statements, Guid executionId, ExecutionStep step) => statements.Execute(
+        UpsertExecutionStep,
+        ("@ExecutionId", Text(executionId)),
+        ("@Ordinal", step.Ordinal),
+        ("@StepId", step.StepId),
+        ("@Action", step.Action),
+        ("@Status", Text(step.Status)),
+        ("@Effect", Text(step.Effect)),
+        ("@Attempts", step.Attempts),
+        ("@IdempotencyKey", step.IdempotencyKey),
+        ("@Arguments", Text(step.Arguments)),
+        ("@Result", Text(step.Result)),
+        ("@Omitted", step.Omitted),
+        ("@Match", Text(step.Match)),
+        ("@ErrorType", step.Failure?.ErrorType),
+        ("@Error", step.Failure?.Message),
+        ("@Repaired", step.Repaired ? 1 : 0),
+        ("@RepairTraceId", Text(step.RepairTraceId)),
+        ("@StartedAt", Text(step.StartedAt)),
+        ("@DurationUs", step.Duration is { } duration ? Microseconds(duration) : null));
 
     private static void End(SqliteConnection connection, EndedExecution execution)
     {

@@ -9,10 +9,11 @@ namespace ProceduralMemory.Persist.Sqlite;
 /// </summary>
 /// <remarks>
 /// A write that waits for nobody is made at once, by its caller. Each of several is made in a savepoint of its own: one that fails takes nothing of the others with it.
+/// They share one connection, which stays open with what was prepared on it.
 /// </remarks>
 /// <param name="open">Opens a connection.</param>
 /// <param name="explain">What an error of SQLite means.</param>
-internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteException, Exception> explain)
+internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteException, Exception> explain) : IDisposable
 {
     // More would let the first of them wait for long.
     private const int MaxTogether = 64;
@@ -20,6 +21,10 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
     private readonly Lock _gate = new();
     private readonly Queue<Write> _waiting = [];
     private bool _isWriting;
+    private bool _disposed;
+
+    // Only who writes uses it.
+    private SqliteConnection? _connection;
 
     /// <summary>Makes a write in a transaction that holds the write lock from its start.</summary>
     public Task<T> WriteAsync<T>(Func<SqliteConnection, T> write, CancellationToken cancellationToken)
@@ -40,6 +45,19 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
         return item.Task;
     }
 
+    /// <summary>Closes the connection, once what is waiting is written.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _disposed = true;
+            if (!_isWriting)
+            {
+                Close();
+            }
+        }
+    }
+
     private void CommitSome()
     {
         var together = new List<Write>();
@@ -57,6 +75,11 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
             if (_waiting.Count == 0)
             {
                 _isWriting = false;
+                if (_disposed)
+                {
+                    Close();
+                }
+
                 return;
             }
         }
@@ -69,8 +92,8 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
     {
         try
         {
-            using var connection = open();
-            using var transaction = connection.BeginTransaction();
+            var connection = _connection ??= open();
+            SqliteStatements.Of(connection).Execute("begin immediate");
             if (together.Count == 1)
             {
                 together[0].Make(connection);
@@ -82,35 +105,58 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
 
             if (together.Exists(w => !w.HasFailed))
             {
-                transaction.Commit();
+                SqliteStatements.Of(connection).Execute("commit");
+            }
+            else if (IsInTransaction(connection))
+            {
+                SqliteStatements.Of(connection).Execute("rollback");
             }
         }
         catch (Exception exception)
         {
-            // Nothing was committed: whatever it was, it is everybody's.
+            // Nothing was committed, and closing takes back what was done: whatever it was, it is everybody's.
             together.ForEach(w => w.Fail(Explained(exception)));
+            Close();
         }
 
         together.ForEach(w => w.Complete());
     }
 
+    private void Close()
+    {
+        if (_connection is { } connection)
+        {
+            _connection = null;
+            if (connection.Handle is not null && IsInTransaction(connection))
+            {
+                // The pool hands the same handle to the next one.
+                Execute(connection, "rollback");
+            }
+
+            connection.Dispose();
+        }
+    }
+
+    // A full disk, or a fault of it, rolls back all of a transaction by itself.
+    private static bool IsInTransaction(SqliteConnection connection) => raw.sqlite3_get_autocommit(connection.Handle) == 0;
+
     private static void MakeApart(Write write, SqliteConnection connection)
     {
-        Execute(connection, "savepoint apart");
+        var statements = SqliteStatements.Of(connection);
+        statements.Execute("savepoint apart");
         write.Make(connection);
         if (!write.HasFailed)
         {
-            Execute(connection, "release apart");
+            statements.Execute("release apart");
             return;
         }
 
-        // A full disk, or a fault of it, has rolled back all of the transaction by itself.
-        if (raw.sqlite3_get_autocommit(connection.Handle) != 0)
+        if (!IsInTransaction(connection))
         {
             throw write.Failure!;
         }
 
-        Execute(connection, "rollback to apart; release apart");
+        statements.Execute("rollback to apart; release apart");
     }
 
     private Exception Explained(Exception exception) => exception is SqliteException fault ? explain(fault) : exception;

@@ -32,6 +32,12 @@ internal static partial class Log
     [LoggerMessage(21, LogLevel.Warning, "The judge '{Judge}' of step '{StepId}' did not answer within {Timeout}: whether the outcome is as expected cannot be told.")]
     public static partial void JudgeTooSlow(ILogger logger, string judge, string stepId, TimeSpan timeout);
 
+    [LoggerMessage(11, LogLevel.Information, "The evidence on '{Name}' decided: {Kind}, version {Version}.")]
+    public static partial void VersionsDecided(ILogger logger, string name, Revise.RevisionKind kind, int version);
+
+    [LoggerMessage(12, LogLevel.Warning, "The versions of '{Name}' could not be reviewed after a replay; the maintenance pass does it. {Fault}")]
+    public static partial void ReviewFailed(ILogger logger, string name, string fault, Exception? exception);
+
     [LoggerMessage(22, LogLevel.Warning, "The host's rule for errors (ErrorOf) failed with the result of step '{StepId}': whether that is an error cannot be told. {Fault}")]
     public static partial void ErrorRuleFailed(ILogger logger, string stepId, string fault, Exception? exception);
 

@@ -169,6 +169,22 @@ public class ProceduralMemoryOptions
     [Range(1, 1_000_000)]
     public int MinimumExecutionsToOptimize { get; set; } = 3;
 
+    /// <summary>
+    /// The share of replays that a candidate gets while it competes with the active version, from 0 to 1. 0 gives it none: candidates are promoted by persons only.
+    /// </summary>
+    /// <value>The default value is 0.2: every fifth replay. One that may change something gets none unless <see cref="AllowCandidatesWithWrites"/> is set.</value>
+    [Range(0d, 1d)]
+    public double CandidateShare { get; set; } = 0.2;
+
+    /// <summary>Whether candidates that may change something get their share of replays, once a person has approved them, and can be promoted by their evidence.</summary>
+    /// <value>The default value is <see langword="false"/>: a person activates them.</value>
+    public bool AllowCandidatesWithWrites { get; set; }
+
+    /// <summary>How many judged executions a candidate needs before it can take the place of a version that works.</summary>
+    /// <value>The default value is 5.</value>
+    [Range(1, 1_000_000)]
+    public int MinimumTrials { get; set; } = 5;
+
     /// <summary>The mean duration from which a step is flagged as slow.</summary>
     /// <value>The default value is 5 seconds.</value>
     [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]

@@ -160,6 +160,9 @@ public enum VersionState
     /// <summary>The one that a replay runs.</summary>
     Active,
 
+    /// <summary>The active one of a procedure that was stopped: it is neither found nor replayed until it is released, or another version is activated.</summary>
+    Quarantined,
+
     /// <summary>Kept, and out of use.</summary>
     Retired,
 }

@@ -30,9 +30,36 @@ public sealed partial class ProcedureMemory
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(procedure);
         request ??= new ReplayRequest();
+        if (request.Version is null && procedure.Version.Number == procedure.ActiveVersion)
+        {
+            procedure = await ChooseVersionAsync(procedure, cancellationToken).ConfigureAwait(false);
+            request = request with { Version = procedure.Version.Number == procedure.ActiveVersion ? null : procedure.Version.Number };
+        }
+
         var result = await new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
         Log.ReplayEnded(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
+        await LearnFromAsync(procedure, result).ConfigureAwait(false);
         return result;
+    }
+
+    /// <summary>Lets the evidence decide where a replay has told something about competing versions: it was a candidate's, or it failed.</summary>
+    private async Task LearnFromAsync(Procedure procedure, ReplayResult result)
+    {
+        if (result.Verdict is null || procedure.Scope != CurrentScope().Write || (procedure.CandidateVersion is null && result.Verdict is not ExecutionVerdict.Failure))
+        {
+            return;
+        }
+
+        try
+        {
+            // The replay has ended, and so has what its caller can cancel.
+            await ReviewVersionsAsync(procedure.Name, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (ProceduralMemoryException exception)
+        {
+            // How the replay went is what the caller asked for.
+            Log.ReviewFailed(_logger, procedure.Name, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+        }
     }
 
     /// <summary>

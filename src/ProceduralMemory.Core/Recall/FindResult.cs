@@ -53,6 +53,9 @@ public enum LeftOutReason
     /// <summary>It has no active version yet.</summary>
     Draft,
 
+    /// <summary>It is in quarantine.</summary>
+    Quarantined,
+
     /// <summary>It is in use, and only drafts or retired ones were asked for.</summary>
     Active,
 

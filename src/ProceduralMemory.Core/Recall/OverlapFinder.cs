@@ -66,7 +66,7 @@ internal sealed class OverlapFinder(IProcedureStore store)
             match with { Reason = MatchReason.Of(StandingOf(match), before is null ? null : StandingOf(before), options.Order, match.MatchedWords) };
     }
 
-    private static VersionState StateOf(Procedure procedure) => procedure.IsRetired ? VersionState.Retired : procedure.ActiveVersion is null ? VersionState.Draft : VersionState.Active;
+    private static VersionState StateOf(Procedure procedure) => procedure.IsRetired ? VersionState.Retired : procedure.ActiveVersion is null ? VersionState.Draft : procedure.QuarantinedAt is not null ? VersionState.Quarantined : VersionState.Active;
 
     private static Standing StandingOf(ProcedureMatch match) => new(
         match.Procedure.Name, match.Score, match.Score, match.Procedure.Version.Statistics.Successes, match.Procedure.Version.Statistics.Failures, match.Procedure.Version.Statistics.LastExecutedAt);

@@ -134,6 +134,9 @@ public static class ReplayProblemCodes
     /// <summary>An input has another type than declared, or is too large.</summary>
     public const string InvalidInput = "invalid_input";
 
+    /// <summary>The procedure is in quarantine. A person releases it, or activates another version.</summary>
+    public const string Quarantined = "quarantined";
+
     /// <summary>No version is active, or the procedure is retired, or the version at hand is neither the active one nor the one asked for.</summary>
     public const string NotActive = "not_active";
 

@@ -143,6 +143,11 @@ internal sealed class ProcedureReplayer(
                 : $"'{procedure.Name}' has no active version: it is a draft that nobody has activated yet.")];
         }
 
+        if (procedure.QuarantinedAt is not null && (request.Version ?? procedure.ActiveVersion) == procedure.ActiveVersion)
+        {
+            return [new ReplayProblem(ReplayProblemCodes.Quarantined, null, $"'{procedure.Name}' is in quarantine: {procedure.QuarantineReason}. A person can release it, or activate another version. Do the task otherwise meanwhile.")];
+        }
+
         return (request.Version ?? procedure.ActiveVersion) is { } wanted && wanted != procedure.Version.Number
             ? [new ReplayProblem(ReplayProblemCodes.NotActive, null, string.Create(
                 CultureInfo.InvariantCulture,

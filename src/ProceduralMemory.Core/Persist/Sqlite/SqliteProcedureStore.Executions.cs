@@ -341,7 +341,7 @@ public sealed partial class SqliteProcedureStore
     public Task<IReadOnlyList<ExecutionVerdict>> ListVerdictsAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<ExecutionVerdict>>(
         connection => [.. connection
             .Query<string>(
-                "select verdict from executions where procedure_id = @ProcedureId and version = @Version and verdict is not null order by started_at desc, id desc limit @Limit",
+                "select verdict from executions where procedure_id = @ProcedureId and version = @Version and verdict is not null order by started_at desc, rowid desc limit @Limit",
                 new { ProcedureId = Text(procedureId), Version = version, Limit = limit })
             .Select(ToEnum<ExecutionVerdict>)],
         cancellationToken);

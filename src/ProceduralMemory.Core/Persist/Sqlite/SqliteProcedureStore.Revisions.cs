@@ -50,6 +50,11 @@ public sealed partial class SqliteProcedureStore
                     SetState(connection, procedure, version, state);
                 }
 
+                if (change is { Quarantined: { } quarantined, Activate: null } && procedure.ActiveVersion is { } current)
+                {
+                    SetState(connection, procedure, (int)current, quarantined ? VersionState.Quarantined : VersionState.Active);
+                }
+
                 var at = Text(change.At);
                 connection.Execute(ApplyChange, new
                 {

@@ -13,7 +13,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
 
     private const string WhereMatches = "from search_index where search_index match @Match and (@Among is null or rowid in (select value from json_each(@Among)))";
 
-    private const string StateOfProcedure = "case when p.retired then 'retired' when p.active_version is null then 'draft' else 'active' end";
+    private const string StateOfProcedure = "case when p.retired then 'retired' when p.active_version is null then 'draft' when p.quarantined_at is not null then 'quarantined' else 'active' end";
 
     private const string AndHasState =
         $"and exists (select 1 from search_documents d join procedures p on p.id = d.procedure_id where d.id = search_index.rowid and {StateOfProcedure} in @States)";
@@ -25,7 +25,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
 
     private const string SelectCandidates =
         """
-        select d.id as Row, p.id as Id, p.scope as Scope, p.name as Name, p.tags as Tags, p.active_version as ActiveVersion, p.retired as Retired, d.scope_id as ScopeId,
+        select d.id as Row, p.id as Id, p.scope as Scope, p.name as Name, p.tags as Tags, p.active_version as ActiveVersion, p.retired as Retired, p.quarantined_at as QuarantinedAt, d.scope_id as ScopeId,
                d.name as NameWords, d.description as DescriptionWords, d.tags as TagWords, d.requests as Requests, d.actions as ActionWords, d.inputs as InputWords,
                d.action_names as Actions, d.functions as Functions, d.required_inputs as RequiredInputs,
                v.successes as Successes, v.failures as Failures, v.last_executed_at as LastExecutedAt, m.name as MergedInto
@@ -425,6 +425,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
         public required string Tags { get; init; }
         public long? ActiveVersion { get; init; }
         public long Retired { get; init; }
+        public string? QuarantinedAt { get; init; }
         public string? MergedInto { get; init; }
         public long ScopeId { get; init; }
         public required string NameWords { get; init; }
@@ -447,7 +448,7 @@ public sealed partial class SqliteProcedureStore : IProcedureSearch
             Name = Name,
             Tags = ToTags(Tags),
             MergedInto = MergedInto,
-            State = Retired != 0 ? VersionState.Retired : ActiveVersion is null ? VersionState.Draft : VersionState.Active,
+            State = Retired != 0 ? VersionState.Retired : ActiveVersion is null ? VersionState.Draft : QuarantinedAt is not null ? VersionState.Quarantined : VersionState.Active,
             Document = new SearchDocument
             {
                 Name = SearchIndex.Words(ScopeId, NameWords),

@@ -1,0 +1,244 @@
+using ProceduralMemory.Persist;
+using ProceduralMemory.Replay;
+using ProceduralMemory.Revise;
+using static System.FormattableString;
+
+namespace ProceduralMemory;
+
+public sealed partial class ProcedureMemory
+{
+    /// <summary>Keeps the active version whatever the evidence says: from now on only persons change which one is replayed, and nothing stops the procedure by itself.</summary>
+    /// <param name="name">The procedure, in the scope that is written.</param>
+    /// <param name="by">The person, as your records name them: at most 200 characters. It is kept with the time.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    /// <exception cref="ArgumentException">Nobody is named.</exception>
+    public Task<Procedure> PinAsync(string name, string by, CancellationToken cancellationToken = default) =>
+        ChangeAsync(name, p => new ProcedureChange { ProcedureId = p.Id, Pinned = true, Note = Note(RevisionKind.Pinned, "the active version stays", by), At = Time.GetUtcNow() }, cancellationToken);
+
+    /// <summary>Lets the evidence decide again.</summary>
+    /// <param name="name">The procedure, in the scope that is written.</param>
+    /// <param name="by">The person, as your records name them: at most 200 characters. It is kept with the time.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    /// <exception cref="ArgumentException">Nobody is named.</exception>
+    public Task<Procedure> UnpinAsync(string name, string by, CancellationToken cancellationToken = default) =>
+        ChangeAsync(name, p => new ProcedureChange { ProcedureId = p.Id, Pinned = false, Note = Note(RevisionKind.Unpinned, "the evidence decides again", by), At = Time.GetUtcNow() }, cancellationToken);
+
+    /// <summary>Stops a procedure: it is neither found nor replayed until <see cref="ReleaseAsync"/>, or until a version is activated. What is running goes on.</summary>
+    /// <param name="name">The procedure, in the scope that is written.</param>
+    /// <param name="reason">Why, in a few words; it is told to whoever asks for a replay.</param>
+    /// <param name="by">The person, as your records name them: at most 200 characters. It is kept with the time.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    /// <exception cref="ProcedureConflictException">It has no active version that could be stopped.</exception>
+    /// <exception cref="ArgumentException">Nobody is named, or no reason is given.</exception>
+    public Task<Procedure> QuarantineAsync(string name, string reason, string by, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(reason);
+        return ChangeAsync(
+            name,
+            p => p.ActiveVersion is null || p.IsRetired
+                ? throw new ProcedureConflictException(p.Name, $"'{p.Name}' {(p.IsRetired ? "is retired" : "has no active version")}: there is nothing to stop.")
+                : new ProcedureChange { ProcedureId = p.Id, Quarantined = true, Note = Note(RevisionKind.Quarantined, Redacted(reason), by), At = Time.GetUtcNow() },
+            cancellationToken);
+    }
+
+    /// <summary>Lets a procedure be found and replayed again that was stopped.</summary>
+    /// <param name="name">The procedure, in the scope that is written.</param>
+    /// <param name="by">The person, as your records name them: at most 200 characters. It is kept with the time.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    /// <exception cref="ProcedureConflictException">It is not in quarantine.</exception>
+    /// <exception cref="ArgumentException">Nobody is named.</exception>
+    public Task<Procedure> ReleaseAsync(string name, string by, CancellationToken cancellationToken = default) => ChangeAsync(
+        name,
+        p => p.QuarantinedAt is null
+            ? throw new ProcedureConflictException(p.Name, $"'{p.Name}' is not in quarantine.")
+            : new ProcedureChange { ProcedureId = p.Id, Quarantined = false, Note = Note(RevisionKind.Released, $"it was stopped because {p.QuarantineReason}", by), At = Time.GetUtcNow() },
+        cancellationToken);
+
+    /// <summary>Gives a candidate up: it retires, and the active version goes on alone.</summary>
+    /// <param name="name">The procedure, in the scope that is written.</param>
+    /// <param name="by">The person, as your records name them: at most 200 characters. It is kept with the time.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    /// <exception cref="ProcedureConflictException">It has no candidate.</exception>
+    /// <exception cref="ArgumentException">Nobody is named.</exception>
+    public Task<Procedure> RejectCandidateAsync(string name, string by, CancellationToken cancellationToken = default) => ChangeAsync(
+        name,
+        p => p.CandidateVersion is not { } candidate
+            ? throw new ProcedureConflictException(p.Name, $"'{p.Name}' has no candidate.")
+            : new ProcedureChange { ProcedureId = p.Id, States = new Dictionary<int, VersionState> { [candidate] = VersionState.Retired }, Note = Note(RevisionKind.Rejected, "a person gave it up", by), At = Time.GetUtcNow() },
+        cancellationToken);
+
+    /// <summary>Goes back to the version from which the active one was made. <see cref="ActivateVersionAsync"/> goes to any.</summary>
+    /// <param name="name">The procedure, in the scope that is written.</param>
+    /// <param name="by">The person, as your records name them: at most 200 characters; <see langword="null"/> where nobody is to be named.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    /// <exception cref="ProcedureConflictException">There is no version before the active one, or another one was activated in the meantime.</exception>
+    public Task<Procedure> RollBackAsync(string name, string? by = null, CancellationToken cancellationToken = default) => ChangeAsync(
+        name,
+        p => p is not { ActiveVersion: { } active, Version.Parent: { } parent }
+            ? throw new ProcedureConflictException(p.Name, $"'{p.Name}' has no version before {(p.ActiveVersion is { } number ? Invariant($"version {number}") : "a first one")}. Activate the one that you want by its number.")
+            : new ProcedureChange { ProcedureId = p.Id, ExpectedActive = active, Activate = parent, Note = Note(RevisionKind.RolledBack, Invariant($"from version {active} back to version {parent}"), by), At = Time.GetUtcNow() },
+        cancellationToken);
+
+    /// <summary>What differs between two versions of a procedure.</summary>
+    /// <param name="name">The procedure.</param>
+    /// <param name="before">The number of the one.</param>
+    /// <param name="after">The number of the other one.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure or version.</exception>
+    public async Task<VersionDiff> CompareVersionsAsync(string name, int before, int after, CancellationToken cancellationToken = default) =>
+        VersionDiff.Of((await GetAsync(name, before, cancellationToken).ConfigureAwait(false)).Version, (await GetAsync(name, after, cancellationToken).ConfigureAwait(false)).Version);
+
+    /// <summary>What was learned and when: the versions of a procedure with what each changed and how it did, and what was decided in between.</summary>
+    /// <param name="name">The procedure.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    public async Task<ProcedureHistory> GetHistoryAsync(string name, CancellationToken cancellationToken = default)
+    {
+        var procedure = await GetAsync(name, version: null, cancellationToken).ConfigureAwait(false);
+        var versions = await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
+        return new ProcedureHistory(procedure, versions, await Store.ListRevisionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false));
+    }
+
+    /// <summary>
+    /// Lets the evidence decide between the versions of a procedure: a candidate that does as well as the active version takes its place, one that falls behind is given up, a version that broke
+    /// after it took another one's place gives it back, and a procedure that fails more often than not is stopped. It is done by itself after replays that tell something, and by the maintenance pass.
+    /// </summary>
+    /// <param name="name">The procedure, in the scope that is written.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <returns>What was decided; <see langword="null"/> for nothing.</returns>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    public async Task<VersionDecision?> ReviewVersionsAsync(string name, CancellationToken cancellationToken = default) =>
+        await ReviewVersionsAsync(await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+
+    internal async Task<VersionDecision?> ReviewVersionsAsync(Procedure procedure, CancellationToken cancellationToken)
+    {
+        if (procedure is not { ActiveVersion: { } active, IsRetired: false, IsPinned: false, QuarantinedAt: null })
+        {
+            return null;
+        }
+
+        var versions = (await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false)).ToDictionary(v => v.Number);
+        var candidate = procedure.CandidateVersion is { } number && MayCompete(versions[number]) ? number : (int?)null;
+        var before = await ReplacedByEvidenceAsync(procedure, cancellationToken).ConfigureAwait(false);
+        var standing = new VersionStanding(
+            await EvidenceAsync(active).ConfigureAwait(false),
+            candidate is { } competes ? await EvidenceAsync(competes).ConfigureAwait(false) : null,
+            before is { } replaced ? await EvidenceAsync(replaced).ConfigureAwait(false) : null,
+            procedure.IsPinned);
+        if (VersionRules.Decide(standing, Options.MinimumTrials) is not { } decision)
+        {
+            return null;
+        }
+
+        var note = new RevisionNote
+        {
+            Kind = decision.Kind,
+            Reason = decision.Reason,
+            Evidence = Json.Build(writer => WriteEvidence(writer, [.. new[] { standing.Active, standing.Candidate, standing.Before }.OfType<VersionEvidence>()])),
+        };
+        var change = new ProcedureChange { ProcedureId = procedure.Id, ExpectedActive = active, Note = note, At = Time.GetUtcNow() };
+        change = decision.Kind switch
+        {
+            RevisionKind.Quarantined => change with { Quarantined = true },
+            RevisionKind.Rejected => change with { States = new Dictionary<int, VersionState> { [decision.Version] = VersionState.Retired } },
+            _ => change with { Activate = decision.Version },
+        };
+        if (!await Store.ChangeProcedureAsync(change, cancellationToken).ConfigureAwait(false))
+        {
+            // Somebody else has decided in the meantime.
+            return null;
+        }
+
+        Log.VersionsDecided(_logger, procedure.Name, decision.Kind, decision.Version);
+        return decision;
+
+        async Task<VersionEvidence> EvidenceAsync(int version) =>
+            new(version, versions[version].Statistics, await Store.ListVerdictsAsync(procedure.Id, version, VersionRules.Recent, cancellationToken).ConfigureAwait(false));
+    }
+
+    /// <summary>The version that a replay runs where none is asked for: the active one, or the candidate in its turn.</summary>
+    internal async Task<Procedure> ChooseVersionAsync(Procedure procedure, CancellationToken cancellationToken)
+    {
+        if (procedure is not { CandidateVersion: { } candidate, CanBeReplayed: true, IsPinned: false } || Options.CandidateShare <= 0)
+        {
+            return procedure;
+        }
+
+        var shown = await Store.GetProcedureAsync([procedure.Scope], procedure.Name, candidate, cancellationToken).ConfigureAwait(false);
+        if (shown?.Version is not { State: VersionState.Candidate } version || !MayCompete(version) || !await IsApprovedAsync(shown, cancellationToken).ConfigureAwait(false))
+        {
+            return procedure;
+        }
+
+        // By counts and not by chance, so that the same history gives the same choice.
+        var replays = procedure.Version.Statistics.Executions + version.Statistics.Executions;
+        return Math.Floor((replays + 1) * Options.CandidateShare) > Math.Floor(replays * Options.CandidateShare) ? shown : procedure;
+    }
+
+    /// <summary>Whether a candidate may be tried and promoted without a person: it only reads, or the host allows it to write.</summary>
+    private bool MayCompete(ProcedureVersion version) => Options.AllowCandidatesWithWrites || version.Steps.All(OnlyReads);
+
+    /// <summary>Whether a replay of a candidate asks nobody: it is to take its turn without standing in the way of the version that is approved.</summary>
+    private async Task<bool> IsApprovedAsync(Procedure procedure, CancellationToken cancellationToken)
+    {
+        if (Options.Approval is ApprovalPolicy.Never || procedure.Version.Steps.All(OnlyReads))
+        {
+            return true;
+        }
+
+        var standing = await Store.ListVersionApprovalsAsync(CurrentScope().Read, [procedure.Id], standingOnly: true, cancellationToken).ConfigureAwait(false);
+        return VersionApprovals.Standing(standing.Where(a => a.Version == procedure.Version.Number)) is { State: ApprovalState.Approved };
+    }
+
+    private bool OnlyReads(ProcedureStep step) => step.Kind switch
+    {
+        StepKind.Function => (StepEffects.Declared(step.Action, Options) ?? step.Effect) is StepEffect.Read,
+        StepKind.Loop => step.Steps.All(OnlyReads),
+        _ => step.Effect is StepEffect.Read,
+    };
+
+    /// <summary>The version whose place the active one took by its evidence, where that was the last that was decided about which one is active.</summary>
+    private async Task<int?> ReplacedByEvidenceAsync(Procedure procedure, CancellationToken cancellationToken)
+    {
+        var last = (await Store.ListRevisionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false))
+            .LastOrDefault(r => r.Note.Kind is RevisionKind.Promoted or RevisionKind.Activated or RevisionKind.RolledBack);
+        return last?.Note.Kind is RevisionKind.Promoted && last.Version == procedure.ActiveVersion ? procedure.Version.Parent : null;
+    }
+
+    private async Task<Procedure> ChangeAsync(string name, Func<Procedure, ProcedureChange> change, CancellationToken cancellationToken)
+    {
+        var procedure = await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
+        if (!await Store.ChangeProcedureAsync(change(procedure), cancellationToken).ConfigureAwait(false))
+        {
+            throw new ProcedureConflictException(procedure.Name, $"Another version of '{procedure.Name}' was activated in the meantime. Look at it, and repeat the change if it is still wanted.");
+        }
+
+        // It is done: a cancellation from here on would say that it is not.
+        return await GetWritableAsync(name, version: null, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private static RevisionNote Note(RevisionKind kind, string reason, string? by) => new() { Kind = kind, Reason = reason, By = by is null ? null : ApprovalDecision.Approved(by).By };
+
+    private string Redacted(string text) => new Capture.ValueCapture(Options).Text(ProcedureText.Shortened(text.Trim(), 300));
+
+    private static void WriteEvidence(System.Text.Json.Utf8JsonWriter writer, IReadOnlyList<VersionEvidence> versions)
+    {
+        writer.WriteStartObject();
+        foreach (var version in versions)
+        {
+            writer.WriteStartObject(Invariant($"{version.Number}"));
+            writer.WriteNumber("executions", version.Statistics.Executions);
+            writer.WriteNumber("successes", version.Statistics.Successes);
+            writer.WriteNumber("failures", version.Statistics.Failures);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndObject();
+    }
+}

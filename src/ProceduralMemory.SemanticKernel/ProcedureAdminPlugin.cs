@@ -72,6 +72,34 @@ public sealed class ProcedureAdminPlugin
             "versions"),
         cancellationToken);
 
+    /// <summary>Tells what was learned and when.</summary>
+    [KernelFunction("procedure_history")]
+    [Description("Tells what was learned of a procedure and when: its versions with what each changed and how it did, and what was decided in between.")]
+    public Task<PluginReply> HistoryAsync([Description("The procedure's name")] string name, CancellationToken cancellationToken = default) => _guard.RunAsync(
+        "procedure_history",
+        async () => Text((await _memory.GetHistoryAsync(Name(name), cancellationToken).ConfigureAwait(false)).ToString()),
+        cancellationToken);
+
+    /// <summary>Compares two versions.</summary>
+    [KernelFunction("compare_versions")]
+    [Description("Tells what differs between two versions of a procedure.")]
+    public Task<PluginReply> CompareVersionsAsync([Description("The procedure's name")] string name, [Description("The number of the one")] int before, [Description("The number of the other one")] int after, CancellationToken cancellationToken = default) => _guard.RunAsync(
+        "compare_versions",
+        async () => Text((await _memory.CompareVersionsAsync(Name(name), before, after, cancellationToken).ConfigureAwait(false)).ToString()),
+        cancellationToken);
+
+    /// <summary>Goes back to the version before the active one.</summary>
+    [KernelFunction("roll_back_procedure")]
+    [Description("Goes back to the version from which the active one was made, where the active one does worse. Nothing is lost.")]
+    public Task<PluginReply> RollBackAsync([Description("The procedure's name")] string name, CancellationToken cancellationToken = default) => _guard.RunAsync(
+        "roll_back_procedure",
+        async () =>
+        {
+            var procedure = await _memory.RollBackAsync(Name(name), cancellationToken: cancellationToken).ConfigureAwait(false);
+            return Show(procedure, ReplyStatus.Ok, string.Create(CultureInfo.InvariantCulture, $"'{procedure.Name}' is at version {procedure.Version.Number} again."));
+        },
+        cancellationToken);
+
     /// <summary>Lists executions.</summary>
     [KernelFunction("list_executions")]
     [Description("Lists the latest replays and how they ended.")]
@@ -207,6 +235,8 @@ public sealed class ProcedureAdminPlugin
         Inputs = ProceduralMemoryPlugin.Inputs(procedure.Version.Inputs),
         Steps = ProceduralMemoryPlugin.Steps(procedure.Version.Steps),
     };
+
+    private static PluginReply Text(string text) => new() { Status = ReplyStatus.Ok, Message = text };
 
     private static ListReply List(IEnumerable<object> items, string what)
     {

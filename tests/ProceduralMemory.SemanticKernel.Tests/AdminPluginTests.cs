@@ -41,6 +41,29 @@ public sealed class AdminPluginTests
     }
 
     [Fact]
+    public async Task It_tells_what_was_learned_compares_versions_and_goes_back()
+    {
+        await using var agent = await AdminAgentAsync();
+        await agent.Memory.StoredAsync("a", Given.Step("shop.get_order", Order));
+        await agent.Memory.StoreAsync(new ProcedureDefinition { Name = "a", Steps = [Given.Step("shop.close", """{"why":"x"}""")] }, asNewVersion: true);
+
+        var conversation = await agent.AskAsync(
+            "What of a?",
+            Model.Calls("admin-compare_versions", """{"name":"a","before":1,"after":2}"""),
+            Model.Calls("admin-roll_back_procedure", """{"name":"a"}"""),
+            Model.Calls("admin-roll_back_procedure", """{"name":"a"}"""),
+            Model.Calls("admin-procedure_history", """{"name":"a"}"""),
+            Model.Calls("admin-compare_versions", """{"name":"a","before":1,"after":7}"""));
+
+        Assert.Equal([ReplyStatus.Ok, ReplyStatus.Ok, ReplyStatus.Conflict, ReplyStatus.Ok, ReplyStatus.NotFound], conversation.Replies.Select(r => r.Status));
+        Assert.Contains("- step get_order:", conversation.Replies[0].Message, StringComparison.Ordinal);
+        Assert.Contains("+ step close:", conversation.Replies[0].Message, StringComparison.Ordinal);
+        Assert.Equal("'a' is at version 1 again.", conversation.Replies[1].Message);
+        Assert.Contains("rolledBack (version 1): from version 2 back to version 1", conversation.Replies[3].Message, StringComparison.Ordinal);
+        Assert.Equal(1, (await agent.Memory.GetAsync("a")).ActiveVersion);
+    }
+
+    [Fact]
     public async Task It_lists_executions()
     {
         await using var agent = await AdminAgentAsync();
@@ -195,6 +218,8 @@ public sealed class AdminPluginTests
     [InlineData("admin-merge_procedures", """{"names":["other","draft"]}""")]
     [InlineData("admin-get_procedure", """{"name":"draft","version":1}""")]
     [InlineData("admin-export_procedure", """{"name":"draft"}""")]
+    [InlineData("admin-roll_back_procedure", """{"name":"draft"}""")]
+    [InlineData("admin-procedure_history", """{"name":"draft"}""")]
     [InlineData("admin-import_procedure", """{"document":{"format":1,"name":"draft","steps":[{"action":"shop.close","arguments":{"why":"x"}}]}}""")]
     public async Task None_of_its_functions_makes_a_draft_active(string tool, string arguments)
     {

@@ -242,9 +242,6 @@ public sealed record ProcedureChange
     /// <summary>Whether it is in quarantine, for the reason of <see cref="Note"/>.</summary>
     public bool? Quarantined { get; init; }
 
-    /// <summary>Whether it is out of use.</summary>
-    public bool? Retired { get; init; }
-
     /// <summary>Why.</summary>
     public required RevisionNote Note { get; init; }
 

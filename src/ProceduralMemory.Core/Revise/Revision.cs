@@ -37,9 +37,6 @@ public sealed record RevisionNote
 /// <summary>What was decided about a procedure.</summary>
 public enum RevisionKind
 {
-    /// <summary>A version was proposed, as a candidate or as a draft.</summary>
-    Proposed,
-
     /// <summary>A person made a version the active one.</summary>
     Activated,
 
@@ -63,19 +60,4 @@ public enum RevisionKind
 
     /// <summary>The procedure may be replayed again.</summary>
     Released,
-
-    /// <summary>Another procedure was merged into it, or it into another one.</summary>
-    Merged,
-
-    /// <summary>A merge was taken back.</summary>
-    Unmerged,
-
-    /// <summary>It was put out of use.</summary>
-    Retired,
-
-    /// <summary>It came back into use.</summary>
-    Restored,
-
-    /// <summary>A trace was withdrawn from it.</summary>
-    Withdrawn,
 }

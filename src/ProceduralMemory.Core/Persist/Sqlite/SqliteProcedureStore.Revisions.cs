@@ -17,8 +17,8 @@ public sealed partial class SqliteProcedureStore
         """
         update procedures
         set active_version = coalesce(@Activate, active_version),
-            retired = coalesce(@Retired, iif(@Activate is null, retired, 0)),
-            merged_into = iif(@Activate is null and @Retired is not 0, merged_into, null),
+            retired = iif(@Activate is null, retired, 0),
+            merged_into = iif(@Activate is null, merged_into, null),
             pinned = coalesce(@Pinned, pinned),
             quarantined_at = case when @Quarantined = 1 then @At when @Quarantined = 0 or @Activate is not null then null else quarantined_at end,
             quarantine_reason = case when @Quarantined = 1 then @Reason when @Quarantined = 0 or @Activate is not null then null else quarantine_reason end,
@@ -60,7 +60,6 @@ public sealed partial class SqliteProcedureStore
                 {
                     procedure.Id,
                     change.Activate,
-                    Retired = Flag(change.Retired),
                     Pinned = Flag(change.Pinned),
                     Quarantined = Flag(change.Quarantined),
                     change.Note.Reason,

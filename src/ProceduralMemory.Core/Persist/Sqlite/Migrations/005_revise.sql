@@ -45,26 +45,5 @@ create table revisions (
 
 create index revisions_by_procedure on revisions (procedure_id, id);
 
--- What was merged into what, and how that stood before; undone_at where it was taken back.
-create table merges (
-    id        integer primary key,
-    kept_id   text not null references procedures (id),
-    merged_id text not null references procedures (id),
-    kept_tags text not null check (json_valid(kept_tags)),
-    at        text not null,
-    undone_at text
-) strict;
-
-create index merges_by_kept on merges (kept_id) where undone_at is null;
-
--- Skills that are not to be learned again: their actions in order, a JSON list, and no values.
-create table tombstones (
-    scope   text not null,
-    actions text not null check (json_valid(actions)),
-    reason  text,
-    at      text not null,
-    primary key (scope, actions)
-) strict, without rowid;
-
 -- A library that knows only schema 4 would replay what is in quarantine, and take a candidate for malformed.
 update schema_info set version = 5, min_reader = 5;

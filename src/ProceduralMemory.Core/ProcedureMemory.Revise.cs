@@ -8,8 +8,9 @@ namespace ProceduralMemory;
 public sealed partial class ProcedureMemory
 {
     /// <summary>
-    /// Improves the active version from its statistics: steps that fail more than they succeed are replaced where a replacement is given, else removed where
-    /// they may fail (<see cref="FailurePolicy.Continue"/>) and no other step needs them, else flagged; slow steps are flagged. A change is a new active version; the earlier one is kept, and <see cref="ActivateVersionAsync"/> goes back to it.
+    /// Improves the active version from its executions: steps that fail more than they succeed are replaced where a replacement is given, else removed where
+    /// they may fail (<see cref="FailurePolicy.Continue"/>) and no other step needs them; reads that repeat an earlier one and gave the same each time are removed. The result is a candidate beside
+    /// the active version: it takes a share of replays where it may, and a person can activate it. Slow steps, and others that fail, are told of and left as they are.
     /// </summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
     /// <param name="replacements">Steps to put in place of failing ones, by step id.</param>
@@ -31,10 +32,17 @@ public sealed partial class ProcedureMemory
             return new OptimizeResult(procedure, [], string.Create(CultureInfo.InvariantCulture, $"'{procedure.Name}' version {procedure.Version.Number} has {executions} executions; {Options.MinimumExecutionsToOptimize} are needed before it is changed."));
         }
 
-        var (steps, changes) = ProcedureOptimizer.Propose(procedure.Version, replacements ?? new Dictionary<string, ProcedureStep>(), Options.SlowStepThreshold);
+        var repeats = await RepeatsAsync(procedure, cancellationToken).ConfigureAwait(false);
+        var (steps, changes) = ProcedureOptimizer.Propose(procedure.Version, replacements ?? new Dictionary<string, ProcedureStep>(), repeats, Options.SlowStepThreshold);
         if (changes.Count == 0)
         {
-            return new OptimizeResult(procedure, [], $"'{procedure.Name}' needs no change: no step fails more than it succeeds, and none is newly slow.");
+            return new OptimizeResult(procedure, [], $"'{procedure.Name}' needs no change: no step fails more than it succeeds, none is slow, and none is repeated in vain.");
+        }
+
+        var found = string.Join("; ", changes.Select(c => $"{c.StepId} {c.Kind.ToString().ToLowerInvariant()}, because {c.Reason}"));
+        if (changes.All(c => c.Kind is StepChangeKind.Flagged))
+        {
+            return new OptimizeResult(procedure, changes, $"'{procedure.Name}' stays as it is: {found}.");
         }
 
         var definition = ProcedureValidator.Check(
@@ -46,10 +54,10 @@ public sealed partial class ProcedureMemory
                 Inputs = ProcedureOptimizer.UsedInputs(procedure.Version.Inputs, steps),
                 Steps = steps,
                 Undo = procedure.Version.Undo,
-
                 Signatures = procedure.Version.Signatures,
             },
             Options);
+        var known = (await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false)).Max(v => v.Number);
         var improved = await Store.SaveVersionAsync(
             new NewVersion
             {
@@ -57,13 +65,42 @@ public sealed partial class ProcedureMemory
                 Definition = SecretConstants.Remove(definition, Options),
                 Reason = VersionReason.Optimized,
                 Origin = procedure.Version.Origin,
-                State = VersionState.Active,
+                State = VersionState.Candidate,
+                Note = new RevisionNote { Kind = RevisionKind.Proposed, Reason = found },
+                OnlyOnce = true,
                 ExpectedActive = procedure.ActiveVersion,
                 Request = procedure.Version.Request,
                 At = Time.GetUtcNow(),
             },
             cancellationToken).ConfigureAwait(false);
-        return new OptimizeResult(improved, changes, $"'{procedure.Name}' is now version {improved.Version.Number.ToString(CultureInfo.InvariantCulture)}: {string.Join("; ", changes.Select(c => $"{c.StepId} {c.Kind.ToString().ToLowerInvariant()}, because {c.Reason}"))}.");
+        return improved.Version.Number > known
+            ? new OptimizeResult(improved, changes, $"Version {improved.Version.Number.ToString(CultureInfo.InvariantCulture)} of '{procedure.Name}' is a candidate: {found}.")
+            : new OptimizeResult(improved, [], $"Version {improved.Version.Number.ToString(CultureInfo.InvariantCulture)} of '{procedure.Name}' has these changes already ({found}), and is {Json.Word(improved.Version.State)}.");
+    }
+
+    /// <summary>Reads that repeat an earlier one and gave the same in each of the latest executions.</summary>
+    private async Task<IReadOnlyDictionary<string, string>> RepeatsAsync(Procedure procedure, CancellationToken cancellationToken)
+    {
+        var likely = ProcedureOptimizer.LikelyRepeats(procedure.Version.Steps, OnlyReads);
+        if (likely.Count == 0)
+        {
+            return likely;
+        }
+
+        var latest = await Store.ListExecutionsAsync(CurrentScope().Read, new ExecutionQuery { ProcedureId = procedure.Id, Outcome = ReplayOutcome.Completed, Limit = 2 * Options.MinimumExecutionsToOptimize }, cancellationToken).ConfigureAwait(false);
+        var seen = new List<IReadOnlyDictionary<string, ExecutionStep>>();
+        foreach (var execution in latest.Where(e => e.Version == procedure.Version.Number))
+        {
+            var tree = await Store.GetExecutionTreeAsync(CurrentScope().Read, execution.Id, cancellationToken).ConfigureAwait(false);
+            seen.Add(tree.First(e => e.Id == execution.Id).Steps.ToDictionary(s => s.StepId, StringComparer.Ordinal));
+        }
+
+        return seen.Count < Options.MinimumExecutionsToOptimize
+            ? new Dictionary<string, string>()
+            : likely.Where(r => seen.TrueForAll(e => SameResult(e, r.Key, r.Value))).ToDictionary(StringComparer.Ordinal);
+
+        static bool SameResult(IReadOnlyDictionary<string, ExecutionStep> steps, string repeat, string earlier) =>
+            steps.GetValueOrDefault(repeat)?.Result is { } second && steps.GetValueOrDefault(earlier)?.Result is { } first && Json.AreEqual(first, second);
     }
 
     /// <summary>Finds procedures of the written scope that do the same: the same actions in the same order, described in mostly the same words.</summary>

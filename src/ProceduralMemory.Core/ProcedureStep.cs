@@ -63,6 +63,20 @@ public sealed record ProcedureStep
         .Concat(ForEach is { } list ? ValueExpression.Parse(list).References() : [])
         .Concat(Steps.SelectMany(s => s.References()));
 
+    /// <summary>The step with other ids for the steps that it refers to.</summary>
+    internal ProcedureStep WithRenamedSteps(Func<string, string> rename)
+    {
+        return this with
+        {
+            Arguments = ValueExpression.RenameSteps(Arguments, rename),
+            Condition = Condition is { } condition ? condition with { Value = Renamed(condition.Value) } : null,
+            ForEach = ForEach is { } list ? Renamed(list) : null,
+            Steps = [.. Steps.Select(s => s.WithRenamedSteps(rename))],
+        };
+
+        string Renamed(string expression) => ValueExpression.RenameSteps(Json.String(expression), rename).GetString()!;
+    }
+
     /// <summary>The step, and for a loop the steps in it.</summary>
     internal IEnumerable<ProcedureStep> WithInner() => (Steps ?? []).Where(s => s is not null).SelectMany(s => s.WithInner()).Prepend(this);
 }

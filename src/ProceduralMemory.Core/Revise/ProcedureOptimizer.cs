@@ -15,12 +15,14 @@ internal static class ProcedureOptimizer
     /// <summary>Proposes changes; pure.</summary>
     /// <param name="version">The version with its statistics.</param>
     /// <param name="replacements">Steps to put in place of failing ones, by step id.</param>
+    /// <param name="repeats">Reads that repeat an earlier one, whose result they have given each time: by the id of the one that repeats, that of the earlier one.</param>
     /// <param name="slowThreshold">The mean duration from which a step is slow.</param>
     public static (IReadOnlyList<ProcedureStep> Steps, IReadOnlyList<StepChange> Changes) Propose(
-        ProcedureVersion version, IReadOnlyDictionary<string, ProcedureStep> replacements, TimeSpan slowThreshold)
+        ProcedureVersion version, IReadOnlyDictionary<string, ProcedureStep> replacements, IReadOnlyDictionary<string, string> repeats, TimeSpan slowThreshold)
     {
         var changes = new List<StepChange>();
-        var steps = version.Steps.ToList();
+        var steps = WithoutRepeats(version.Steps, repeats);
+        changes.AddRange(repeats.OrderByDescending(r => version.Steps.ToList().FindIndex(s => s.Id == r.Key)).Select(r => new StepChange(r.Key, StepChangeKind.Removed, $"it is the same read as {r.Value}, and gave the same each time")));
 
         // From the end, so that a failing step which only failing steps need can go with them.
         for (var i = steps.Count - 1; i >= 0; i--)
@@ -29,7 +31,8 @@ internal static class ProcedureOptimizer
             var statistics = version.StepStatistics.GetValueOrDefault(step.Id) ?? new StepStatistics();
             if (statistics.Failures > statistics.Runs - statistics.Failures)
             {
-                var evidence = string.Create(CultureInfo.InvariantCulture, $"failed in {statistics.Failures} of {statistics.Runs} runs");
+                var repaired = statistics.Repairs == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", and was done otherwise {statistics.Repairs} times");
+                var evidence = string.Create(CultureInfo.InvariantCulture, $"failed in {statistics.Failures} of {statistics.Runs} runs{repaired}");
                 var dependents = steps.Skip(i + 1).Where(s => Needs(s, step.Id)).Select(s => s.Id).ToList();
                 if (replacements.TryGetValue(step.Id, out var replacement))
                 {
@@ -48,12 +51,54 @@ internal static class ProcedureOptimizer
             }
             else if (statistics.MeanDuration is { } mean && mean >= slowThreshold && Flag(steps, i, SlowFlag))
             {
-                changes.Add(new StepChange(step.Id, StepChangeKind.Flagged, string.Create(CultureInfo.InvariantCulture, $"it takes {mean.TotalMilliseconds:0} ms on average, which is slow")));
+                var share = version.Statistics.MeanDuration is { Ticks: > 0 } whole ? string.Create(CultureInfo.InvariantCulture, $", {Math.Min(1, mean / whole):0 %} of the whole") : "";
+                changes.Add(new StepChange(step.Id, StepChangeKind.Flagged, string.Create(CultureInfo.InvariantCulture, $"it takes {mean.TotalMilliseconds:0} ms on average (95 % within {(statistics.Durations.Quantile(0.95) ?? mean).TotalMilliseconds:0} ms{share}), which is slow")));
             }
         }
 
         changes.Reverse();
         return (steps, changes);
+    }
+
+    /// <summary>
+    /// Reads that look like repeats of an earlier one: the same function with the same arguments, both without a condition, and nothing but reads in between. Whether they gave the same is for
+    /// the executions to tell: one that waits for something does not.
+    /// </summary>
+    /// <param name="steps">The steps.</param>
+    /// <param name="onlyReads">Whether a step is known to only read.</param>
+    /// <returns>By the id of the one that repeats, that of the earlier one.</returns>
+    public static IReadOnlyDictionary<string, string> LikelyRepeats(IReadOnlyList<ProcedureStep> steps, Func<ProcedureStep, bool> onlyReads)
+    {
+        var found = new Dictionary<string, string>(StringComparer.Ordinal);
+        var reads = new List<ProcedureStep>();
+        foreach (var step in steps)
+        {
+            if (!onlyReads(step))
+            {
+                reads.Clear();
+                continue;
+            }
+
+            if (step is not { Kind: StepKind.Function, Condition: null })
+            {
+                continue;
+            }
+
+            if (reads.Find(r => string.Equals(r.Action, step.Action, StringComparison.OrdinalIgnoreCase) && Json.AreEqual(r.Arguments, step.Arguments)) is { } earlier && !HoldsMore(step, earlier))
+            {
+                found.Add(step.Id, earlier.Id);
+            }
+            else
+            {
+                reads.Add(step);
+            }
+        }
+
+        return found;
+
+        // What a person expects of the one, and not of the other, is a check that would be lost.
+        static bool HoldsMore(ProcedureStep step, ProcedureStep earlier) =>
+            step.Expectation is { Strength: ExpectationStrength.Asserted } expected && (earlier.Expectation is not { Strength: ExpectationStrength.Asserted } other || !expected.Equals(other));
     }
 
     /// <summary>The inputs that some step still uses.</summary>
@@ -70,6 +115,10 @@ internal static class ProcedureOptimizer
         : step.OnFailure is not FailurePolicy.Continue ? $"a replay stops where it fails, which may be what it is for: mend or replace it, or store it with {nameof(step.OnFailure)} {FailurePolicy.Continue} if it is not needed"
         : null;
 
+    /// <summary>The steps without some that repeat others, whose results are taken in their place.</summary>
+    private static List<ProcedureStep> WithoutRepeats(IReadOnlyList<ProcedureStep> steps, IReadOnlyDictionary<string, string> repeats) =>
+        repeats.Count == 0 ? [.. steps] : [.. steps.Where(s => !repeats.ContainsKey(s.Id)).Select(s => s.WithRenamedSteps(id => repeats.GetValueOrDefault(id, id)))];
+
     private static bool Needs(ProcedureStep step, string id) => step.References().OfType<StepReference>().Any(r => r.StepId == id);
 
     private static bool Flag(List<ProcedureStep> steps, int index, string flag)
@@ -85,8 +134,8 @@ internal static class ProcedureOptimizer
 }
 
 /// <summary>What optimising a procedure did.</summary>
-/// <param name="Procedure">The procedure: at its new version where something changed, else as it was.</param>
-/// <param name="Changes">What changed and why; empty when nothing did, and then there is no new version.</param>
+/// <param name="Procedure">The procedure: at the candidate where steps changed, else as it is.</param>
+/// <param name="Changes">What was found and why. Where all of it is <see cref="StepChangeKind.Flagged"/>, or nothing was found, there is no new version.</param>
 /// <param name="Message">The same in a sentence.</param>
 public sealed record OptimizeResult(Procedure Procedure, IReadOnlyList<StepChange> Changes, string Message);
 
@@ -105,6 +154,6 @@ public enum StepChangeKind
     /// <summary>Another action takes its place, under its id.</summary>
     Replaced,
 
-    /// <summary>It stands as it was, with a flag.</summary>
+    /// <summary>It stands as it was: it is slow, or fails and cannot be mended without knowing more. A candidate that is made for other changes has it as a flag (<see cref="ProcedureStep.Flags"/>).</summary>
     Flagged,
 }

@@ -37,6 +37,9 @@ public sealed record RevisionNote
 /// <summary>What was decided about a procedure.</summary>
 public enum RevisionKind
 {
+    /// <summary>A candidate was made.</summary>
+    Proposed,
+
     /// <summary>A person made a version the active one.</summary>
     Activated,
 

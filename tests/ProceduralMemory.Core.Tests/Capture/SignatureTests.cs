@@ -163,7 +163,7 @@ public sealed class SignatureTests : IDisposable
         var optimized = (await Memory.OptimizeAsync("p")).Procedure.Version;
         Given.JsonEqual(Find, Assert.Single(optimized.Signatures).Parameters);
 
-        var text = await Memory.ExportAsync("p");
+        var text = await Memory.ExportAsync("p", optimized.Number);
         Given.JsonEqual($$"""[{"action":"T.FIND","parameters":{{Find}}}]""", Given.Value(text).GetProperty("signatures"));
         Given.JsonEqual(Find, Assert.Single((await Memory.ImportAsync(text)).Version.Signatures).Parameters);
     }

@@ -41,6 +41,8 @@ public sealed class StatisticsTests
                     await test.Memory.StoreAsync(Given.Definition(name, [.. Enumerable.Range(0, StepCount).Select(i => Given.Step(Action(i)) with { Expectation = Expected })]));
                 }
 
+                // What fails often would be stopped.
+                await test.Memory.PinAsync(name, by: "Ada");
                 foreach (var replay in h.Replays)
                 {
                     test.Time.Advance(TimeSpan.FromSeconds(17));

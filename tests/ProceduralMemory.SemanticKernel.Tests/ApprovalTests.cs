@@ -186,7 +186,7 @@ public sealed class ApprovalTests
         await agent.Memory.ReplayAsync(agent.Kernel, "p");
         var execution = (await agent.Memory.ReplayAsync(agent.Kernel, "closing")).ExecutionId!.Value;
         var functions = agent.Kernel.Plugins.Where(p => p.Name is "procedures" or "admin").SelectMany(p => p).ToList();
-        Assert.Equal(17, functions.Count);
+        Assert.Equal(20, functions.Count);
 
         string[] words = ["approve", "approved", "confirm", "confirmConstants", "by", "approver", "version", "executionId", "stepId", "argumentsHash", "policy", "approval", "scope", "reason", "revoke", "force", "yes", "dryRun", "name", "inputs", "adapt", "skip", "steps", "document", "names", "asNewVersion", "replace", "notes", "action", "arguments"];
         object?[] values = ["p", "closing", "close", "refund", "Ada", true, 1, "1", execution.ToString(), "approve", "Never", "always", null,

@@ -106,7 +106,7 @@ internal sealed class RetrievalEvaluation(RetrievalData data)
 
         answers[Description] = Answer(new PlainBm25(data.Docs.Select(d => d.Description)));
         answers[DescriptionAndTools] = Answer(new PlainBm25(data.Docs.Select(d => $"{d.Description} {string.Join(' ', d.Tools)}")));
-        return new RetrievalResult(data.Queries, answers) 
+        return new RetrievalResult(data.Queries, answers)
         {
             Failures = [.. Failures(answers[Library.Name])],
             Note = _withoutVectors + _byWordsAlone == 0 ? null : $"'retrieval/embeddings.jsonl' lacks texts: {Hybrid} has {_withoutVectors} of {data.Docs.Count} procedures without a vector, and answered {_byWordsAlone} of {data.Queries.Count} requests by words alone.",

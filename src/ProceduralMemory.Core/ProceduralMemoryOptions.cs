@@ -215,6 +215,13 @@ public class ProceduralMemoryOptions
     [Range(typeof(TimeSpan), "00:00:01", "365.00:00:00")]
     public TimeSpan ApprovalLifetime { get; set; } = TimeSpan.FromHours(1);
 
+    /// <summary>
+    /// Whether the spans of calls hold what was sent and returned, secrets taken out as in the journal (<c>gen_ai.tool.call.arguments</c> and <c>gen_ai.tool.call.result</c>). Whoever reads the
+    /// traces reads it then.
+    /// </summary>
+    /// <value>The default value is <see langword="false"/>: spans hold names, ids and outcomes.</value>
+    public bool ContentInTelemetry { get; set; }
+
     /// <summary>Where time comes from.</summary>
     /// <value>The default value is <see cref="TimeProvider.System"/>.</value>
     [Required]

@@ -15,6 +15,11 @@ internal sealed partial class ReplayRun
         var timestamp = _context.Time.GetTimestamp();
         var outcome = _outcomes[index];
         using var activity = ReplayTelemetry.StartStep(step, _journal.Id, _frame.Path);
+        if (_context.Options.ContentInTelemetry)
+        {
+            ReplayTelemetry.AddContent(activity, "gen_ai.tool.call.arguments", start.Journalled);
+        }
+
         try
         {
             StepCallResult result;
@@ -38,6 +43,11 @@ internal sealed partial class ReplayRun
             }
 
             outcome = await JudgeAsync(step, start, result, outcome with { Duration = _context.Time.GetElapsedTime(timestamp) }, cancellationToken).ConfigureAwait(false);
+            if (_context.Options.ContentInTelemetry)
+            {
+                ReplayTelemetry.AddContent(activity, "gen_ai.tool.call.result", _journal.CaptureResult(outcome).Result);
+            }
+
             ReplayTelemetry.EndStep(activity, step, outcome);
             return new EndedStep(index, outcome, result.Refused, result.StopRequested)
             {

@@ -5,7 +5,8 @@ namespace ProceduralMemory.Replay;
 
 /// <summary>
 /// Spans and metrics of replays, under the name that hosts listen to. Names follow OpenTelemetry's semantic conventions for generative AI where they have one
-/// (<c>execute_tool</c>, <c>gen_ai.tool.name</c>, <c>error.type</c>); nothing of what was sent or returned is in them.
+/// (<c>execute_tool</c>, <c>gen_ai.tool.name</c>, <c>error.type</c>); nothing of what was sent or returned is in them, unless the host wants it
+/// (<see cref="ProceduralMemoryOptions.ContentInTelemetry"/>).
 /// </summary>
 internal static class ReplayTelemetry
 {
@@ -56,6 +57,15 @@ internal static class ReplayTelemetry
         }
 
         return activity;
+    }
+
+    /// <summary>Adds what was sent or returned, secrets taken out.</summary>
+    public static void AddContent(Activity? activity, string name, System.Text.Json.JsonElement? content)
+    {
+        if (activity is { IsAllDataRequested: true } && content is { } value)
+        {
+            activity.SetTag(name, value.GetRawText());
+        }
     }
 
     public static void EndStep(Activity? activity, ProcedureStep step, StepOutcome outcome)

@@ -111,6 +111,23 @@ public sealed class ExecutionTextTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Where_the_host_wants_it_spans_hold_what_was_sent_and_returned_without_secrets()
+    {
+        var spans = new System.Collections.Concurrent.ConcurrentBag<Activity>();
+        using var listener = new ActivityListener { ShouldListenTo = s => s.Name == ProceduralMemoryTelemetry.Name, Sample = (ref _) => ActivitySamplingResult.AllData, ActivityStopped = spans.Add };
+        ActivitySource.AddActivityListener(listener);
+        using var memory = _test.Open(o => o.ContentInTelemetry = true);
+        await memory.StoreAsync(Given.Definition("p", Given.Step("t.login", """{"user":"$inputs.user","password":"$inputs.password"}""")).Taking(Given.Input("user"), Given.Input("password")));
+        using var root = new Activity("test").Start();
+
+        await memory.ReplayAsync(new ScriptedExecutor().Returns("t.login", """{"welcome":"Ada","token":"t-0123456789"}"""), "p", Given.With(("user", "\"ada\""), ("password", "\"hunter2hunter2\"")));
+
+        var call = spans.Single(s => s.TraceId == root.TraceId && s.OperationName == "execute_tool");
+        Assert.Equal("""{"user":"ada","password":"[redacted]"}""", call.GetTagItem("gen_ai.tool.call.arguments"));
+        Assert.Equal("""{"welcome":"Ada","token":"[redacted]"}""", call.GetTagItem("gen_ai.tool.call.result"));
+    }
+
     private async Task<Guid> ReplayAsync()
     {
         await _test.Memory.StoreAsync(Given.Definition("inner", Given.Step("t.a", """{"y":"$inputs.y"}""") with { Effect = StepEffect.Write }).Taking(Given.Input("y")));

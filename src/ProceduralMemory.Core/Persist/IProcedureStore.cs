@@ -94,6 +94,12 @@ public interface IProcedureStore
     /// <exception cref="ProcedureConflictException">One of them is retired or has no active version, or together they have too many tags.</exception>
     Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, DateTimeOffset at, CancellationToken cancellationToken = default);
 
+    /// <summary>Erases everything of a scope, and what others replayed of its procedures. Nothing of it can be had back, and nothing is left of it in the store's files.</summary>
+    Task<EraseResult> EraseScopeAsync(string scope, CancellationToken cancellationToken = default);
+
+    /// <summary>Erases a procedure with all its versions, the traces that it alone was distilled from, and all executions of it, in whatever scope they are. Nothing of it can be had back.</summary>
+    Task<EraseResult> EraseProcedureAsync(Guid procedureId, CancellationToken cancellationToken = default);
+
     /// <summary>
     /// Writes a part of the journal of an execution: that it begins, steps before and after their calls, how it ended; and where that counts, adds it to the
     /// statistics of its version and steps. All of the entry is written or nothing.

@@ -125,7 +125,7 @@ public sealed class ExecutionTextTests : IDisposable
 
         var call = spans.Single(s => s.TraceId == root.TraceId && s.OperationName == "execute_tool");
         Assert.Equal("""{"user":"ada","password":"[redacted]"}""", call.GetTagItem("gen_ai.tool.call.arguments"));
-        Assert.Equal("""{"welcome":"Ada","token":"[redacted]"}""", call.GetTagItem("gen_ai.tool.call.result"));
+        Assert.Equal("""{"token":"[redacted]","welcome":"Ada"}""", call.GetTagItem("gen_ai.tool.call.result"));
     }
 
     private async Task<Guid> ReplayAsync()

@@ -137,6 +137,31 @@ internal sealed class SqliteDatabase : IDisposable
     public Task<int> ExecuteAsync(string sql, object parameters, CancellationToken cancellationToken) =>
         WriteAsync(connection => connection.Execute(sql, parameters), cancellationToken);
 
+    /// <summary>
+    /// Writes the file anew, so that nothing of what was deleted is left in its pages, and empties the write-ahead log. Others who read or write the file at that time may be in its way.
+    /// </summary>
+    /// <returns>Why it could not be done; <see langword="null"/> when it was.</returns>
+    public string? Compact()
+    {
+        if (InMemory)
+        {
+            return null;
+        }
+
+        try
+        {
+            using var connection = Open();
+            connection.Execute("vacuum");
+            return connection.QuerySingle<(long Busy, long Log, long Done)>("pragma wal_checkpoint(truncate)").Busy == 0
+                ? null
+                : "Others were reading the file, so that its write-ahead log is not emptied yet. Erase again when they have ended.";
+        }
+        catch (SqliteException exception)
+        {
+            return $"The file could not be written anew. {Explain(exception).Message}";
+        }
+    }
+
     public void Dispose()
     {
         if (_disposed)

@@ -1,0 +1,121 @@
+using Dapper;
+using Microsoft.Data.Sqlite;
+using ProceduralMemory.Revise;
+
+namespace ProceduralMemory.Persist.Sqlite;
+
+public sealed partial class SqliteProcedureStore
+{
+    // What is to go is listed first, so that each table is asked once and in an order that keeps the references between them.
+    private const string ListErased =
+        """
+        pragma defer_foreign_keys = on;
+        create temp table if not exists erased (kind text not null, id text not null, primary key (kind, id)) without rowid;
+        delete from temp.erased;
+        """;
+
+    // Whose procedure goes, what others replayed of it goes as well: it holds what the procedure holds. So do the parts of an execution, whatever they replay.
+    private const string ListExecutions =
+        """
+        insert into temp.erased (kind, id)
+        with recursive gone (id) as (
+            select id from executions where scope = @Scope or procedure_id in (select id from temp.erased where kind = 'procedure')
+            union
+            select e.id from executions e join gone g on e.parent_id = g.id)
+        select 'execution', id from gone
+        """;
+
+    private const string EraseListed =
+        """
+        delete from call_approvals where scope = @Scope or execution_id in (select id from temp.erased where kind = 'execution');
+        delete from execution_steps where execution_id in (select id from temp.erased where kind = 'execution');
+        update execution_steps set repair_trace_id = null where repair_trace_id in (select id from temp.erased where kind = 'trace');
+        update traces set repair_of = null where repair_of in (select id from temp.erased where kind = 'execution');
+        delete from executions where id in (select id from temp.erased where kind = 'execution');
+
+        delete from version_approvals where scope = @Scope or procedure_id in (select id from temp.erased where kind = 'procedure');
+        delete from revisions where procedure_id in (select id from temp.erased where kind = 'procedure');
+        delete from version_traces where procedure_id in (select id from temp.erased where kind = 'procedure') or trace_id in (select id from temp.erased where kind = 'trace');
+        delete from step_statistics where procedure_id in (select id from temp.erased where kind = 'procedure');
+
+        insert into search_index (search_index, rowid, name, description, tags, requests, actions, inputs)
+        select 'delete', id, name, description, tags, requests, actions, inputs from search_documents where procedure_id in (select id from temp.erased where kind = 'procedure');
+        update search_scopes set documents = documents - (
+            select count(*) from search_documents d where d.scope_id = search_scopes.id and d.procedure_id in (select id from temp.erased where kind = 'procedure'));
+        delete from procedure_vectors where procedure_id in (select id from temp.erased where kind = 'procedure');
+        delete from procedure_wordings where procedure_id in (select id from temp.erased where kind = 'procedure');
+        delete from search_documents where procedure_id in (select id from temp.erased where kind = 'procedure');
+
+        update procedures set merged_into = null where merged_into in (select id from temp.erased where kind = 'procedure');
+        update procedure_versions set trace_id = null where trace_id in (select id from temp.erased where kind = 'trace');
+        delete from procedure_versions where procedure_id in (select id from temp.erased where kind = 'procedure');
+        delete from search_queue where procedure_id in (select id from temp.erased where kind = 'procedure');
+        delete from procedures where id in (select id from temp.erased where kind = 'procedure');
+
+        delete from trace_steps where trace_id in (select id from temp.erased where kind = 'trace');
+        delete from trace_functions where trace_id in (select id from temp.erased where kind = 'trace');
+        delete from traces where id in (select id from temp.erased where kind = 'trace');
+        delete from search_scopes where scope = @Scope and documents = 0;
+
+        -- What is deleted from the index stays in its segments until they are merged.
+        insert into search_index (search_index) values ('optimize');
+        """;
+
+    /// <inheritdoc/>
+    public Task<EraseResult> EraseScopeAsync(string scope, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(scope);
+        return EraseAsync(
+            connection =>
+            {
+                var parameters = new { Scope = scope };
+                connection.Execute("insert into temp.erased (kind, id) select 'procedure', id from procedures where scope = @Scope", parameters);
+                connection.Execute("insert into temp.erased (kind, id) select 'trace', id from traces where scope = @Scope", parameters);
+                return scope;
+            },
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<EraseResult> EraseProcedureAsync(Guid procedureId, CancellationToken cancellationToken = default) => EraseAsync(
+        connection =>
+        {
+            var parameters = new { Id = Text(procedureId) };
+            connection.Execute("insert into temp.erased (kind, id) values ('procedure', @Id)", parameters);
+
+            // A trace from which another procedure was distilled as well is that one's too.
+            connection.Execute(
+                """
+                insert into temp.erased (kind, id)
+                select distinct 'trace', v.trace_id from version_traces v
+                where v.procedure_id = @Id and not exists (select 1 from version_traces o where o.trace_id = v.trace_id and o.procedure_id <> @Id)
+                """,
+                parameters);
+            return null;
+        },
+        cancellationToken);
+
+    /// <param name="list">Lists the procedures and traces that go; gives the scope that goes as a whole, if one does.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    private async Task<EraseResult> EraseAsync(Func<SqliteConnection, string?> list, CancellationToken cancellationToken)
+    {
+        var (procedures, traces, executions) = await _database.WriteAsync(
+            connection =>
+            {
+                connection.Execute(ListErased);
+                var parameters = new { Scope = list(connection) };
+                connection.Execute(ListExecutions, parameters);
+
+                // The recordings by which its executions were mended hold what these held.
+                connection.Execute("insert or ignore into temp.erased (kind, id) select 'trace', id from traces where repair_of in (select id from temp.erased where kind = 'execution')");
+                connection.Execute(EraseListed, parameters);
+                var counts = connection.Query<(string Kind, long Count)>("select kind, count(*) from temp.erased group by kind").ToDictionary(c => c.Kind, c => (int)c.Count, StringComparer.Ordinal);
+                connection.Execute("delete from temp.erased");
+                return (counts.GetValueOrDefault("procedure"), counts.GetValueOrDefault("trace"), counts.GetValueOrDefault("execution"));
+            },
+            cancellationToken).ConfigureAwait(false);
+
+        // It is gone; what is left to do is to leave nothing of it behind in the file.
+        return new EraseResult(procedures, traces, executions, _database.Compact());
+    }
+}

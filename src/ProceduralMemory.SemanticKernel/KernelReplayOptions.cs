@@ -66,6 +66,18 @@ public sealed class ProceduralMemoryKernelOptions : ProceduralMemoryOptions
     /// <value>The default value is <see langword="true"/>. Turn it off where the generator is for something else, or costs too much.</value>
     public bool UseRegisteredEmbeddingGenerator { get; set; } = true;
 
+    /// <summary>
+    /// How often the maintenance pass runs (<see cref="ProcedureMemory.ReviseAsync"/>), in a host that runs services (<c>IHostedService</c>): an ASP.NET Core or worker application to whose services
+    /// the memory was added. A kernel builder alone runs none.
+    /// </summary>
+    /// <value>The default value is <see langword="null"/>: never by itself. At least 1 second.</value>
+    [Range(typeof(TimeSpan), "00:00:01", "49.00:00:00")]
+    public TimeSpan? RevisionInterval { get; set; }
+
+    /// <summary>What the maintenance pass keeps, and for how long.</summary>
+    /// <value>The default value is <see langword="null"/>: everything.</value>
+    public Revise.RetentionPolicy? Retention { get; set; }
+
     /// <summary>Which functions a replay may call.</summary>
     /// <value>By default every function that the kernel holds.</value>
     [Required]

@@ -14,6 +14,12 @@ internal static partial class Log
     [LoggerMessage(103, LogLevel.Warning, "A filter threw {ErrorType} before the replayed call of {Action}, which is refused. A filter that guards nothing and cannot work outside a live turn is left out of replays by KernelReplayOptions.LiveOnlyFilters.")]
     public static partial void FilterThrew(ILogger logger, string errorType, string action);
 
+    [LoggerMessage(105, LogLevel.Information, "The maintenance pass looked at {Looked} procedures, changed {Changes} and could not look at {Faults}.")]
+    public static partial void Revised(ILogger logger, int looked, int changes, int faults);
+
+    [LoggerMessage(106, LogLevel.Error, "The maintenance pass failed; the next one tries again. {Fault}")]
+    public static partial void RevisionFailed(ILogger logger, string fault, Exception? exception);
+
     [LoggerMessage(104, LogLevel.Error, "The scope of a call of '{Function}' could not be told, so it is not recorded, and no recording of its kernel can be finalized. {Fault}")]
     public static partial void ScopeFaulted(ILogger logger, string function, string fault, Exception? exception);
 }

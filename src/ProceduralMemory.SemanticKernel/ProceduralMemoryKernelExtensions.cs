@@ -1,6 +1,7 @@
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ProceduralMemory;
 using ProceduralMemory.Persist;
@@ -78,6 +79,11 @@ public static class ProceduralMemoryKernelExtensions
         {
             services.AddSingleton(provider => KernelPluginFactory.CreateFromObject(
                 new ProcedureAdminPlugin(provider.GetRequiredService<ProcedureMemory>(), provider.GetService<ILoggerFactory>()), adminName));
+        }
+
+        if (options.RevisionInterval is not null)
+        {
+            services.AddSingleton<IHostedService>(provider => new RevisionService(provider.GetRequiredService<ProcedureMemory>(), options, provider.GetService<ILoggerFactory>()));
         }
 
         return services;

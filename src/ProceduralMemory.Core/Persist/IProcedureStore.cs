@@ -100,6 +100,13 @@ public interface IProcedureStore
     /// <summary>Erases a procedure with all its versions, the traces that it alone was distilled from, and all executions of it, in whatever scope they are. Nothing of it can be had back.</summary>
     Task<EraseResult> EraseProcedureAsync(Guid procedureId, CancellationToken cancellationToken = default);
 
+    /// <summary>Takes away executions and traces that were kept for long enough, of all scopes, in transactions of a bounded size.</summary>
+    Task<RetentionResult> ApplyRetentionAsync(RetentionPolicy policy, DateTimeOffset now, CancellationToken cancellationToken = default);
+
+    /// <summary>Gives back the room of what was deleted.</summary>
+    /// <returns>Why that could not be done as a whole; <see langword="null"/> when it was.</returns>
+    Task<string?> CompactAsync(CancellationToken cancellationToken = default);
+
     /// <summary>
     /// Writes a part of the journal of an execution: that it begins, steps before and after their calls, how it ended; and where that counts, adds it to the
     /// statistics of its version and steps. All of the entry is written or nothing.

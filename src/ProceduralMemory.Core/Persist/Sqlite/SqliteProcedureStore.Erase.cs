@@ -56,10 +56,14 @@ public sealed partial class SqliteProcedureStore
         delete from trace_functions where trace_id in (select id from temp.erased where kind = 'trace');
         delete from traces where id in (select id from temp.erased where kind = 'trace');
         delete from search_scopes where scope = @Scope and documents = 0;
-
-        -- What is deleted from the index stays in its segments until they are merged.
-        insert into search_index (search_index) values ('optimize');
         """;
+
+    // What is deleted from the index stays in its segments until they are merged.
+    private const string MergeIndex = "insert into search_index (search_index) values ('optimize')";
+
+    // The recordings by which executions were mended hold what these held.
+    private const string ListRepairs =
+        "insert or ignore into temp.erased (kind, id) select 'trace', id from traces where repair_of in (select id from temp.erased where kind = 'execution')";
 
     /// <inheritdoc/>
     public Task<EraseResult> EraseScopeAsync(string scope, CancellationToken cancellationToken = default)
@@ -105,10 +109,9 @@ public sealed partial class SqliteProcedureStore
                 connection.Execute(ListErased);
                 var parameters = new { Scope = list(connection) };
                 connection.Execute(ListExecutions, parameters);
-
-                // The recordings by which its executions were mended hold what these held.
-                connection.Execute("insert or ignore into temp.erased (kind, id) select 'trace', id from traces where repair_of in (select id from temp.erased where kind = 'execution')");
+                connection.Execute(ListRepairs);
                 connection.Execute(EraseListed, parameters);
+                connection.Execute(MergeIndex);
                 var counts = connection.Query<(string Kind, long Count)>("select kind, count(*) from temp.erased group by kind").ToDictionary(c => c.Kind, c => (int)c.Count, StringComparer.Ordinal);
                 connection.Execute("delete from temp.erased");
                 return (counts.GetValueOrDefault("procedure"), counts.GetValueOrDefault("trace"), counts.GetValueOrDefault("execution"));

@@ -170,6 +170,13 @@ public class ProceduralMemoryOptions
     public int MinimumExecutionsToOptimize { get; set; } = 3;
 
     /// <summary>
+    /// Whether the evidence decides between versions, and stops a procedure that fails more often than not, as soon as a replay has told something. Otherwise it decides in
+    /// <see cref="ProcedureMemory.ReviseAsync"/> and <see cref="ProcedureMemory.ReviewVersionsAsync(string, CancellationToken)"/> alone.
+    /// </summary>
+    /// <value>The default value is <see langword="true"/>.</value>
+    public bool ReviewAfterReplay { get; set; } = true;
+
+    /// <summary>
     /// The share of replays that a candidate gets while it competes with the active version, from 0 to 1. 0 gives it none: candidates are promoted by persons only.
     /// </summary>
     /// <value>The default value is 0.2: every fifth replay. One that may change something gets none unless <see cref="AllowCandidatesWithWrites"/> is set.</value>

@@ -45,7 +45,7 @@ public sealed partial class ProcedureMemory
     /// <summary>Lets the evidence decide where a replay has told something about competing versions: it was a candidate's, or it failed.</summary>
     private async Task LearnFromAsync(Procedure procedure, ReplayResult result)
     {
-        if (result.Verdict is null || procedure.Scope != CurrentScope().Write || (procedure.CandidateVersion is null && result.Verdict is not ExecutionVerdict.Failure))
+        if (!Options.ReviewAfterReplay || result.Verdict is null || procedure.Scope != CurrentScope().Write || (procedure.CandidateVersion is null && result.Verdict is not ExecutionVerdict.Failure))
         {
             return;
         }

@@ -11,7 +11,8 @@ public static class Work
     private const string Asked = "Please work through order ";
 
     /// <summary>The memory of a worker. Nobody is there to approve anything, and what is called does nothing.</summary>
-    public static ProcedureMemory Open(string database) => new(new ProceduralMemoryOptions { DatabasePath = database, Approval = ApprovalPolicy.Never });
+    /// <remarks>Replays here fail on purpose, and a version whose first five do would be stopped.</remarks>
+    public static ProcedureMemory Open(string database) => new(new ProceduralMemoryOptions { DatabasePath = database, Approval = ApprovalPolicy.Never, ReviewAfterReplay = false });
 
     /// <summary>How many steps the task of a name has: recordings of one name are of one task, for one of another task would be refused as a conflict.</summary>
     public static int StepsOf(string name) => 2 + (name[^1] - '0');

@@ -110,6 +110,20 @@ public sealed class CompetingVersionsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_host_can_keep_the_evidence_from_deciding_after_replays()
+    {
+        using var memory = _test.Open(o => o.ReviewAfterReplay = false);
+        await StoreAsync(VersionState.Active, "t.old");
+        for (var i = 0; i < 6; i++)
+        {
+            await memory.ReplayAsync(Failing("t.old"), "p");
+        }
+
+        Assert.Null((await memory.GetAsync("p")).QuarantinedAt);
+        Assert.Equal(RevisionKind.Quarantined, (await memory.ReviewVersionsAsync("p"))!.Kind);
+    }
+
+    [Fact]
     public async Task What_is_pinned_stays_whatever_the_evidence_says()
     {
         await StoreAsync(VersionState.Active, "t.old");

@@ -118,7 +118,7 @@ public sealed partial class ProcedureMemory
         return ProcedureMerger.SimilarGroups([.. all.Where(p => p.ActiveVersion is not null)], minimumSimilarity);
     }
 
-    /// <summary>Keeps the most efficient of some procedures (the best success rate, then the shortest mean duration) and retires the others in its favour. Nothing is deleted.</summary>
+    /// <summary>Keeps the most efficient of some procedures (the best <see cref="ExecutionStatistics.SuccessBound"/>, then the shortest mean duration) and retires the others in its favour. Nothing is deleted, and <see cref="UnmergeAsync"/> takes it back.</summary>
     /// <param name="names">At least two procedures of the scope that is written.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <exception cref="ArgumentException">There are fewer than two.</exception>
@@ -147,5 +147,18 @@ public sealed partial class ProcedureMemory
 
         // It is done: a cancellation from here on would say that it is not.
         return new MergeResult(await GetWritableAsync(ordered[0].Name, version: null, CancellationToken.None).ConfigureAwait(false), [.. ordered.Skip(1).Select(p => p.Name)]);
+    }
+
+    /// <summary>Takes the last merge back: what was merged is in use again, and what was kept has the labels and wordings that it had before, with those that came since.</summary>
+    /// <param name="name">The procedure that was kept, or one that was merged into it, in the scope that is written.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <returns>The names of the procedures that are in use again.</returns>
+    /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
+    /// <exception cref="ProcedureConflictException">Nothing was merged there that could be taken back.</exception>
+    public async Task<IReadOnlyList<string>> UnmergeAsync(string name, CancellationToken cancellationToken = default)
+    {
+        var procedure = await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
+        var back = await Store.UnmergeAsync(procedure.MergedInto ?? procedure.Id, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+        return back.Count > 0 ? back : throw new ProcedureConflictException(procedure.Name, $"Nothing that was merged into '{procedure.Name}', or it into another one, waits to be taken back.");
     }
 }

@@ -94,6 +94,10 @@ public interface IProcedureStore
     /// <exception cref="ProcedureConflictException">One of them is retired or has no active version, or together they have too many tags.</exception>
     Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, DateTimeOffset at, CancellationToken cancellationToken = default);
 
+    /// <summary>Takes the last merge into a procedure back: what was merged is in use again, and labels and wordings are as before, but for what came since.</summary>
+    /// <returns>The names of those that are in use again; empty where there is no merge to take back.</returns>
+    Task<IReadOnlyList<string>> UnmergeAsync(Guid keptId, DateTimeOffset at, CancellationToken cancellationToken = default);
+
     /// <summary>Erases everything of a scope, and what others replayed of its procedures. Nothing of it can be had back, and nothing is left of it in the store's files.</summary>
     Task<EraseResult> EraseScopeAsync(string scope, CancellationToken cancellationToken = default);
 

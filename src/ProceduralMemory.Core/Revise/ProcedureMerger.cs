@@ -5,9 +5,9 @@ namespace ProceduralMemory.Revise;
 /// <summary>Finds procedures that do the same, and says which of them is the most efficient.</summary>
 internal static class ProcedureMerger
 {
-    /// <summary>Orders procedures: the best success rate first, then the shortest mean duration, then the most executions, then the oldest.</summary>
+    /// <summary>Orders procedures: the most surely successful first (<see cref="ExecutionStatistics.SuccessBound"/>), then the shortest mean duration, then the most executions, then the oldest.</summary>
     public static IReadOnlyList<Procedure> ByEfficiency(IEnumerable<Procedure> procedures) => [.. procedures
-        .OrderByDescending(p => p.Version.Statistics.SuccessRate ?? -1)
+        .OrderByDescending(p => p.Version.Statistics.SuccessBound)
         .ThenBy(p => p.Version.Statistics.MeanDuration ?? TimeSpan.MaxValue)
         .ThenByDescending(p => p.Version.Statistics.Executions)
         .ThenBy(p => p.CreatedAt)];

@@ -63,4 +63,10 @@ public enum RevisionKind
 
     /// <summary>The procedure may be replayed again.</summary>
     Released,
+
+    /// <summary>Another procedure was merged into it, or it into another one.</summary>
+    Merged,
+
+    /// <summary>A merge was taken back.</summary>
+    Unmerged,
 }

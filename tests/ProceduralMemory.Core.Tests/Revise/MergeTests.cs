@@ -1,4 +1,5 @@
 using System.Text.Json;
+using CsCheck;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;
@@ -33,6 +34,68 @@ public sealed class MergeTests : IDisposable
         Assert.All((await Memory.ListAsync(includeRetired: true)).Where(p => p.Name != "quick"), p => Assert.Equal((true, result.Kept.Id), (p.IsRetired, p.MergedInto)));
         Assert.Equal(versions, JsonSerializer.Serialize(await Memory.ListVersionsAsync("flaky")));
     }
+
+    [Fact]
+    public async Task A_merge_that_is_taken_back_leaves_everything_as_it_was_but_for_what_was_written_down_of_it() =>
+        await Gen.Select(Gen.Int[0, 3].Array[2, 4], Gen.Bool).SampleAsync(
+            async c =>
+            {
+                using var test = TestMemory.OnFile();
+                foreach (var (requests, n) in c.Item1.Select((r, n) => (r, n)))
+                {
+                    await test.Memory.StoreAsync(Given.Definition($"p{n}", Given.Step("t.a")) with { Tags = [$"tag{n}", $"tag{n + 1}"] });
+                    for (var r = 0; r < requests; r++)
+                    {
+                        test.Time.Advance(TimeSpan.FromMinutes(1));
+                        await test.Memory.ReplayAsync(new ScriptedExecutor(), $"p{n}", new() { Request = $"do the thing number {"abcd"[r]} {"abcd"[n]}" });
+                    }
+                }
+
+                string[] names = [.. c.Item1.Select((_, n) => $"p{n}")];
+                var before = State(test);
+                test.Time.Advance(TimeSpan.FromMinutes(1));
+                var merged = await test.Memory.MergeAsync(names);
+                Assert.NotEqual(before, State(test));
+
+                // By whichever name.
+                var back = await test.Memory.UnmergeAsync(c.Item2 ? merged.Kept.Name : merged.Merged[0]);
+
+                Assert.Equal(merged.Merged.Order(StringComparer.Ordinal), back.Order(StringComparer.Ordinal));
+                Assert.Equal(before, State(test));
+                await Assert.ThrowsAsync<ProcedureConflictException>(() => test.Memory.UnmergeAsync(merged.Kept.Name));
+                Assert.Equal("ok", test.IntegrityCheck());
+            },
+            iter: 30,
+            threads: 1);
+
+    [Fact]
+    public async Task What_came_since_a_merge_stays_when_it_is_taken_back()
+    {
+        await StoreAsync("kept", "a");
+        await StoreAsync("other", "b");
+        await ReplayAsync("kept", 1, true, true);
+        await Memory.ReplayAsync(new ScriptedExecutor(), "other", new() { Request = "as the other was asked for" });
+        await Memory.MergeAsync(["kept", "other"]);
+        _test.Time.Advance(TimeSpan.FromDays(1));
+        await Memory.StoreAsync(Given.Definition("kept", Given.Step("t.b")) with { Tags = ["since"] }, asNewVersion: true);
+        await Memory.ReplayAsync(new ScriptedExecutor(), "kept", new() { Request = "as it was asked for since" });
+
+        await Memory.UnmergeAsync("kept");
+
+        var kept = await Memory.GetAsync("kept");
+        Assert.Equal(2, kept.ActiveVersion);
+        Assert.Equal(["a", "since"], kept.Tags);
+        Assert.Equal(["as it was asked for since"], _test.Rows("select request from procedure_wordings w join procedures p on p.id = w.procedure_id where p.name = 'kept'"));
+    }
+
+    private static string State(TestMemory test) => string.Join('\n', new[]
+    {
+        "select id, name, tags, retired, merged_into, active_version from procedures",
+        "select * from procedure_versions",
+        "select * from procedure_wordings",
+        "select * from step_statistics",
+        "select procedure_id, name, tags, requests, actions from search_documents",
+    }.SelectMany(q => test.Rows(q).Order(StringComparer.Ordinal)));
 
     [Fact]
     public async Task A_better_rate_beats_a_shorter_time_and_what_ran_beats_what_never_did()

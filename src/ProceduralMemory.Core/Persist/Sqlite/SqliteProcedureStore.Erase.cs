@@ -34,6 +34,8 @@ public sealed partial class SqliteProcedureStore
         delete from executions where id in (select id from temp.erased where kind = 'execution');
 
         delete from version_approvals where scope = @Scope or procedure_id in (select id from temp.erased where kind = 'procedure');
+        delete from merges where kept_id in (select id from temp.erased where kind = 'procedure')
+            or exists (select 1 from json_each(merged) m join temp.erased e on e.kind = 'procedure' and e.id = m.value);
         delete from revisions where procedure_id in (select id from temp.erased where kind = 'procedure');
         delete from version_traces where procedure_id in (select id from temp.erased where kind = 'procedure') or trace_id in (select id from temp.erased where kind = 'trace');
         delete from step_statistics where procedure_id in (select id from temp.erased where kind = 'procedure');

@@ -156,36 +156,6 @@ public sealed partial class SqliteProcedureStore
         },
         cancellationToken);
 
-    /// <inheritdoc/>
-    public Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, DateTimeOffset at, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(mergedIds);
-        return ChangeAsync(
-            connection =>
-            {
-                var kept = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(keptId) });
-                var merged = mergedIds.Select(id => connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(id) })).ToList();
-                List<ProcedureRow> all = [kept, .. merged];
-                if (all.Find(r => r.Retired != 0 || r.ActiveVersion is null) is { } unusable)
-                {
-                    throw new ProcedureConflictException(unusable.Name, $"'{unusable.Name}' is {(unusable.Retired != 0 ? "retired" : "a draft")}. Activate a version of it before merging.");
-                }
-
-                var tags = all.SelectMany(r => ToTags(r.Tags)).Distinct(StringComparer.OrdinalIgnoreCase).ToList();
-                if (tags.Count > ProcedureValidator.MaxTags)
-                {
-                    throw new ProcedureConflictException(kept.Name, string.Create(CultureInfo.InvariantCulture, $"Together these procedures have {tags.Count} tags; {ProcedureValidator.MaxTags} are the most. Merge fewer at a time."));
-                }
-
-                CopyWordingsTo(connection, kept.Id, [.. merged.Select(r => r.Id)]);
-                connection.Execute("update procedures set tags = @Tags, updated_at = @At where id = @Id", new { kept.Id, Tags = Text(tags), At = Text(at) });
-                return connection.Execute(
-                    "update procedures set retired = 1, merged_into = @KeptId, updated_at = @At where id = @Id",
-                    merged.Select(r => new { r.Id, KeptId = kept.Id, At = Text(at) }));
-            },
-            cancellationToken);
-    }
-
     private static Procedure SaveVersion(SqliteConnection connection, NewVersion version)
     {
         var definition = version.Definition;

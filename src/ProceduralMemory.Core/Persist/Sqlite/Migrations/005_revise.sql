@@ -45,5 +45,17 @@ create table revisions (
 
 create index revisions_by_procedure on revisions (procedure_id, id);
 
+-- Merges that can be taken back: the ids of what was merged, and how the procedure that was kept stood before, its labels and its wordings as JSON.
+create table merges (
+    id            integer primary key,
+    kept_id       text not null references procedures (id),
+    merged        text not null check (json_valid(merged)),
+    kept_tags     text not null check (json_valid(kept_tags)),
+    kept_wordings text not null check (json_valid(kept_wordings)),
+    at            text not null
+) strict;
+
+create index merges_by_kept on merges (kept_id, id);
+
 -- A library that knows only schema 4 would replay what is in quarantine, and take a candidate for malformed.
 update schema_info set version = 5, min_reader = 5;

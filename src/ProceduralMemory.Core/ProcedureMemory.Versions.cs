@@ -124,7 +124,7 @@ public sealed partial class ProcedureMemory
         }
 
         var versions = (await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false)).ToDictionary(v => v.Number);
-        var candidate = procedure.CandidateVersion is { } number && MayCompete(versions[number]) ? number : (int?)null;
+        var candidate = procedure.CandidateVersion is { } number && await MayCompeteAsync(procedure.Id, versions[number], cancellationToken).ConfigureAwait(false) ? number : (int?)null;
         var before = await ReplacedByEvidenceAsync(procedure, cancellationToken).ConfigureAwait(false);
         var standing = new VersionStanding(
             await EvidenceAsync(active).ConfigureAwait(false),
@@ -165,13 +165,13 @@ public sealed partial class ProcedureMemory
     /// <summary>The version that a replay runs where none is asked for: the active one, or the candidate in its turn.</summary>
     internal async Task<Procedure> ChooseVersionAsync(Procedure procedure, CancellationToken cancellationToken)
     {
-        if (procedure is not { CandidateVersion: { } candidate, CanBeReplayed: true, IsPinned: false } || Options.CandidateShare <= 0)
+        if (procedure is not { CandidateVersion: { } candidate, CanBeReplayed: true, IsPinned: false })
         {
             return procedure;
         }
 
         var shown = await Store.GetProcedureAsync([procedure.Scope], procedure.Name, candidate, cancellationToken).ConfigureAwait(false);
-        if (shown?.Version is not { State: VersionState.Candidate } version || !MayCompete(version) || !await IsApprovedAsync(shown, cancellationToken).ConfigureAwait(false))
+        if (shown?.Version is not { State: VersionState.Candidate } version || !await MayCompeteAsync(shown.Id, version, cancellationToken).ConfigureAwait(false))
         {
             return procedure;
         }
@@ -181,19 +181,29 @@ public sealed partial class ProcedureMemory
         return Math.Floor((replays + 1) * Options.CandidateShare) > Math.Floor(replays * Options.CandidateShare) ? shown : procedure;
     }
 
-    /// <summary>Whether a candidate may be tried and promoted without a person: it only reads, or the host allows it to write.</summary>
-    private bool MayCompete(ProcedureVersion version) => Options.AllowCandidatesWithWrites || version.Steps.All(OnlyReads);
-
-    /// <summary>Whether a replay of a candidate asks nobody: it is to take its turn without standing in the way of the version that is approved.</summary>
-    private async Task<bool> IsApprovedAsync(Procedure procedure, CancellationToken cancellationToken)
+    /// <summary>
+    /// Whether a candidate takes turns, and is promoted by its evidence: it only reads, or the host allows it to write and a person has approved it. A replay of it asks nobody, so that it does not stand in the
+    /// way of the version that is approved.
+    /// </summary>
+    private async Task<bool> MayCompeteAsync(Guid procedureId, ProcedureVersion candidate, CancellationToken cancellationToken)
     {
-        if (Options.Approval is ApprovalPolicy.Never || procedure.Version.Steps.All(OnlyReads))
+        if (Options.CandidateShare <= 0)
+        {
+            return false;
+        }
+
+        if (candidate.Steps.All(OnlyReads))
         {
             return true;
         }
 
-        var standing = await Store.ListVersionApprovalsAsync(CurrentScope().Read, [procedure.Id], standingOnly: true, cancellationToken).ConfigureAwait(false);
-        return VersionApprovals.Standing(standing.Where(a => a.Version == procedure.Version.Number)) is { State: ApprovalState.Approved };
+        if (!Options.AllowCandidatesWithWrites || Options.Approval is ApprovalPolicy.Never)
+        {
+            return Options.AllowCandidatesWithWrites;
+        }
+
+        var standing = await Store.ListVersionApprovalsAsync(CurrentScope().Read, [procedureId], standingOnly: true, cancellationToken).ConfigureAwait(false);
+        return VersionApprovals.Standing(standing.Where(a => a.Version == candidate.Number)) is { State: ApprovalState.Approved };
     }
 
     private bool OnlyReads(ProcedureStep step) => step.Kind switch

@@ -109,6 +109,23 @@ public sealed class CompetingVersionsTests : IDisposable
         Assert.Equal((2, null), ((await Memory.GetAsync("p")).ActiveVersion, (await Memory.GetAsync("p")).QuarantinedAt));
     }
 
+    [Theory]
+    [InlineData(0, StepEffect.Read)]
+    [InlineData(0.2, StepEffect.Write)]
+    public async Task A_candidate_that_takes_no_turns_keeps_nobody_from_stopping_a_procedure_that_has_broken(double share, StepEffect effect)
+    {
+        using var memory = _test.Open(o => o.CandidateShare = share);
+        await StoreAsync(VersionState.Active, "t.old", effect);
+        await StoreAsync(VersionState.Candidate, "t.new", effect);
+        for (var i = 0; i < 5; i++)
+        {
+            await memory.ReplayAsync(Failing("t.old"), "p");
+        }
+
+        Assert.Equal((1, 2), ((await memory.GetAsync("p")).ActiveVersion, (await memory.GetAsync("p")).CandidateVersion));
+        Assert.NotNull((await memory.GetAsync("p")).QuarantinedAt);
+    }
+
     [Fact]
     public async Task A_host_can_keep_the_evidence_from_deciding_after_replays()
     {

@@ -77,5 +77,6 @@ public sealed partial class ProcedureMemory
     private bool MayBeImproved(ProcedureVersion version) =>
         version.Statistics.Executions >= Options.MinimumExecutionsToOptimize
         && (ProcedureOptimizer.LikelyRepeats(version.Steps, OnlyReads).Count > 0
+            || version.StepStatistics.Values.Any(s => s.Repairs > 0)
             || ProcedureOptimizer.Propose(version, new Dictionary<string, ProcedureStep>(), new Dictionary<string, string>(), Options.SlowStepThreshold).Changes.Any(c => c.Kind is not StepChangeKind.Flagged));
 }

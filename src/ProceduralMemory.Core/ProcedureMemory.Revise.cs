@@ -8,8 +8,8 @@ namespace ProceduralMemory;
 public sealed partial class ProcedureMemory
 {
     /// <summary>
-    /// Improves the active version from its executions: steps that fail more than they succeed are replaced where a replacement is given, else removed where
-    /// they may fail (<see cref="FailurePolicy.Continue"/>) and no other step needs them; reads that repeat an earlier one and gave the same each time are removed. The result is a candidate beside
+    /// Improves the active version from its executions: steps that fail more than they succeed, of all runs or of the latest, are replaced where a replacement is given or where agents did something else in their place each
+    /// time a replay had stopped there; else removed where they may fail (<see cref="FailurePolicy.Continue"/>) and no other step needs them; reads that repeat an earlier one and gave the same each time are removed. The result is a candidate beside
     /// the active version: it takes a share of replays where it may, and a person can activate it. Slow steps, and others that fail, are told of and left as they are.
     /// </summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
@@ -33,7 +33,9 @@ public sealed partial class ProcedureMemory
         }
 
         var repeats = await RepeatsAsync(procedure, cancellationToken).ConfigureAwait(false);
-        var (steps, changes) = ProcedureOptimizer.Propose(procedure.Version, replacements ?? new Dictionary<string, ProcedureStep>(), repeats, Options.SlowStepThreshold);
+        var latest = procedure.Version.Statistics.Failures == 0 ? null : await LatestAsync(procedure, cancellationToken).ConfigureAwait(false);
+        var repairs = await RepairsAsync(procedure, latest, cancellationToken).ConfigureAwait(false);
+        var (steps, changes) = ProcedureOptimizer.Propose(procedure.Version, replacements ?? new Dictionary<string, ProcedureStep>(), repeats, Options.SlowStepThreshold, repairs, latest);
         if (changes.Count == 0)
         {
             return new OptimizeResult(procedure, [], $"'{procedure.Name}' needs no change: no step fails more than it succeeds, none is slow, and none is repeated in vain.");
@@ -45,13 +47,14 @@ public sealed partial class ProcedureMemory
             return new OptimizeResult(procedure, changes, $"'{procedure.Name}' stays as it is: {found}.");
         }
 
+        var used = changes.Where(c => c.Kind is StepChangeKind.Replaced).Select(c => repairs.GetValueOrDefault(c.StepId).Repair).OfType<StepRepair>().ToList();
         var definition = ProcedureValidator.Check(
             new ProcedureDefinition
             {
                 Name = procedure.Name,
                 Description = procedure.Description,
                 Notes = procedure.Notes,
-                Inputs = ProcedureOptimizer.UsedInputs(procedure.Version.Inputs, steps),
+                Inputs = ProcedureOptimizer.UsedInputs([.. procedure.Version.Inputs, .. used.SelectMany(r => r.Inputs).DistinctBy(i => i.Name)], steps),
                 Steps = steps,
                 Undo = procedure.Version.Undo,
                 Signatures = procedure.Version.Signatures,
@@ -76,6 +79,30 @@ public sealed partial class ProcedureMemory
         return improved.Version.Number > known
             ? new OptimizeResult(improved, changes, $"Version {improved.Version.Number.ToString(CultureInfo.InvariantCulture)} of '{procedure.Name}' is a candidate: {found}.")
             : new OptimizeResult(improved, [], $"Version {improved.Version.Number.ToString(CultureInfo.InvariantCulture)} of '{procedure.Name}' has these changes already ({found}), and is {Json.Word(improved.Version.State)}.");
+    }
+
+    private async Task<IReadOnlyDictionary<string, StepTally>> LatestAsync(Procedure procedure, CancellationToken cancellationToken) =>
+        await Store.ListLatestStepsAsync(procedure.Id, procedure.Version.Number, VersionRules.Recent, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>What was done in place of the steps that fail, in the procedure's own scope: what others did with it is theirs.</summary>
+    private async Task<IReadOnlyDictionary<string, (StepRepair? Repair, string? WhyNot)>> RepairsAsync(Procedure procedure, IReadOnlyDictionary<string, StepTally>? latest, CancellationToken cancellationToken)
+    {
+        var found = new Dictionary<string, (StepRepair?, string?)>(StringComparer.Ordinal);
+        foreach (var step in procedure.Version.Steps.Where(s => s.Kind is StepKind.Function && procedure.Version.StepStatistics.GetValueOrDefault(s.Id) is { Repairs: > 0 } && ProcedureOptimizer.Fails(s.Id, procedure.Version, latest)))
+        {
+            var repairs = new List<(Execution, Trace)>();
+            foreach (var execution in await Store.ListRepairedAsync(procedure.Scope, procedure.Id, procedure.Version.Number, step.Id, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false))
+            {
+                if (await Store.GetTraceAsync([procedure.Scope], execution.Steps.First(s => s.StepId == step.Id).RepairTraceId!.Value, cancellationToken).ConfigureAwait(false) is { } calls)
+                {
+                    repairs.Add((execution, calls));
+                }
+            }
+
+            found.Add(step.Id, RepairDistiller.Of(procedure.Version, step.Id, repairs, Options));
+        }
+
+        return found;
     }
 
     /// <summary>Reads that repeat an earlier one and gave the same in each of the latest executions.</summary>

@@ -136,6 +136,12 @@ public sealed partial class ProcedureMemory
             return null;
         }
 
+        if (decision.Kind is RevisionKind.Quarantined && procedure.CandidateVersion is null && await MendAsync(procedure, cancellationToken).ConfigureAwait(false))
+        {
+            // What was done in its place is tried before it is stopped.
+            return null;
+        }
+
         var note = new RevisionNote
         {
             Kind = decision.Kind,
@@ -162,6 +168,22 @@ public sealed partial class ProcedureMemory
             new(version, versions[version].Statistics, await Store.ListVerdictsAsync(procedure.Id, version, VersionRules.Recent, cancellationToken).ConfigureAwait(false));
     }
 
+    /// <summary>Makes a candidate of what was done in place of the steps that fail; <see langword="false"/> where there is none that takes turns.</summary>
+    private async Task<bool> MendAsync(Procedure procedure, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return procedure.Version.StepStatistics.Values.Any(s => s.Repairs > 0)
+                && (await OptimizeAsync(procedure.Name, cancellationToken: cancellationToken).ConfigureAwait(false)).Procedure is { Version: { State: VersionState.Candidate } candidate } optimized
+                && await MayCompeteAsync(optimized.Id, candidate, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ProcedureConflictException)
+        {
+            // Somebody else made a version in the meantime: it is looked at with that one.
+            return false;
+        }
+    }
+
     /// <summary>The version that a replay runs where none is asked for: the active one, or the candidate in its turn.</summary>
     internal async Task<Procedure> ChooseVersionAsync(Procedure procedure, CancellationToken cancellationToken)
     {
@@ -176,10 +198,19 @@ public sealed partial class ProcedureMemory
             return procedure;
         }
 
+        // Nothing is lost by trying another one where the active version has broken.
+        if (await IsBrokenAsync(procedure, cancellationToken).ConfigureAwait(false))
+        {
+            return shown;
+        }
+
         // By counts and not by chance, so that the same history gives the same choice.
         var replays = procedure.Version.Statistics.Executions + version.Statistics.Executions;
         return Math.Floor((replays + 1) * Options.CandidateShare) > Math.Floor(replays * Options.CandidateShare) ? shown : procedure;
     }
+
+    private async Task<bool> IsBrokenAsync(Procedure procedure, CancellationToken cancellationToken) => procedure.Version.Statistics.Failures >= VersionRules.ToQuarantine
+        && VersionRules.IsBroken(new VersionEvidence(procedure.Version.Number, procedure.Version.Statistics, await Store.ListVerdictsAsync(procedure.Id, procedure.Version.Number, VersionRules.Recent, cancellationToken).ConfigureAwait(false)));
 
     /// <summary>
     /// Whether a candidate takes turns, and is promoted by its evidence: it only reads, or the host allows it to write and a person has approved it. A replay of it asks nobody, so that it does not stand in the

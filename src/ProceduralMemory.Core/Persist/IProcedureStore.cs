@@ -90,6 +90,23 @@ public interface IProcedureStore
     /// <param name="cancellationToken">Cancels the call.</param>
     Task<IReadOnlyList<ExecutionVerdict>> ListVerdictsAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default);
 
+    /// <summary>Reads how the steps of a version did in its latest counted executions, of whatever scope they are.</summary>
+    /// <param name="procedureId">The procedure.</param>
+    /// <param name="version">The version.</param>
+    /// <param name="executions">How many of the latest executions are looked at.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    /// <returns>By step id; a step that none of them came to is not in it.</returns>
+    Task<IReadOnlyDictionary<string, StepTally>> ListLatestStepsAsync(Guid procedureId, int version, int executions, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads executions of a version that completed after one of its steps was done by other means in recorded calls, latest first, with their steps but without parts.</summary>
+    /// <param name="scope">The scope of the executions.</param>
+    /// <param name="procedureId">The procedure.</param>
+    /// <param name="version">The version.</param>
+    /// <param name="stepId">The step.</param>
+    /// <param name="limit">The most to return.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    Task<IReadOnlyList<Execution>> ListRepairedAsync(string scope, Guid procedureId, int version, string stepId, int limit, CancellationToken cancellationToken = default);
+
     /// <summary>Puts procedures out of use in favour of another one, which adds their tags to its own.</summary>
     /// <exception cref="ProcedureConflictException">One of them is retired or has no active version, or together they have too many tags.</exception>
     Task MergeAsync(Guid keptId, IReadOnlyList<Guid> mergedIds, DateTimeOffset at, CancellationToken cancellationToken = default);
@@ -361,3 +378,8 @@ public sealed record ExecutionQuery
     /// <summary>The most to return; the default is 100.</summary>
     public int Limit { get; init; } = 100;
 }
+
+/// <summary>How a step did in some executions.</summary>
+/// <param name="Runs">In how many it ran.</param>
+/// <param name="Failures">In how many it failed, or broke off so that it is not known whether it had its effect. One that somebody did in its place had failed.</param>
+public sealed record StepTally(long Runs, long Failures);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using ProceduralMemory.Persist;
 
 namespace ProceduralMemory.Revise;
 
@@ -12,13 +13,23 @@ internal static class ProcedureOptimizer
     public const string SlowFlag = "slow";
     public const string FailingFlag = "failing";
 
+    /// <summary>How many of the latest runs tell how a step does now.</summary>
+    public const int MinimumLatest = 3;
+
     /// <summary>Proposes changes; pure.</summary>
     /// <param name="version">The version with its statistics.</param>
     /// <param name="replacements">Steps to put in place of failing ones, by step id.</param>
     /// <param name="repeats">Reads that repeat an earlier one, whose result they have given each time: by the id of the one that repeats, that of the earlier one.</param>
     /// <param name="slowThreshold">The mean duration from which a step is slow.</param>
+    /// <param name="repairs">What was done in place of failing steps, or why it makes no steps, by step id.</param>
+    /// <param name="latest">How steps did in the latest executions, by step id.</param>
     public static (IReadOnlyList<ProcedureStep> Steps, IReadOnlyList<StepChange> Changes) Propose(
-        ProcedureVersion version, IReadOnlyDictionary<string, ProcedureStep> replacements, IReadOnlyDictionary<string, string> repeats, TimeSpan slowThreshold)
+        ProcedureVersion version,
+        IReadOnlyDictionary<string, ProcedureStep> replacements,
+        IReadOnlyDictionary<string, string> repeats,
+        TimeSpan slowThreshold,
+        IReadOnlyDictionary<string, (StepRepair? Repair, string? WhyNot)>? repairs = null,
+        IReadOnlyDictionary<string, StepTally>? latest = null)
     {
         var changes = new List<StepChange>();
         var steps = WithoutRepeats(version.Steps, repeats);
@@ -29,24 +40,37 @@ internal static class ProcedureOptimizer
         {
             var step = steps[i];
             var statistics = version.StepStatistics.GetValueOrDefault(step.Id) ?? new StepStatistics();
-            if (statistics.Failures > statistics.Runs - statistics.Failures)
+            if (Fails(step.Id, version, latest))
             {
+                var recent = FailsInAll(statistics) ? null : latest!.GetValueOrDefault(step.Id);
+                var (repair, whyNot) = repairs?.GetValueOrDefault(step.Id) ?? (null, null);
                 var repaired = statistics.Repairs == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $", and was done otherwise {statistics.Repairs} times");
-                var evidence = string.Create(CultureInfo.InvariantCulture, $"failed in {statistics.Failures} of {statistics.Runs} runs{repaired}");
+                var evidence = string.Create(CultureInfo.InvariantCulture, $"failed in {recent?.Failures ?? statistics.Failures} of {(recent is null ? "" : "the latest ")}{recent?.Runs ?? statistics.Runs} runs{repaired}");
                 var dependents = steps.Skip(i + 1).Where(s => Needs(s, step.Id)).Select(s => s.Id).ToList();
                 if (replacements.TryGetValue(step.Id, out var replacement))
                 {
                     steps[i] = replacement with { Id = step.Id };
                     changes.Add(new StepChange(step.Id, StepChangeKind.Replaced, $"it {evidence}; {replacement.Action} takes its place"));
                 }
-                else if (KeepReason(step, dependents, steps.Count) is not { } keep)
+                else if (repair is not null)
+                {
+                    steps.RemoveAt(i);
+                    steps.InsertRange(i, repair.Steps);
+                    for (var later = i + repair.Steps.Count; later < steps.Count; later++)
+                    {
+                        steps[later] = repair.Arguments.TryGetValue(steps[later].Id, out var arguments) ? steps[later] with { Arguments = arguments } : steps[later];
+                    }
+
+                    changes.Add(new StepChange(step.Id, StepChangeKind.Replaced, $"it {evidence}; {string.Join(" and ", repair.Steps.Select(s => s.Action))} takes its place, as it was done"));
+                }
+                else if (FailsInAll(statistics) && KeepReason(step, dependents, steps.Count) is null)
                 {
                     steps.RemoveAt(i);
                     changes.Add(new StepChange(step.Id, StepChangeKind.Removed, $"it {evidence}, may fail ({nameof(step.OnFailure)} is {FailurePolicy.Continue}), and no other step needs its result"));
                 }
                 else if (Flag(steps, i, FailingFlag))
                 {
-                    changes.Add(new StepChange(step.Id, StepChangeKind.Flagged, $"it {evidence}, but {keep}"));
+                    changes.Add(new StepChange(step.Id, StepChangeKind.Flagged, $"it {evidence}, but {whyNot ?? KeepReason(step, dependents, steps.Count) ?? "it did not in most of all its runs"}"));
                 }
             }
             else if (statistics.MeanDuration is { } mean && mean >= slowThreshold && Flag(steps, i, SlowFlag))
@@ -100,6 +124,17 @@ internal static class ProcedureOptimizer
         static bool HoldsMore(ProcedureStep step, ProcedureStep earlier) =>
             step.Expectation is { Strength: ExpectationStrength.Asserted } expected && (earlier.Expectation is not { Strength: ExpectationStrength.Asserted } other || !expected.Equals(other));
     }
+
+    /// <summary>
+    /// Whether a step fails more than it succeeds: of all its runs, or of the latest. The latest tell that something broke which did well for long, which all of them together show only after as many failures
+    /// as there were successes; a step that did badly once and does well again does not fail.
+    /// </summary>
+    public static bool Fails(string stepId, ProcedureVersion version, IReadOnlyDictionary<string, StepTally>? latest) =>
+        latest?.GetValueOrDefault(stepId) is { Runs: >= MinimumLatest } recent
+            ? recent.Failures > recent.Runs - recent.Failures
+            : version.StepStatistics.GetValueOrDefault(stepId) is { } all && FailsInAll(all);
+
+    private static bool FailsInAll(StepStatistics statistics) => statistics.Failures > statistics.Runs - statistics.Failures;
 
     /// <summary>The inputs that some step still uses.</summary>
     public static IReadOnlyList<ProcedureInput> UsedInputs(IReadOnlyList<ProcedureInput> inputs, IReadOnlyList<ProcedureStep> steps)

@@ -346,6 +346,36 @@ public sealed partial class SqliteProcedureStore
             .Select(ToEnum<ExecutionVerdict>)],
         cancellationToken);
 
+    /// <inheritdoc/>
+    public Task<IReadOnlyDictionary<string, StepTally>> ListLatestStepsAsync(Guid procedureId, int version, int executions, CancellationToken cancellationToken = default) =>
+        _database.ReadAsync<IReadOnlyDictionary<string, StepTally>>(
+            connection => connection
+                .Query<(string StepId, long Runs, long Failures)>(
+                    """
+                    select s.step_id, count(*), sum(s.repaired or s.status <> 'success')
+                    from (select id from executions where procedure_id = @ProcedureId and version = @Version and verdict is not null order by started_at desc, rowid desc limit @Limit) latest
+                    join execution_steps s on s.execution_id = latest.id
+                    where s.status in ('success', 'failed', 'unknown')
+                    group by s.step_id
+                    """,
+                    new { ProcedureId = Text(procedureId), Version = version, Limit = executions })
+                .ToDictionary(s => s.StepId, s => new StepTally(s.Runs, s.Failures), StringComparer.Ordinal),
+            cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<Execution>> ListRepairedAsync(string scope, Guid procedureId, int version, string stepId, int limit, CancellationToken cancellationToken = default) =>
+        _database.ReadAsync<IReadOnlyList<Execution>>(
+            connection => WithSteps(connection, connection.Query<ExecutionRow>(
+                $"""
+                {SelectExecutions}
+                where e.scope = @Scope and e.procedure_id = @ProcedureId and e.version = @Version and e.outcome = 'completed'
+                  and exists (select 1 from execution_steps s where s.execution_id = e.id and s.step_id = @StepId and s.repaired and s.repair_trace_id is not null)
+                order by e.started_at desc, e.id desc
+                limit @Limit
+                """,
+                new { Scope = scope, ProcedureId = Text(procedureId), Version = version, StepId = stepId, Limit = limit })),
+            cancellationToken);
+
     private sealed class ExecutionRow
     {
         public required string Id { get; init; }

@@ -38,12 +38,13 @@ internal static class DatabaseAudit
             "select procedure_id from procedure_versions group by procedure_id having min(version) <> 1 or max(version) <> count(*)");
         AssertNone(
             connection,
-            "a procedure whose active version is not the one version in that state",
+            "a procedure whose active version is not the one version in that state, or with two candidates",
             """
             select p.id
             from procedures p
-            where p.active_version is not (select max(v.version) from procedure_versions v where v.procedure_id = p.id and v.state = 'active')
-               or (select count(*) from procedure_versions v where v.procedure_id = p.id and v.state = 'active') > 1
+            where p.active_version is not (select max(v.version) from procedure_versions v where v.procedure_id = p.id and v.state = iif(p.quarantined_at is null, 'active', 'quarantined'))
+               or (select count(*) from procedure_versions v where v.procedure_id = p.id and v.state in ('active', 'quarantined')) > 1
+               or (select count(*) from procedure_versions v where v.procedure_id = p.id and v.state = 'candidate') > 1
             """);
         AssertNone(
             connection,

@@ -10,6 +10,8 @@ internal sealed class Ledger
     private readonly HashSet<(string TraceId, long Ordinal)> _steps = [];
     private readonly Dictionary<string, FinalizedTrace> _finalized = [];
     private readonly Dictionary<string, ReplayedProcedure> _replayed = [];
+    private readonly Dictionary<string, string> _called = [];
+    private readonly HashSet<(string Procedure, long Version)> _stored = [];
 
     /// <summary>The traces begun, each with the name of its procedure.</summary>
     public IReadOnlyDictionary<string, string> Started => _started;
@@ -22,6 +24,21 @@ internal sealed class Ledger
 
     /// <summary>The executions that ended.</summary>
     public IReadOnlyDictionary<string, ReplayedProcedure> Replayed => _replayed;
+
+    /// <summary>The steps that were called in some executions, in order.</summary>
+    public IReadOnlyDictionary<string, string> Called => _called;
+
+    /// <summary>The versions that were stored.</summary>
+    public IReadOnlySet<(string Procedure, long Version)> Stored => _stored;
+
+    /// <summary>How many replays were refused.</summary>
+    public int Refused { get; private set; }
+
+    /// <summary>What the maintenance passes said, in order: how many procedures they looked at, and how much they changed.</summary>
+    public List<(int Looked, int Changes)> Passes { get; } = [];
+
+    /// <summary>What the maintenance passes could not look at, and why.</summary>
+    public List<string> Faults { get; } = [];
 
     /// <summary>How long the workers said that their operations took.</summary>
     public List<(int Operations, int Milliseconds)> Runs { get; } = [];
@@ -49,6 +66,21 @@ internal sealed class Ledger
             case ["ack", "cancelled", var execution, var procedure]:
                 _replayed.Add(execution, new ReplayedProcedure(procedure, Version: null, "cancelled"));
                 break;
+            case ["ack", "called", var execution, .. var steps]:
+                _called.Add(execution, string.Join(' ', steps));
+                break;
+            case ["ack", "stored", var procedure, var version]:
+                AddStored(procedure, Number(version));
+                break;
+            case ["ack", "revised", var looked, var changes]:
+                Passes.Add((Number(looked), Number(changes)));
+                break;
+            case ["fault", ..]:
+                Faults.Add(line);
+                break;
+            case ["ack", "refused", _]:
+                Refused++;
+                break;
             case ["ack", "listed" or "found", _]:
                 break;
             case ["done", var operations, var milliseconds]:
@@ -60,6 +92,9 @@ internal sealed class Ledger
                 break;
         }
     }
+
+    /// <summary>Takes over what the test itself stored.</summary>
+    public void Add(Procedure stored) => AddStored(stored.Name, stored.Version.Number);
 
     /// <summary>Takes over what another ledger holds.</summary>
     public void Add(Ledger other)
@@ -81,6 +116,15 @@ internal sealed class Ledger
             _replayed.Add(id, replayed);
         }
 
+        foreach (var (id, called) in other._called)
+        {
+            _called.Add(id, called);
+        }
+
+        _stored.UnionWith(other._stored);
+        Refused += other.Refused;
+        Passes.AddRange(other.Passes);
+        Faults.AddRange(other.Faults);
         Runs.AddRange(other.Runs);
     }
 
@@ -150,6 +194,8 @@ internal sealed class Ledger
         Assert.Equal(_replayed.Count, connection.Count("select count(*) from executions"));
         Assert.Equal(_started.Count, _finalized.Count);
     }
+
+    private void AddStored(string procedure, long version) => Assert.True(_stored.Add((procedure, version)), $"Version {version} of {procedure} was stored twice.");
 
     private static int Number(string text) => int.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
 }

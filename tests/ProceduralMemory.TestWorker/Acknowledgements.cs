@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using ProceduralMemory.Replay;
+using ProceduralMemory.Revise;
 
 namespace ProceduralMemory.TestWorker;
 
@@ -24,6 +25,25 @@ internal static class Acknowledgements
     public static void Replayed(ReplayResult result) => Print($"ack replayed {result.ExecutionId} {result.ProcedureName} {result.Version} {result.Outcome}");
 
     public static void Cancelled(Guid executionId, string name) => Print($"ack cancelled {executionId} {name}");
+
+    /// <summary>What was called in an execution, in order: the ids of the steps.</summary>
+    public static void Called(Guid executionId, IEnumerable<string> steps) => Print($"ack called {executionId} {string.Join(' ', steps)}");
+
+    public static void Stored(Procedure procedure) => Print($"ack stored {procedure.Name} {procedure.Version.Number}");
+
+    /// <summary>A replay was refused, and nothing was written.</summary>
+    public static void Refused(string name) => Print($"ack refused {name}");
+
+    /// <summary>A maintenance pass has ended.</summary>
+    public static void Revised(ReviseResult result)
+    {
+        foreach (var fault in result.Faults)
+        {
+            Print($"fault {fault}");
+        }
+
+        Print($"ack revised {result.Looked} {result.Changes.Count}");
+    }
 
     public static void Listed(int count) => Print($"ack listed {count}");
 

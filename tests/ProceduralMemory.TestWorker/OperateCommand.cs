@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.TestWorker;
@@ -29,7 +28,7 @@ internal static class OperateCommand
             {
                 case < 40:
                 case var _ when names.Count == 0:
-                    names.Add(await RecordAsync(memory, NameFor(random, seed), order));
+                    names.Add(await Work.RecordAsync(memory, NameFor(random, seed), order));
                     break;
                 case < 85:
                     await ReplayAsync(memory, random, names[random.Next(names.Count)], order);
@@ -53,25 +52,13 @@ internal static class OperateCommand
         ? string.Create(CultureInfo.InvariantCulture, $"shared-{random.Next(SharedNames)}")
         : string.Create(CultureInfo.InvariantCulture, $"own-{seed}-{random.Next(OwnNames)}");
 
-    private static async Task<string> RecordAsync(ProcedureMemory memory, string name, string order)
-    {
-        var recorder = await Work.StartAsync(memory, name, order);
-        for (var number = 0; number < Work.StepsOf(name); number++)
-        {
-            await Work.RecordStepAsync(recorder, number, order);
-        }
-
-        await Work.FinalizeAsync(recorder);
-        return name;
-    }
-
     private static async Task ReplayAsync(ProcedureMemory memory, Random random, string name, string order)
     {
         var fails = random.Next(5) == 0;
         var executor = new AnsweringExecutor(call => fails && call.Action == "work.step_1"
             ? throw new InvalidOperationException("The second step fails on purpose.")
-            : Answer(call));
-        Acknowledgements.Replayed(await memory.ReplayAsync(executor, name, RequestFor(order)));
+            : Work.Answer(call));
+        Acknowledgements.Replayed(await memory.ReplayAsync(executor, name, Work.RequestFor(order)));
     }
 
     private static async Task CancelReplayAsync(ProcedureMemory memory, string name, string order)
@@ -84,11 +71,11 @@ internal static class OperateCommand
                 cancellation.Cancel();
             }
 
-            return Answer(call);
+            return Work.Answer(call);
         });
         try
         {
-            await memory.ReplayAsync(executor, name, RequestFor(order), cancellation.Token);
+            await memory.ReplayAsync(executor, name, Work.RequestFor(order), cancellation.Token);
             throw new InvalidOperationException("The replay was cancelled and completed nevertheless.");
         }
         catch (OperationCanceledException)
@@ -96,17 +83,4 @@ internal static class OperateCommand
             Acknowledgements.Cancelled(executor.Calls[0].ExecutionId, name);
         }
     }
-
-    // A name that was recorded once so far has numbers of steps that nobody confirmed.
-    private static ReplayRequest RequestFor(string order) => new()
-    {
-        ConfirmConstants = true,
-        Inputs = new Dictionary<string, JsonElement> { ["order"] = JsonSerializer.SerializeToElement(order) },
-    };
-
-    private static string Answer(StepCall call) => JsonSerializer.Serialize(new
-    {
-        item = Work.Item(call.Arguments.GetProperty("order").GetString()!, call.Arguments.GetProperty("number").GetInt32()),
-        payload = "",
-    });
 }

@@ -9,6 +9,12 @@ switch (args)
     case ["operate", var database, var count, var seed]:
         await OperateCommand.RunAsync(database, Arguments.Number(count), Arguments.Number(seed));
         return 0;
+    case ["practise", var database, var count, var seed]:
+        await PractiseCommand.RunAsync(database, Arguments.Number(count), Arguments.Number(seed));
+        return 0;
+    case ["revise", var database]:
+        await ReviseCommand.RunAsync(database);
+        return 0;
     case ["record-forever", var database, var seed]:
         await RecordForeverCommand.RunAsync(database, Arguments.Number(seed));
         return 0;
@@ -16,6 +22,6 @@ switch (args)
         await GoldenCommand.RunAsync(file);
         return 0;
     default:
-        await Console.Error.WriteLineAsync("Usage: open | operate <database> <count> <seed> | record-forever <database> <seed> | golden <new file>");
+        await Console.Error.WriteLineAsync("Usage: open | operate <database> <count> <seed> | practise <database> <count> <seed> | revise <database> | record-forever <database> <seed> | golden <new file>");
         return 2;
 }

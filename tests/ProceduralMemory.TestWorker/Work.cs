@@ -52,5 +52,32 @@ public static class Work
         Acknowledgements.Finalized(recorder.TraceId, result.Procedure!);
     }
 
+    /// <summary>Records the whole task.</summary>
+    public static async Task<string> RecordAsync(ProcedureMemory memory, string name, string order)
+    {
+        var recorder = await StartAsync(memory, name, order);
+        for (var number = 0; number < StepsOf(name); number++)
+        {
+            await RecordStepAsync(recorder, number, order);
+        }
+
+        await FinalizeAsync(recorder);
+        return name;
+    }
+
+    /// <summary>Asks for a replay. A name that was recorded once so far has numbers of steps that nobody confirmed.</summary>
+    public static ReplayRequest RequestFor(string order) => new()
+    {
+        ConfirmConstants = true,
+        Inputs = new Dictionary<string, JsonElement> { ["order"] = JsonSerializer.SerializeToElement(order) },
+    };
+
+    /// <summary>What a step of the task gives in a replay.</summary>
+    public static string Answer(StepCall call) => JsonSerializer.Serialize(new
+    {
+        item = Item(call.Arguments.GetProperty("order").GetString()!, call.Arguments.GetProperty("number").GetInt32()),
+        payload = "",
+    });
+
     public static string Item(string order, int number) => string.Create(CultureInfo.InvariantCulture, $"item-{order}-{number}");
 }

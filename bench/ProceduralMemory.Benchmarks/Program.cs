@@ -10,6 +10,11 @@ if (args is ["recall", ..])
     return await RecallScale.Command().Parse(args[1..]).InvokeAsync();
 }
 
+if (args is ["revise", ..])
+{
+    return await ReviseScale.Command().Parse(args[1..]).InvokeAsync();
+}
+
 if (args is ["replay", ..])
 {
     return await ReplayScale.Command().Parse(args[1..]).InvokeAsync();

@@ -25,7 +25,7 @@ internal sealed class ReviseScale(string path)
     public static Command Command()
     {
         var sizes = new Option<string>("--sizes") { Description = "Numbers of procedures, rising.", DefaultValueFactory = _ => "1000,10000,100000" };
-        var rounds = new Option<int>("--rounds") { Description = "Rounds at each size; the figures are medians.", DefaultValueFactory = _ => 3 };
+        var rounds = new Option<int>("--rounds") { Description = "Rounds at each size; the figures are medians.", DefaultValueFactory = _ => 5 };
         var command = new Command("revise", "Measures the maintenance pass at each of some sizes.") { sizes, rounds };
         command.SetAction(async (parsed, cancellationToken) =>
         {

@@ -322,20 +322,23 @@ public sealed partial class SqliteProcedureStore
         return _database.ReadAsync<IReadOnlyList<Execution>>(
             connection => [.. connection
                 .Query<ExecutionRow>(
-                    $"""
-                    {SelectExecutions}
-                    where e.scope in @Scopes
-                      and (@ProcedureId is null or e.procedure_id = @ProcedureId)
-                      and (@Outcome is null or e.outcome = @Outcome)
-                      and (@Since is null or e.started_at >= @Since)
-                      and (not @OutermostOnly or e.parent_id is null)
-                    order by e.started_at desc, e.id desc
-                    limit @Limit
-                    """,
+                    SelectExecutionsOf(query),
                     new { Scopes = scopes, ProcedureId = Text(query.ProcedureId), Outcome = Text(query.Outcome), Since = Text(query.Since), query.OutermostOnly, query.Limit })
                 .Select(r => r.ToExecution())],
             cancellationToken);
     }
+
+    /// <summary>Those of one procedure are read by its own index. With one text for both cases, or with the scope as the better index, all executions of the scope would be read for the few.</summary>
+    internal static string SelectExecutionsOf(ExecutionQuery query) =>
+        $"""
+        {SelectExecutions}
+        where {(query.ProcedureId is null ? "e.scope in @Scopes" : "e.procedure_id = @ProcedureId and +e.scope in @Scopes")}
+          and (@Outcome is null or e.outcome = @Outcome)
+          and (@Since is null or e.started_at >= @Since)
+          and (not @OutermostOnly or e.parent_id is null)
+        order by e.started_at desc, e.id desc
+        limit @Limit
+        """;
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<ExecutionVerdict>> ListVerdictsAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<ExecutionVerdict>>(

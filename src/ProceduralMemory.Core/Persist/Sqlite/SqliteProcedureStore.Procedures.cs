@@ -17,6 +17,8 @@ public sealed partial class SqliteProcedureStore
         from procedures
         """;
 
+    internal const string SelectActiveProcedures = $"{SelectProcedures} where id > @After and scope in @Scopes and retired = 0 and active_version is not null order by id limit @Limit";
+
     private const string SelectVersions =
         """
         select procedure_id as ProcedureId, (select scope from procedures where id = procedure_id) as Scope, version as Version, parent as Parent, reason as Reason, state as State, origin as Origin, request as Request,
@@ -129,7 +131,7 @@ public sealed partial class SqliteProcedureStore
         connection => Assemble(
             connection,
             connection.Query<ProcedureRow>(
-                $"{SelectProcedures} where id > @After and scope in @Scopes and retired = 0 and active_version is not null order by id limit @Limit",
+                SelectActiveProcedures,
                 new { Scopes = scopes, After = Text(after) ?? "", Limit = limit }).ToList(),
             version: null),
         cancellationToken);

@@ -31,6 +31,9 @@ alter table procedures add column pinned integer not null default 0 check (pinne
 alter table procedures add column quarantined_at text;
 alter table procedures add column quarantine_reason text;
 
+-- The pass reads the procedures of a scope a part at a time, in this order: without the index each part would sort all of them.
+create index procedures_by_scope on procedures (scope, id);
+
 -- What was decided about a procedure and why: rows are added and never changed. evidence holds counts and ids, never values.
 create table revisions (
     id           integer primary key,

@@ -132,7 +132,7 @@ public sealed class SignatureComparerTests
             var shuffled = SignatureComparer.Compare(Shuffled(recorded).ToSchema(), Shuffled(today).ToSchema(), [.. arguments.OrderBy(_ => random.Next())]);
 
             Assert.Equal(comparison.Changes.Order(Comparer<SignatureChange>.Create((a, b) => string.CompareOrdinal(a.Message, b.Message))), shuffled.Changes.Order(Comparer<SignatureChange>.Create((a, b) => string.CompareOrdinal(a.Message, b.Message))));
-            Assert.Equal(comparison.Renames.Order(), shuffled.Renames.Order());
+            Assert.Equal(comparison.Renames.OrderBy(r => r.Key, StringComparer.Ordinal), shuffled.Renames.OrderBy(r => r.Key, StringComparer.Ordinal));
         });
 
     [Fact]

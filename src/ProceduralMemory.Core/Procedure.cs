@@ -146,6 +146,9 @@ public enum VersionReason
 
     /// <summary>Proposed for functions that call their parameters otherwise since: the same steps with the new names. It is a draft until somebody activates it.</summary>
     Adapted,
+
+    /// <summary>Distilled anew from the other traces after one had been withdrawn or erased.</summary>
+    Renewed,
 }
 
 /// <summary>Where a version stands in its life.</summary>

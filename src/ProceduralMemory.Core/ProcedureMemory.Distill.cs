@@ -135,6 +135,12 @@ public sealed partial class ProcedureMemory
             }
 
             var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, Options)!;
+            if (await WhyUnwantedAsync(trace.Scope, distilled.Definition.Steps, standing, cancellationToken).ConfigureAwait(false) is { } unwanted)
+            {
+                await EndTraceAsync(trace, TraceStatus.Abandoned, usage, cancellationToken).ConfigureAwait(false);
+                return new RecordingResult(trace.Id, null, 0) { Unwanted = unwanted };
+            }
+
             IReadOnlyList<string> contradictions = [];
             if (standing is not null)
             {

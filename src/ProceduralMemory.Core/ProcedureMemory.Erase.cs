@@ -18,12 +18,15 @@ public sealed partial class ProcedureMemory
 
     /// <summary>Erases a procedure as <see cref="EraseScopeAsync"/> erases a scope: all its versions, the traces that it alone was distilled from, and all executions of it, those of others included.</summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
+    /// <param name="mayBeLearnedAgain">Whether a later recording may teach it again. Unless it may, a <see cref="Tombstone"/> is left: the names of the functions that it called, and nothing else.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
     /// <exception cref="ProcedureStoreException">It cannot be written; nothing is erased then.</exception>
-    public async Task<EraseResult> EraseAsync(string name, CancellationToken cancellationToken = default)
+    public async Task<EraseResult> EraseAsync(string name, bool mayBeLearnedAgain = false, CancellationToken cancellationToken = default)
     {
         var procedure = await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
-        return await Store.EraseProcedureAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
+        var (actions, now) = (Tombstone.ActionsOf(procedure.Version.Steps), Time.GetUtcNow());
+        var tombstone = mayBeLearnedAgain || actions.Count == 0 ? null : new Tombstone { Id = Guid.CreateVersion7(now), Scope = procedure.Scope, Actions = actions, At = now };
+        return await Store.EraseProcedureAsync(procedure.Id, tombstone, cancellationToken).ConfigureAwait(false);
     }
 }

@@ -12,11 +12,13 @@ public sealed partial class ProcedureMemory
     /// several processes. A second pass without new executions changes nothing. It is for the host.
     /// </summary>
     /// <param name="retention">What is kept, and for how long; <see langword="null"/> for everything.</param>
+    /// <param name="forget">Which procedures are put out of use; <see langword="null"/> for none.</param>
     /// <param name="progress">Is told how many procedures it has looked at.</param>
     /// <param name="cancellationToken">Stops between two procedures: what was done by then is done.</param>
-    public async Task<ReviseResult> ReviseAsync(RetentionPolicy? retention = null, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
+    public async Task<ReviseResult> ReviseAsync(RetentionPolicy? retention = null, ForgetPolicy? forget = null, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
     {
         retention?.Validate();
+        forget?.Validate();
         var (looked, changes, faults) = (0, new List<RevisedProcedure>(), new List<string>());
         foreach (var scope in await Store.ListScopesAsync(cancellationToken).ConfigureAwait(false))
         {
@@ -42,6 +44,11 @@ public sealed partial class ProcedureMemory
                 progress?.Report(looked);
                 after = procedures[^1].Id;
             }
+        }
+
+        if (forget is not null)
+        {
+            changes.AddRange((await ForgetAsync(forget, cancellationToken: cancellationToken).ConfigureAwait(false)).Select(f => new RevisedProcedure(f.Scope, f.Name, $"{Json.Word(RevisionKind.Forgotten)}: {f.Reason}")));
         }
 
         return new ReviseResult(looked, changes, faults)

@@ -73,6 +73,7 @@ public sealed partial class ProcedureMemory
                 OnlyOnce = true,
                 ExpectedActive = procedure.ActiveVersion,
                 Request = procedure.Version.Request,
+                Traces = [.. used.SelectMany(r => r.Traces).Distinct()],
                 At = Time.GetUtcNow(),
             },
             cancellationToken).ConfigureAwait(false);

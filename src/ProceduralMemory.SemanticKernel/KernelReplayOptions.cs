@@ -78,6 +78,9 @@ public sealed class ProceduralMemoryKernelOptions : ProceduralMemoryOptions
     /// <value>The default value is <see langword="null"/>: everything.</value>
     public Revise.RetentionPolicy? Retention { get; set; }
 
+    /// <summary>Which procedures the maintenance pass puts out of use; <see langword="null"/> for none.</summary>
+    public Revise.ForgetPolicy? Forget { get; set; }
+
     /// <summary>Which functions a replay may call.</summary>
     /// <value>By default every function that the kernel holds.</value>
     [Required]

@@ -345,6 +345,11 @@ public sealed class ProceduralMemoryPlugin
             };
         }
 
+        if (result.Unwanted is { } unwanted)
+        {
+            return new PluginReply { Status = ReplyStatus.Refused, Message = $"Nothing is stored. {unwanted}", Next = "Answer the user. Do not store it under another name." };
+        }
+
         if (result.Procedure is not { } procedure)
         {
             return new PluginReply { Status = ReplyStatus.NothingRecorded, Message = "No new successful step was recorded, so there is nothing to store.", Next = "Answer the user." };

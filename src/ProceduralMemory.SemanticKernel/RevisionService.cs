@@ -16,7 +16,7 @@ internal sealed class RevisionService(ProcedureMemory memory, ProceduralMemoryKe
         {
             try
             {
-                var result = await memory.ReviseAsync(options.Retention, cancellationToken: stoppingToken).ConfigureAwait(false);
+                var result = await memory.ReviseAsync(options.Retention, options.Forget, cancellationToken: stoppingToken).ConfigureAwait(false);
                 Log.Revised(_logger, result.Looked, result.Changes.Count, result.Faults.Count);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)

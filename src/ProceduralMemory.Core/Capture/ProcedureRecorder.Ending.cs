@@ -25,7 +25,7 @@ public sealed partial class ProcedureRecorder
         {
             var result = await EndAsync(() => _memory.CompleteRecordingAsync(this, notes, tags, Usage(), cancellationToken)).ConfigureAwait(false);
             _session?.Settle(result);
-            return result is { Procedure: null, Conflict: null, DroppedSteps: 0 } && _session is null
+            return result is { Procedure: null, Conflict: null, Unwanted: null, DroppedSteps: 0 } && _session is null
                 ? result with { Message = NoSession }
                 : result;
         }

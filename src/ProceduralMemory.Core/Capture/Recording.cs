@@ -63,6 +63,9 @@ public sealed record RecordingResult(Guid TraceId, Procedure? Procedure, int Dro
     /// <summary>Where there is a procedure of that name which does something else, or of which a step failed here: nothing is stored, the trace is kept, and <see cref="ProcedureMemory.DistillTraceAsync"/> makes a procedure of it under another name, or as a replacement.</summary>
     public SkillConflict? Conflict { get; init; }
 
+    /// <summary>Why what was recorded is not learned: a person erased such a procedure, or rejected it. The trace teaches nothing then. <see langword="null"/> where it is no such thing.</summary>
+    public string? Unwanted { get; init; }
+
     /// <summary>Where the recording says something else than a person set; what the person set stands.</summary>
     public IReadOnlyList<string> Contradictions { get; init; } = [];
 
@@ -83,6 +86,7 @@ public sealed record RecordingResult(Guid TraceId, Procedure? Procedure, int Dro
     {
         { Conflict: { FailedCall: not null } conflict } => $"Nothing is stored, and '{conflict.ProcedureName}' is as it was. {conflict.Difference} Record the task again when that call succeeds. The trace is kept; {nameof(ProcedureMemory.DistillTraceAsync)} makes a procedure of it under another name, or as a replacement.",
         { Conflict: { } conflict } => $"Nothing is stored: '{conflict.ProcedureName}' does something else. {conflict.Difference} The trace is kept; {nameof(ProcedureMemory.DistillTraceAsync)} makes a procedure of it under another name, or as a replacement.",
+        { Unwanted: { } unwanted } => $"Nothing is stored. {unwanted}",
         { Procedure: { } procedure } => FormattableString.Invariant($"'{procedure.Name}' is stored as version {procedure.Version.Number}, with {Counted(procedure.Version.Steps.Count, "step")}{(DroppedSteps > 0 ? $"; {Counted(DroppedSteps, "failed call")} left out" : "")}.{Doubts}"),
         { DroppedSteps: > 0 } => $"Nothing is stored: of {Counted(DroppedSteps, "recorded call")} none is a new step that succeeded.",
         _ => "Nothing is stored, since no call was recorded. Make the calls between the start and the end of the recording and through what records them, such as a filter; or record them by hand.",

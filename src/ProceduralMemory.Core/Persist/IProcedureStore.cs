@@ -119,7 +119,25 @@ public interface IProcedureStore
     Task<EraseResult> EraseScopeAsync(string scope, CancellationToken cancellationToken = default);
 
     /// <summary>Erases a procedure with all its versions, the traces that it alone was distilled from, and all executions of it, in whatever scope they are. Nothing of it can be had back.</summary>
-    Task<EraseResult> EraseProcedureAsync(Guid procedureId, CancellationToken cancellationToken = default);
+    /// <param name="procedureId">The procedure.</param>
+    /// <param name="tombstone">What is left of it, so that it is not learned again; <see langword="null"/> for nothing.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    Task<EraseResult> EraseProcedureAsync(Guid procedureId, Tombstone? tombstone, CancellationToken cancellationToken = default);
+
+    /// <summary>Erases a trace and all versions that were distilled from it or made of such, with their executions; procedures that have no other version go as a whole.</summary>
+    Task<EraseResult> EraseTraceAsync(Guid traceId, CancellationToken cancellationToken = default);
+
+    /// <summary>Marks a finalized trace as one that teaches nothing.</summary>
+    Task WithdrawTraceAsync(Guid traceId, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads which versions of which procedures were distilled from a trace, or made of such a version.</summary>
+    Task<IReadOnlyList<(string Name, IReadOnlySet<int> Versions)>> ListDrawnFromAsync(Guid traceId, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads the tombstones of a scope, latest first.</summary>
+    Task<IReadOnlyList<Tombstone>> ListTombstonesAsync(string scope, CancellationToken cancellationToken = default);
+
+    /// <summary>Removes a tombstone; <see langword="false"/> where the scope has none of that id.</summary>
+    Task<bool> RemoveTombstoneAsync(string scope, Guid tombstoneId, CancellationToken cancellationToken = default);
 
     /// <summary>Takes away executions and traces that were kept for long enough, of all scopes, in transactions of a bounded size.</summary>
     Task<RetentionResult> ApplyRetentionAsync(RetentionPolicy policy, DateTimeOffset now, CancellationToken cancellationToken = default);
@@ -269,6 +287,9 @@ public sealed record ProcedureChange
 
     /// <summary>Versions that become something else than active.</summary>
     public IReadOnlyDictionary<int, VersionState> States { get; init; } = new Dictionary<int, VersionState>();
+
+    /// <summary>Whether it is out of use. Not to be set together with <see cref="Activate"/>.</summary>
+    public bool? Retired { get; init; }
 
     /// <summary>Whether it keeps its active version whatever the evidence says.</summary>
     public bool? Pinned { get; init; }

@@ -85,7 +85,7 @@ internal sealed class RepairDistiller
         var inputs = InputsOf(arguments.Inputs.Inputs, [.. made.Select(s => s.Arguments), .. edited.Values]);
         return inputs is null
             ? (null, "what was done instead takes a value that neither the inputs nor the steps before give")
-            : (new StepRepair(made, edited, inputs, [.. sources.Where(s => made.Exists(m => m.Id == idOf.GetValueOrDefault(s.StepId))).Select(s => s with { StepId = idOf[s.StepId], Source = Renamed(s.Source, idOf) })], repairs.Count), null);
+            : (new StepRepair(made, edited, inputs, [.. sources.Where(s => made.Exists(m => m.Id == idOf.GetValueOrDefault(s.StepId))).Select(s => s with { StepId = idOf[s.StepId], Source = Renamed(s.Source, idOf) })], [.. repairs.Select(r => r.Execution.Steps.First(s => s.StepId == _failed.Id).RepairTraceId!.Value)]), null);
     }
 
     /// <summary>One repaired execution as the trace of a task.</summary>
@@ -199,6 +199,6 @@ internal sealed class RepairDistiller
 /// <param name="Arguments">By the id of a step that needed the replaced one's result in its arguments, the arguments that take it from the new ones.</param>
 /// <param name="Inputs">Inputs that the version does not have yet; none of them must be given.</param>
 /// <param name="Sources">Why the new arguments have the sources that they have.</param>
-/// <param name="Count">How many executions were mended so.</param>
+/// <param name="Traces">The traces of the repairs.</param>
 internal sealed record StepRepair(
-    IReadOnlyList<ProcedureStep> Steps, IReadOnlyDictionary<string, JsonElement> Arguments, IReadOnlyList<ProcedureInput> Inputs, IReadOnlyList<ArgumentSource> Sources, int Count);
+    IReadOnlyList<ProcedureStep> Steps, IReadOnlyDictionary<string, JsonElement> Arguments, IReadOnlyList<ProcedureInput> Inputs, IReadOnlyList<ArgumentSource> Sources, IReadOnlyList<Guid> Traces);

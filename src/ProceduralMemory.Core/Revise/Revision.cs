@@ -69,4 +69,10 @@ public enum RevisionKind
 
     /// <summary>A merge was taken back.</summary>
     Unmerged,
+
+    /// <summary>What a trace had taught was taken back.</summary>
+    Withdrawn,
+
+    /// <summary>It is out of use, because nobody had used it for long and it did not do well.</summary>
+    Forgotten,
 }

@@ -38,7 +38,7 @@ public sealed class MaintenanceTests : IDisposable
 
         _test.Time.Advance(TimeSpan.FromDays(2));
         var told = new List<int>();
-        var first = await Memory.ReviseAsync(new() { Executions = TimeSpan.FromDays(1) }, new Collecting(told));
+        var first = await Memory.ReviseAsync(new() { Executions = TimeSpan.FromDays(1) }, progress: new Collecting(told));
         var state = _test.Dump();
         var second = await Memory.ReviseAsync(new() { Executions = TimeSpan.FromDays(1) });
 

@@ -20,6 +20,7 @@ public sealed partial class SqliteProcedureStore
         insert into temp.erased (kind, id)
         with recursive gone (id) as (
             select id from executions where scope = @Scope or procedure_id in (select id from temp.erased where kind = 'procedure')
+                or procedure_id || '/' || version in (select id from temp.erased where kind = 'version')
             union
             select e.id from executions e join gone g on e.parent_id = g.id)
         select 'execution', id from gone
@@ -39,6 +40,11 @@ public sealed partial class SqliteProcedureStore
         delete from revisions where procedure_id in (select id from temp.erased where kind = 'procedure');
         delete from version_traces where procedure_id in (select id from temp.erased where kind = 'procedure') or trace_id in (select id from temp.erased where kind = 'trace');
         delete from step_statistics where procedure_id in (select id from temp.erased where kind = 'procedure');
+        delete from version_approvals where procedure_id || '/' || version in (select id from temp.erased where kind = 'version');
+        delete from revisions where procedure_id || '/' || version in (select id from temp.erased where kind = 'version');
+        delete from version_traces where procedure_id || '/' || version in (select id from temp.erased where kind = 'version');
+        delete from step_statistics where procedure_id || '/' || version in (select id from temp.erased where kind = 'version');
+        delete from tombstones where scope = @Scope;
 
         insert into search_index (search_index, rowid, name, description, tags, requests, actions, inputs)
         select 'delete', id, name, description, tags, requests, actions, inputs from search_documents where procedure_id in (select id from temp.erased where kind = 'procedure');
@@ -50,7 +56,9 @@ public sealed partial class SqliteProcedureStore
 
         update procedures set merged_into = null where merged_into in (select id from temp.erased where kind = 'procedure');
         update procedure_versions set trace_id = null where trace_id in (select id from temp.erased where kind = 'trace');
-        delete from procedure_versions where procedure_id in (select id from temp.erased where kind = 'procedure');
+        update procedure_versions set parent = null where procedure_id || '/' || parent in (select id from temp.erased where kind = 'version');
+        update procedures set active_version = null where id || '/' || active_version in (select id from temp.erased where kind = 'version');
+        delete from procedure_versions where procedure_id in (select id from temp.erased where kind = 'procedure') or procedure_id || '/' || version in (select id from temp.erased where kind = 'version');
         delete from search_queue where procedure_id in (select id from temp.erased where kind = 'procedure');
         delete from procedures where id in (select id from temp.erased where kind = 'procedure');
 
@@ -83,9 +91,14 @@ public sealed partial class SqliteProcedureStore
     }
 
     /// <inheritdoc/>
-    public Task<EraseResult> EraseProcedureAsync(Guid procedureId, CancellationToken cancellationToken = default) => EraseAsync(
+    public Task<EraseResult> EraseProcedureAsync(Guid procedureId, Tombstone? tombstone, CancellationToken cancellationToken = default) => EraseAsync(
         connection =>
         {
+            if (tombstone is not null)
+            {
+                InsertTombstone(connection, tombstone);
+            }
+
             var parameters = new { Id = Text(procedureId) };
             connection.Execute("insert into temp.erased (kind, id) values ('procedure', @Id)", parameters);
 
@@ -113,6 +126,7 @@ public sealed partial class SqliteProcedureStore
                 connection.Execute(ListExecutions, parameters);
                 connection.Execute(ListRepairs);
                 connection.Execute(EraseListed, parameters);
+                SearchIndex.TryDrain(connection);
                 connection.Execute(MergeIndex);
                 var counts = connection.Query<(string Kind, long Count)>("select kind, count(*) from temp.erased group by kind").ToDictionary(c => c.Kind, c => (int)c.Count, StringComparer.Ordinal);
                 connection.Execute("delete from temp.erased");

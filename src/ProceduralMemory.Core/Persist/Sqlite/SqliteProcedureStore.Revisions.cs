@@ -17,7 +17,7 @@ public sealed partial class SqliteProcedureStore
         """
         update procedures
         set active_version = coalesce(@Activate, active_version),
-            retired = iif(@Activate is null, retired, 0),
+            retired = coalesce(@Retired, iif(@Activate is null, retired, 0)),
             merged_into = iif(@Activate is null, merged_into, null),
             pinned = coalesce(@Pinned, pinned),
             quarantined_at = case when @Quarantined = 1 then @At when @Quarantined = 0 or @Activate is not null then null else quarantined_at end,
@@ -60,6 +60,7 @@ public sealed partial class SqliteProcedureStore
                 {
                     procedure.Id,
                     change.Activate,
+                    Retired = Flag(change.Retired),
                     Pinned = Flag(change.Pinned),
                     Quarantined = Flag(change.Quarantined),
                     change.Note.Reason,

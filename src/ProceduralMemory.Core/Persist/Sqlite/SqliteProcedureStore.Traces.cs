@@ -197,7 +197,7 @@ public sealed partial class SqliteProcedureStore
     public Task<IReadOnlyList<Trace>> ListVersionTracesAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Trace>>(
         connection => [.. connection
             .Query<TraceRow>(
-                $"{SelectTraces} where id in (select trace_id from version_traces where procedure_id = @ProcedureId and version = @Version) order by started_at desc, id desc limit @Limit",
+                $"{SelectTraces} where status = 'completed' and repair_of is null and id in (select trace_id from version_traces where procedure_id = @ProcedureId and version = @Version) order by started_at desc, id desc limit @Limit",
                 new { ProcedureId = Text(procedureId), Version = version, Limit = limit })
             .Select(r => r.ToTrace())
             .Select(t => t with { Steps = ReadTraceSteps(connection, t.Id) })],

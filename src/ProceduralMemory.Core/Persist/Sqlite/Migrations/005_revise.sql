@@ -48,6 +48,16 @@ create table revisions (
 
 create index revisions_by_procedure on revisions (procedure_id, id);
 
+-- Skills that a person erased and that are not learned again: the functions that they called, a JSON list of names, and no values.
+create table tombstones (
+    id      text primary key,
+    scope   text not null,
+    actions text not null check (json_valid(actions)),
+    at      text not null
+) strict;
+
+create index tombstones_by_scope on tombstones (scope);
+
 -- Merges that can be taken back: the ids of what was merged, and how the procedure that was kept stood before, its labels and its wordings as JSON.
 create table merges (
     id            integer primary key,

@@ -17,8 +17,12 @@ public sealed partial class ProcedureMemory
         return Store.ApplyRetentionAsync(policy, Time.GetUtcNow(), cancellationToken);
     }
 
-    /// <summary>Writes the database file anew (<c>VACUUM</c>), which gives back the room of what was deleted. Writers wait meanwhile: for a quiet hour, and never by itself.</summary>
+    /// <summary>
+    /// Writes the database file anew (<c>VACUUM</c>), which gives back the room of what was deleted. Writes of this memory wait meanwhile; those of others on the same file wait as well, but fail where it
+    /// takes longer than their <see cref="ProceduralMemoryOptions.BusyTimeout"/>. So it is for a quiet hour, and never done by itself. Needs as much free room on the disk as the file is large.
+    /// </summary>
     /// <param name="cancellationToken">Cancels before it begins.</param>
     /// <returns>Why it could not be done as a whole; <see langword="null"/> when it was.</returns>
+    /// <exception cref="ProcedureStoreException">The file cannot be opened for writing, or is none of this library's; it is left as it is.</exception>
     public Task<string?> CompactAsync(CancellationToken cancellationToken = default) => Store.CompactAsync(cancellationToken);
 }

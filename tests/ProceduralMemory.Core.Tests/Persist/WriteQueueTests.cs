@@ -92,6 +92,42 @@ public sealed class WriteQueueTests : IDisposable
     }
 
     [Fact]
+    public async Task What_no_transaction_may_hold_is_done_alone_and_in_its_turn()
+    {
+        var order = new List<int>();
+        List<Task<int>> tasks = [];
+        await _queue.WriteAsync(
+            c =>
+            {
+                tasks.Add(_queue.WriteAsync(Noted(2), CancellationToken.None));
+                tasks.Add(_queue.WriteApartAsync(
+                    inner =>
+                    {
+                        // Refused in a transaction, and while another one holds the lock.
+                        Run(inner, "vacuum");
+                        return Noted(3)(inner);
+                    },
+                    CancellationToken.None));
+                tasks.Add(_queue.WriteApartAsync(inner => Noted(2)(inner), CancellationToken.None));
+                tasks.Add(_queue.WriteAsync(Noted(4), CancellationToken.None));
+                return Noted(1)(c);
+            },
+            CancellationToken.None);
+
+        await Task.WhenAll(tasks[0], tasks[1], tasks[3]);
+        Assert.Equal("explained", (await Assert.ThrowsAsync<InvalidOperationException>(() => tasks[2])).Message);
+        Assert.Equal([1, 2, 3, 4], order);
+        Assert.Equal([1, 2, 3, 4], Numbers());
+
+        Func<SqliteConnection, int> Noted(int n) => connection =>
+        {
+            Insert(connection, n);
+            order.Add(n);
+            return n;
+        };
+    }
+
+    [Fact]
     public async Task Many_writers_lose_and_double_nothing()
     {
         await Parallel.ForAsync(0, 2000, async (n, token) => await _queue.WriteAsync(c => Insert(c, n), token));

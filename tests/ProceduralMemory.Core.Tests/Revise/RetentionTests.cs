@@ -1,4 +1,5 @@
 using ProceduralMemory.Capture;
+using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;
 using ProceduralMemory.Revise;
 
@@ -92,6 +93,54 @@ public sealed class RetentionTests : IDisposable
         Assert.Equal(450, (await Memory.GetAsync("p")).Statistics.Executions);
         Assert.Null(await Memory.CompactAsync());
         Assert.True(new FileInfo(_test.DatabasePath).Length < size);
+    }
+
+    [Fact]
+    public async Task Compacting_waits_for_the_write_in_progress_and_not_for_the_lock_of_the_file()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        using var database = new SqliteDatabase(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath, BusyTimeout = TimeSpan.FromSeconds(1) });
+        Task<string?> compacting = Task.FromResult<string?>("not begun");
+        Task<int> after = Task.FromResult(0);
+
+        await database.WriteAsync(
+            connection =>
+            {
+                compacting = database.CompactAsync(CancellationToken.None);
+                after = database.ExecuteAsync("update procedures set description = @Text", new { Text = "after it" }, CancellationToken.None);
+                return 0;
+            },
+            CancellationToken.None);
+
+        Assert.Null(await compacting);
+        Assert.Equal(1, await after);
+        Assert.Equal("after it", (await Memory.GetAsync("p")).Description);
+        Assert.Equal("ok", _test.IntegrityCheck());
+    }
+
+    [Fact]
+    public async Task The_database_of_another_application_is_not_written_anew()
+    {
+        _test.Execute("create table theirs (body text)");
+        _test.Execute("insert into theirs select 'text' from pragma_function_list");
+        _test.Execute("delete from theirs");
+        var before = await File.ReadAllBytesAsync(_test.DatabasePath);
+
+        var error = await Assert.ThrowsAsync<ProcedureStoreException>(() => Memory.CompactAsync());
+
+        Assert.Equal(StoreFault.Foreign, error.Fault);
+        Assert.Equal(before, await File.ReadAllBytesAsync(_test.DatabasePath));
+    }
+
+    [Fact]
+    public async Task Compacting_asks_what_every_write_asks()
+    {
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+
+        Assert.Equal(StoreFault.ReadOnly, (await Assert.ThrowsAsync<ProcedureStoreException>(() => _test.Open(o => o.ReadOnly = true).CompactAsync())).Fault);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.CompactAsync(new CancellationToken(canceled: true)));
+        Memory.Dispose();
+        Assert.Contains("was disposed", (await Assert.ThrowsAsync<ObjectDisposedException>(() => Memory.CompactAsync())).Message, StringComparison.Ordinal);
     }
 
     [Fact]

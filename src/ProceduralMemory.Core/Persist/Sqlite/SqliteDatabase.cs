@@ -121,46 +121,18 @@ internal sealed class SqliteDatabase : IDisposable
     }
 
     /// <summary>Runs statements in one transaction that holds the write lock from its start, so that what it reads cannot change under it.</summary>
-    public Task<T> WriteAsync<T>(Func<SqliteConnection, T> write, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return WhyNot<T>(writes: true, cancellationToken) ?? _writes.WriteAsync(write, cancellationToken);
-        }
-        catch (Exception exception)
-        {
-            return Task.FromException<T>(exception is SqliteException fault ? Explain(fault) : exception);
-        }
-    }
+    public Task<T> WriteAsync<T>(Func<SqliteConnection, T> write, CancellationToken cancellationToken) => EnqueueAsync(write, isApart: false, cancellationToken);
 
     /// <summary>Runs a single writing statement.</summary>
     public Task<int> ExecuteAsync(string sql, object parameters, CancellationToken cancellationToken) =>
         WriteAsync(connection => connection.Execute(sql, parameters), cancellationToken);
 
     /// <summary>
-    /// Writes the file anew, so that nothing of what was deleted is left in its pages, and empties the write-ahead log. Others who read or write the file at that time may be in its way.
+    /// Writes the file anew, so that nothing of what was deleted is left in its pages, and empties the write-ahead log. Writes of this process wait for it in the queue; those of others wait at the
+    /// file, and no longer than they are allowed to.
     /// </summary>
     /// <returns>Why it could not be done; <see langword="null"/> when it was.</returns>
-    public string? Compact()
-    {
-        if (InMemory)
-        {
-            return null;
-        }
-
-        try
-        {
-            using var connection = Open();
-            connection.Execute("vacuum");
-            return connection.QuerySingle<(long Busy, long Log, long Done)>("pragma wal_checkpoint(truncate)").Busy == 0
-                ? null
-                : "Others were reading the file, so that its write-ahead log is not emptied yet. Erase again when they have ended.";
-        }
-        catch (SqliteException exception)
-        {
-            return $"The file could not be written anew. {Explain(exception).Message}";
-        }
-    }
+    public Task<string?> CompactAsync(CancellationToken cancellationToken) => EnqueueAsync(Compact, isApart: true, cancellationToken);
 
     public void Dispose()
     {
@@ -199,6 +171,38 @@ internal sealed class SqliteDatabase : IDisposable
                 StoreFault.ReadOnly,
                 $"The database '{DisplayPath}' was opened with {nameof(ProceduralMemoryOptions.ReadOnly)}, which refuses recording, storing and replaying. Open it without that option to write."))
             : null;
+    }
+
+    private Task<T> EnqueueAsync<T>(Func<SqliteConnection, T> write, bool isApart, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return WhyNot<T>(writes: true, cancellationToken) ?? (isApart ? _writes.WriteApartAsync(write, cancellationToken) : _writes.WriteAsync(write, cancellationToken));
+        }
+        catch (Exception exception)
+        {
+            return Task.FromException<T>(exception is SqliteException fault ? Explain(fault) : exception);
+        }
+    }
+
+    private string? Compact(SqliteConnection connection)
+    {
+        if (InMemory)
+        {
+            return null;
+        }
+
+        try
+        {
+            connection.Execute("vacuum");
+            return connection.QuerySingle<(long Busy, long Log, long Done)>("pragma wal_checkpoint(truncate)").Busy == 0
+                ? null
+                : $"Others were reading the file, so that its write-ahead log is not emptied yet. Call {nameof(ProcedureMemory.CompactAsync)} when they have ended.";
+        }
+        catch (SqliteException exception)
+        {
+            return $"The file could not be written anew, as {nameof(ProcedureMemory.CompactAsync)} does it. {Explain(exception).Message}";
+        }
     }
 
     private SqliteConnection Open()

@@ -135,6 +135,6 @@ public sealed partial class SqliteProcedureStore
             cancellationToken).ConfigureAwait(false);
 
         // It is gone; what is left to do is to leave nothing of it behind in the file.
-        return new EraseResult(procedures, traces, executions, _database.Compact());
+        return new EraseResult(procedures, traces, executions, await _database.CompactAsync(CancellationToken.None).ConfigureAwait(false));
     }
 }

@@ -70,11 +70,7 @@ public sealed partial class SqliteProcedureStore
     }
 
     /// <inheritdoc/>
-    public Task<string?> CompactAsync(CancellationToken cancellationToken = default)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return Task.FromResult(_database.Compact());
-    }
+    public Task<string?> CompactAsync(CancellationToken cancellationToken = default) => _database.CompactAsync(cancellationToken);
 
     private async Task<int> InBatchesAsync(string list, DateTimeOffset before, CancellationToken cancellationToken)
     {

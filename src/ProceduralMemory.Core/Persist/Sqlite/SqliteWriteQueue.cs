@@ -27,9 +27,26 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
     private SqliteConnection? _connection;
 
     /// <summary>Makes a write in a transaction that holds the write lock from its start.</summary>
-    public Task<T> WriteAsync<T>(Func<SqliteConnection, T> write, CancellationToken cancellationToken)
+    public Task<T> WriteAsync<T>(Func<SqliteConnection, T> write, CancellationToken cancellationToken) => EnqueueAsync(new Write<T>(write, explain, isApart: false, cancellationToken));
+
+    /// <summary>Does in its turn what no transaction may hold, as <c>VACUUM</c>: the other writes wait here for as long as it takes.</summary>
+    public Task<T> WriteApartAsync<T>(Func<SqliteConnection, T> write, CancellationToken cancellationToken) => EnqueueAsync(new Write<T>(write, explain, isApart: true, cancellationToken));
+
+    /// <summary>Closes the connection, once what is waiting is written.</summary>
+    public void Dispose()
     {
-        var item = new Write<T>(write, explain, cancellationToken);
+        lock (_gate)
+        {
+            _disposed = true;
+            if (!_isWriting)
+            {
+                Close();
+            }
+        }
+    }
+
+    private Task<T> EnqueueAsync<T>(Write<T> item)
+    {
         lock (_gate)
         {
             _waiting.Enqueue(item);
@@ -45,27 +62,18 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
         return item.Task;
     }
 
-    /// <summary>Closes the connection, once what is waiting is written.</summary>
-    public void Dispose()
-    {
-        lock (_gate)
-        {
-            _disposed = true;
-            if (!_isWriting)
-            {
-                Close();
-            }
-        }
-    }
-
     private void CommitSome()
     {
         var together = new List<Write>();
         lock (_gate)
         {
-            while (together.Count < MaxTogether && _waiting.TryDequeue(out var next))
+            while (together.Count < MaxTogether && _waiting.TryPeek(out var next) && !(next.IsApart && together.Count > 0))
             {
-                together.Add(next);
+                together.Add(_waiting.Dequeue());
+                if (next.IsApart)
+                {
+                    break;
+                }
             }
         }
 
@@ -93,23 +101,13 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
         try
         {
             var connection = _connection ??= open();
-            SqliteStatements.Of(connection).Execute("begin immediate");
-            if (together.Count == 1)
+            if (together[0].IsApart)
             {
                 together[0].Make(connection);
             }
             else
             {
-                together.ForEach(w => MakeApart(w, connection));
-            }
-
-            if (together.Exists(w => !w.HasFailed))
-            {
-                SqliteStatements.Of(connection).Execute("commit");
-            }
-            else if (IsInTransaction(connection))
-            {
-                SqliteStatements.Of(connection).Execute("rollback");
+                CommitTogether(together, connection);
             }
         }
         catch (Exception exception)
@@ -120,6 +118,28 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
         }
 
         together.ForEach(w => w.Complete());
+    }
+
+    private static void CommitTogether(List<Write> together, SqliteConnection connection)
+    {
+        SqliteStatements.Of(connection).Execute("begin immediate");
+        if (together.Count == 1)
+        {
+            together[0].Make(connection);
+        }
+        else
+        {
+            together.ForEach(w => MakeInSavepoint(w, connection));
+        }
+
+        if (together.Exists(w => !w.HasFailed))
+        {
+            SqliteStatements.Of(connection).Execute("commit");
+        }
+        else if (IsInTransaction(connection))
+        {
+            SqliteStatements.Of(connection).Execute("rollback");
+        }
     }
 
     private void Close()
@@ -140,14 +160,14 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
     // A full disk, or a fault of it, rolls back all of a transaction by itself.
     private static bool IsInTransaction(SqliteConnection connection) => raw.sqlite3_get_autocommit(connection.Handle) == 0;
 
-    private static void MakeApart(Write write, SqliteConnection connection)
+    private static void MakeInSavepoint(Write write, SqliteConnection connection)
     {
         var statements = SqliteStatements.Of(connection);
-        statements.Execute("savepoint apart");
+        statements.Execute("savepoint one");
         write.Make(connection);
         if (!write.HasFailed)
         {
-            statements.Execute("release apart");
+            statements.Execute("release one");
             return;
         }
 
@@ -156,7 +176,7 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
             throw write.Failure!;
         }
 
-        statements.Execute("rollback to apart; release apart");
+        statements.Execute("rollback to one; release one");
     }
 
     private Exception Explained(Exception exception) => exception is SqliteException fault ? explain(fault) : exception;
@@ -170,8 +190,11 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
         command.ExecuteNonQuery();
     }
 
-    private abstract class Write
+    private abstract class Write(bool isApart)
     {
+        /// <summary>Whether it is done alone, and outside a transaction.</summary>
+        public bool IsApart => isApart;
+
         public Exception? Failure { get; private set; }
 
         public bool HasFailed => Failure is not null;
@@ -183,7 +206,7 @@ internal sealed class SqliteWriteQueue(Func<SqliteConnection> open, Func<SqliteE
         public void Fail(Exception exception) => Failure ??= exception;
     }
 
-    private sealed class Write<T>(Func<SqliteConnection, T> write, Func<SqliteException, Exception> explain, CancellationToken cancellationToken) : Write
+    private sealed class Write<T>(Func<SqliteConnection, T> write, Func<SqliteException, Exception> explain, bool isApart, CancellationToken cancellationToken) : Write(isApart)
     {
         private readonly TaskCompletionSource<T> _source = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private T _result = default!;

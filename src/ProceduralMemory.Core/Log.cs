@@ -49,4 +49,7 @@ internal static partial class Log
 
     [LoggerMessage(10, LogLevel.Warning, "The stored vectors could not be read or written: {Fault}. The search goes on without them.")]
     public static partial void VectorsUnavailable(ILogger logger, StoreFault fault);
+
+    [LoggerMessage(23, LogLevel.Warning, "Version {Version} of '{Name}', a candidate, cannot be replayed here, so the active version was: {Why}")]
+    public static partial void CandidateRefused(ILogger logger, string name, int version, string why);
 }

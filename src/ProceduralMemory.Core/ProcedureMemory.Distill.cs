@@ -147,6 +147,8 @@ public sealed partial class ProcedureMemory
                 (distilled, contradictions) = StandingVersion.Keep(distilled, standing.Version, Options);
             }
 
+            // What a person has fixed or stopped, a recording does not set free. What the evidence stopped is mended by how it is done today.
+            var isHeld = standing is not null && (standing.IsPinned || await IsStoppedByPersonAsync(standing, cancellationToken).ConfigureAwait(false));
             try
             {
                 var procedure = await Store.SaveVersionAsync(
@@ -156,7 +158,9 @@ public sealed partial class ProcedureMemory
                         Definition = ProcedureValidator.Check(distilled.Definition with { Undo = standing?.Version.Undo }, Options),
                         Reason = VersionReason.Recorded,
                         Origin = ProcedureOrigin.Agent,
-                        State = VersionState.Active,
+                        State = isHeld ? VersionState.Candidate : VersionState.Active,
+                        Note = isHeld ? new RevisionNote { Kind = RevisionKind.Proposed, Reason = "it was recorded, and a person has fixed or stopped the active version" }
+                            : standing?.QuarantinedAt is not null ? new RevisionNote { Kind = RevisionKind.Released, Reason = "its task was done and recorded anew" } : null,
                         MustBeNew = current is null,
                         ExpectedActive = current is { IsRetired: false } ? current.ActiveVersion : null,
                         Request = trace.Request,
@@ -183,6 +187,9 @@ public sealed partial class ProcedureMemory
             }
         }
     }
+
+    private async Task<bool> IsStoppedByPersonAsync(Procedure procedure, CancellationToken cancellationToken) => procedure.QuarantinedAt is not null
+        && (await Store.ListRevisionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false)).LastOrDefault(r => r.Note.Kind is RevisionKind.Quarantined)?.Note.By is not null;
 
     private Task EndTraceAsync(Trace trace, TraceStatus status, TraceUsage? usage, CancellationToken cancellationToken) =>
         usage is null ? Task.CompletedTask : Store.EndTraceAsync(trace.Id, status, Time.GetUtcNow(), usage, cancellationToken);

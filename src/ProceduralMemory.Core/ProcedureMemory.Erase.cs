@@ -14,7 +14,7 @@ public sealed partial class ProcedureMemory
     /// <returns>What was erased. <see cref="EraseResult.Remainder"/> tells where others who have the file open stood in the way of writing it anew.</returns>
     /// <exception cref="ArgumentException">The scope is empty.</exception>
     /// <exception cref="ProcedureStoreException">It cannot be written; nothing is erased then.</exception>
-    public Task<EraseResult> EraseScopeAsync(string scope, CancellationToken cancellationToken = default) => Store.EraseScopeAsync(new MemoryScope(scope).Write, cancellationToken);
+    public Task<EraseResult> EraseScopeAsync(string scope, CancellationToken cancellationToken = default) => Store.EraseScopeAsync(new MemoryScope(scope).Write, Time.GetUtcNow(), cancellationToken);
 
     /// <summary>Erases a procedure as <see cref="EraseScopeAsync"/> erases a scope: all its versions, the traces that it alone was distilled from, and all executions of it, those of others included.</summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
@@ -27,6 +27,6 @@ public sealed partial class ProcedureMemory
         var procedure = await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
         var (actions, now) = (Tombstone.ActionsOf(procedure.Version.Steps), Time.GetUtcNow());
         var tombstone = mayBeLearnedAgain || actions.Count == 0 ? null : new Tombstone { Id = Guid.CreateVersion7(now), Scope = procedure.Scope, Actions = actions, At = now };
-        return await Store.EraseProcedureAsync(procedure.Id, tombstone, cancellationToken).ConfigureAwait(false);
+        return await Store.EraseProcedureAsync(procedure.Id, tombstone, now, cancellationToken).ConfigureAwait(false);
     }
 }

@@ -30,13 +30,16 @@ public sealed partial class ProcedureMemory
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(procedure);
         request ??= new ReplayRequest();
-        if (request.Version is null && procedure.Version.Number == procedure.ActiveVersion)
+        var replayer = new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger);
+        var chosen = request.Version is null && procedure.Version.Number == procedure.ActiveVersion ? await ChooseVersionAsync(procedure, request, cancellationToken).ConfigureAwait(false) : procedure;
+        var result = await replayer.ReplayAsync(chosen, chosen.Version.Number == procedure.Version.Number ? request : request with { Version = chosen.Version.Number }, cancellationToken).ConfigureAwait(false);
+        if (chosen.Version.Number != procedure.Version.Number && result is { Outcome: ReplayOutcome.Refused } && result.Steps.All(s => s.Status is StepStatus.Pending))
         {
-            procedure = await ChooseVersionAsync(procedure, cancellationToken).ConfigureAwait(false);
-            request = request with { Version = procedure.Version.Number == procedure.ActiveVersion ? null : procedure.Version.Number };
+            // A candidate that cannot be replayed here is no reason to refuse what can.
+            Log.CandidateRefused(_logger, chosen.Name, chosen.Version.Number, result.Message);
+            result = await replayer.ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
         }
 
-        var result = await new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger).ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
         Log.ReplayEnded(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         await LearnFromAsync(procedure, result).ConfigureAwait(false);
         return result;
@@ -100,6 +103,7 @@ public sealed partial class ProcedureMemory
 
         var result = await new ProcedureReplayer(Store, Options, scope, executor, _judging, _approver, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
         Log.ReplayResumed(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
+        await LearnFromAsync(procedure, result).ConfigureAwait(false);
         return result;
     }
 

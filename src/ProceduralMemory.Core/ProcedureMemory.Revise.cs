@@ -1,5 +1,6 @@
 using System.Globalization;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Distill;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Revise;
 
@@ -60,7 +61,10 @@ public sealed partial class ProcedureMemory
                 Signatures = procedure.Version.Signatures,
             },
             Options);
-        var known = (await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false)).Max(v => v.Number);
+        var known = (await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false)).Select(v => v.Number).DefaultIfEmpty().Max();
+        var traces = await Store.ListVersionTracesAsync(procedure.Id, procedure.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
+        var ids = steps.SelectMany(s => s.WithInner()).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
+        var replaced = changes.Where(c => c.Kind is StepChangeKind.Replaced).Select(c => c.StepId).ToHashSet(StringComparer.Ordinal);
         var improved = await Store.SaveVersionAsync(
             new NewVersion
             {
@@ -73,7 +77,8 @@ public sealed partial class ProcedureMemory
                 OnlyOnce = true,
                 ExpectedActive = procedure.ActiveVersion,
                 Request = procedure.Version.Request,
-                Traces = [.. used.SelectMany(r => r.Traces).Distinct()],
+                Traces = [.. traces.Select(t => t.Id).Concat(used.SelectMany(r => r.Traces)).Distinct()],
+                Sources = [.. procedure.Version.Sources.Where(s => ids.Contains(s.StepId) && !replaced.Contains(s.StepId) && !used.Exists(r => r.Arguments.ContainsKey(s.StepId))), .. used.SelectMany(r => r.Sources)],
                 At = Time.GetUtcNow(),
             },
             cancellationToken).ConfigureAwait(false);
@@ -120,15 +125,19 @@ public sealed partial class ProcedureMemory
         foreach (var execution in latest.Where(e => e.Version == procedure.Version.Number))
         {
             var tree = await Store.GetExecutionTreeAsync(CurrentScope().Read, execution.Id, cancellationToken).ConfigureAwait(false);
-            seen.Add(tree.First(e => e.Id == execution.Id).Steps.ToDictionary(s => s.StepId, StringComparer.Ordinal));
+            if (tree.FirstOrDefault(e => e.Id == execution.Id) is { } found)
+            {
+                seen.Add(found.Steps.ToDictionary(s => s.StepId, StringComparer.Ordinal));
+            }
         }
 
         return seen.Count < Options.MinimumExecutionsToOptimize
             ? new Dictionary<string, string>()
             : likely.Where(r => seen.TrueForAll(e => SameResult(e, r.Key, r.Value))).ToDictionary(StringComparer.Ordinal);
 
+        // What was redacted looks the same and may not have been.
         static bool SameResult(IReadOnlyDictionary<string, ExecutionStep> steps, string repeat, string earlier) =>
-            steps.GetValueOrDefault(repeat)?.Result is { } second && steps.GetValueOrDefault(earlier)?.Result is { } first && Json.AreEqual(first, second);
+            steps.GetValueOrDefault(repeat)?.Result is { } second && steps.GetValueOrDefault(earlier)?.Result is { } first && Json.AreEqual(first, second) && !Withheld.IsSecretIn(first);
     }
 
     /// <summary>Finds procedures of the written scope that do the same: the same actions in the same order, described in mostly the same words.</summary>
@@ -143,7 +152,7 @@ public sealed partial class ProcedureMemory
         }
 
         var all = await Store.ListProceduresAsync([CurrentScope().Write], includeRetired: false, cancellationToken).ConfigureAwait(false);
-        return ProcedureMerger.SimilarGroups([.. all.Where(p => p.ActiveVersion is not null)], minimumSimilarity);
+        return ProcedureMerger.SimilarGroups([.. all.Where(p => p.CanBeReplayed)], minimumSimilarity);
     }
 
     /// <summary>Keeps the most efficient of some procedures (the best <see cref="ExecutionStatistics.SuccessBound"/>, then the shortest mean duration) and retires the others in its favour. Nothing is deleted, and <see cref="UnmergeAsync"/> takes it back.</summary>
@@ -177,7 +186,7 @@ public sealed partial class ProcedureMemory
         return new MergeResult(await GetWritableAsync(ordered[0].Name, version: null, CancellationToken.None).ConfigureAwait(false), [.. ordered.Skip(1).Select(p => p.Name)]);
     }
 
-    /// <summary>Takes the last merge back: what was merged is in use again, and what was kept has the labels and wordings that it had before, with those that came since.</summary>
+    /// <summary>Takes the last merge back, or, by the name of a procedure that was merged, the one that it was merged by with those that came after it: what was merged is in use again, and what was kept has the labels and wordings that it had before, with those that came since.</summary>
     /// <param name="name">The procedure that was kept, or one that was merged into it, in the scope that is written.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <returns>The names of the procedures that are in use again.</returns>
@@ -186,7 +195,7 @@ public sealed partial class ProcedureMemory
     public async Task<IReadOnlyList<string>> UnmergeAsync(string name, CancellationToken cancellationToken = default)
     {
         var procedure = await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
-        var back = await Store.UnmergeAsync(procedure.MergedInto ?? procedure.Id, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+        var back = await Store.UnmergeAsync(procedure.MergedInto ?? procedure.Id, procedure.MergedInto is null ? null : procedure.Id, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
         return back.Count > 0 ? back : throw new ProcedureConflictException(procedure.Name, $"Nothing that was merged into '{procedure.Name}', or it into another one, waits to be taken back.");
     }
 }

@@ -42,7 +42,7 @@ public sealed partial class ProcedureMemory
     {
         var trace = await GetFinishedTraceAsync(traceId, cancellationToken).ConfigureAwait(false);
         await DistillWithoutAsync(trace, by: null, cancellationToken).ConfigureAwait(false);
-        return await Store.EraseTraceAsync(traceId, cancellationToken).ConfigureAwait(false);
+        return await Store.EraseTraceAsync(traceId, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Reads what is not learned again in the scope that is written, because a person erased it, latest first.</summary>

@@ -7,6 +7,9 @@ namespace ProceduralMemory;
 
 public sealed partial class ProcedureMemory
 {
+    // In the evidence of a decision: the version that was active when it was made.
+    private const string ReplacedVersion = "active";
+
     /// <summary>Keeps the active version whatever the evidence says: from now on only persons change which one is replayed, and nothing stops the procedure by itself.</summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
     /// <param name="by">The person, as your records name them: at most 200 characters. It is kept with the time.</param>
@@ -69,7 +72,7 @@ public sealed partial class ProcedureMemory
         name,
         p => p.CandidateVersion is not { } candidate
             ? throw new ProcedureConflictException(p.Name, $"'{p.Name}' has no candidate.")
-            : new ProcedureChange { ProcedureId = p.Id, States = new Dictionary<int, VersionState> { [candidate] = VersionState.Retired }, Note = Note(RevisionKind.Rejected, "a person gave it up", by), At = Time.GetUtcNow() },
+            : new ProcedureChange { ProcedureId = p.Id, ExpectedCandidate = candidate, States = new Dictionary<int, VersionState> { [candidate] = VersionState.Retired }, Note = Note(RevisionKind.Rejected, "a person gave it up", by), At = Time.GetUtcNow() },
         cancellationToken);
 
     /// <summary>Goes back to the version from which the active one was made. <see cref="ActivateVersionAsync"/> goes to any.</summary>
@@ -91,8 +94,15 @@ public sealed partial class ProcedureMemory
     /// <param name="after">The number of the other one.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure or version.</exception>
-    public async Task<VersionDiff> CompareVersionsAsync(string name, int before, int after, CancellationToken cancellationToken = default) =>
-        VersionDiff.Of((await GetAsync(name, before, cancellationToken).ConfigureAwait(false)).Version, (await GetAsync(name, after, cancellationToken).ConfigureAwait(false)).Version);
+    public async Task<VersionDiff> CompareVersionsAsync(string name, int before, int after, CancellationToken cancellationToken = default)
+    {
+        // Of one procedure: each number by itself may be found in another scope.
+        var procedure = await GetAsync(name, version: null, cancellationToken).ConfigureAwait(false);
+        var versions = await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
+        return VersionDiff.Of(Of(before), Of(after));
+
+        ProcedureVersion Of(int number) => versions.FirstOrDefault(v => v.Number == number) ?? throw new ProcedureNotFoundException(procedure.Name, [], number);
+    }
 
     /// <summary>What was learned and when: the versions of a procedure with what each changed and how it did, and what was decided in between.</summary>
     /// <param name="name">The procedure.</param>
@@ -124,13 +134,20 @@ public sealed partial class ProcedureMemory
         }
 
         var versions = (await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false)).ToDictionary(v => v.Number);
-        var candidate = procedure.CandidateVersion is { } number && await MayCompeteAsync(procedure.Id, versions[number], cancellationToken).ConfigureAwait(false) ? number : (int?)null;
-        var before = await ReplacedByEvidenceAsync(procedure, cancellationToken).ConfigureAwait(false);
+        if (!versions.TryGetValue(active, out var standingVersion))
+        {
+            // It was erased in the meantime.
+            return null;
+        }
+
+        var revisions = await Store.ListRevisionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
+        var candidate = procedure.CandidateVersion is { } number ? versions.GetValueOrDefault(number) : null;
+        candidate = candidate is not null && await MayCompeteAsync(procedure.Id, candidate, cancellationToken).ConfigureAwait(false) ? candidate : null;
+        var before = ReplacedByEvidence(procedure, revisions) is { } replaced ? versions.GetValueOrDefault(replaced) : null;
         var standing = new VersionStanding(
-            await EvidenceAsync(active).ConfigureAwait(false),
-            candidate is { } competes ? await EvidenceAsync(competes).ConfigureAwait(false) : null,
-            before is { } replaced ? await EvidenceAsync(replaced).ConfigureAwait(false) : null,
-            procedure.IsPinned);
+            await EvidenceAsync(procedure.Id, standingVersion, revisions, cancellationToken).ConfigureAwait(false),
+            candidate is null ? null : await EvidenceAsync(procedure.Id, candidate, revisions, cancellationToken).ConfigureAwait(false),
+            before is null ? null : await EvidenceAsync(procedure.Id, before, revisions, cancellationToken).ConfigureAwait(false));
         if (VersionRules.Decide(standing, Options.MinimumTrials) is not { } decision)
         {
             return null;
@@ -146,9 +163,9 @@ public sealed partial class ProcedureMemory
         {
             Kind = decision.Kind,
             Reason = decision.Reason,
-            Evidence = Json.Build(writer => WriteEvidence(writer, [.. new[] { standing.Active, standing.Candidate, standing.Before }.OfType<VersionEvidence>()])),
+            Evidence = Json.Build(writer => WriteEvidence(writer, active, [.. new[] { standing.Active, standing.Candidate, standing.Before }.OfType<VersionEvidence>()])),
         };
-        var change = new ProcedureChange { ProcedureId = procedure.Id, ExpectedActive = active, Note = note, At = Time.GetUtcNow() };
+        var change = new ProcedureChange { ProcedureId = procedure.Id, ExpectedActive = active, ExpectedCandidate = candidate?.Number, ByEvidence = true, Note = note, At = Time.GetUtcNow() };
         change = decision.Kind switch
         {
             RevisionKind.Quarantined => change with { Quarantined = true },
@@ -163,9 +180,6 @@ public sealed partial class ProcedureMemory
 
         Log.VersionsDecided(_logger, procedure.Name, decision.Kind, decision.Version);
         return decision;
-
-        async Task<VersionEvidence> EvidenceAsync(int version) =>
-            new(version, versions[version].Statistics, await Store.ListVerdictsAsync(procedure.Id, version, VersionRules.Recent, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>Makes a candidate of what was done in place of the steps that fail; <see langword="false"/> where there is none that takes turns.</summary>
@@ -185,9 +199,10 @@ public sealed partial class ProcedureMemory
     }
 
     /// <summary>The version that a replay runs where none is asked for: the active one, or the candidate in its turn.</summary>
-    internal async Task<Procedure> ChooseVersionAsync(Procedure procedure, CancellationToken cancellationToken)
+    internal async Task<Procedure> ChooseVersionAsync(Procedure procedure, ReplayRequest request, CancellationToken cancellationToken)
     {
-        if (procedure is not { CandidateVersion: { } candidate, CanBeReplayed: true, IsPinned: false })
+        // What names steps was said of the active version: the candidate's may be others.
+        if (procedure is not { CandidateVersion: { } candidate, CanBeReplayed: true, IsPinned: false } || request is not { Skip.Count: 0, StepOverrides.Count: 0, Policies.Count: 0 })
         {
             return procedure;
         }
@@ -204,13 +219,20 @@ public sealed partial class ProcedureMemory
             return shown;
         }
 
-        // By counts and not by chance, so that the same history gives the same choice.
-        var replays = procedure.Version.Statistics.Executions + version.Statistics.Executions;
+        // By counts and not by chance, so that the same history gives the same choice. A turn is one that began: one that was cancelled is not to be had again at once.
+        var replays = procedure.Version.Statistics.Executions + await Store.CountExecutionsAsync(procedure.Id, candidate, cancellationToken).ConfigureAwait(false);
         return Math.Floor((replays + 1) * Options.CandidateShare) > Math.Floor(replays * Options.CandidateShare) ? shown : procedure;
     }
 
     private async Task<bool> IsBrokenAsync(Procedure procedure, CancellationToken cancellationToken) => procedure.Version.Statistics.Failures >= VersionRules.ToQuarantine
-        && VersionRules.IsBroken(new VersionEvidence(procedure.Version.Number, procedure.Version.Statistics, await Store.ListVerdictsAsync(procedure.Id, procedure.Version.Number, VersionRules.Recent, cancellationToken).ConfigureAwait(false)));
+        && VersionRules.IsBroken(await EvidenceAsync(procedure.Id, procedure.Version, await Store.ListRevisionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false));
+
+    /// <summary>What is known of a version. What came before it was released or became active is no evidence against it: that was known to who decided, or to what did.</summary>
+    private async Task<VersionEvidence> EvidenceAsync(Guid procedureId, ProcedureVersion version, IReadOnlyList<Revision> revisions, CancellationToken cancellationToken)
+    {
+        var since = revisions.LastOrDefault(r => r.Version == version.Number && r.Note.Kind is RevisionKind.Released or RevisionKind.Activated or RevisionKind.Promoted or RevisionKind.RolledBack or RevisionKind.Withdrawn)?.At;
+        return new VersionEvidence(version.Number, version.Statistics, await Store.ListVerdictsAsync(procedureId, version.Number, since ?? DateTimeOffset.MinValue, VersionRules.Recent, cancellationToken).ConfigureAwait(false));
+    }
 
     /// <summary>
     /// Whether a candidate takes turns, and is promoted by its evidence: it only reads, or the host allows it to write and a person has approved it. A replay of it asks nobody, so that it does not stand in the
@@ -245,11 +267,11 @@ public sealed partial class ProcedureMemory
     };
 
     /// <summary>The version whose place the active one took by its evidence, where that was the last that was decided about which one is active.</summary>
-    private async Task<int?> ReplacedByEvidenceAsync(Procedure procedure, CancellationToken cancellationToken)
+    private static int? ReplacedByEvidence(Procedure procedure, IReadOnlyList<Revision> revisions)
     {
-        var last = (await Store.ListRevisionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false))
-            .LastOrDefault(r => r.Note.Kind is RevisionKind.Promoted or RevisionKind.Activated or RevisionKind.RolledBack);
-        return last?.Note.Kind is RevisionKind.Promoted && last.Version == procedure.ActiveVersion ? procedure.Version.Parent : null;
+        var last = revisions.LastOrDefault(r => r.Note.Kind is RevisionKind.Promoted or RevisionKind.Activated or RevisionKind.RolledBack or RevisionKind.Withdrawn);
+        return last?.Note.Kind is not RevisionKind.Promoted || last.Version != procedure.ActiveVersion ? null
+            : last.Note.Evidence.TryGetProperty(ReplacedVersion, out var replaced) ? replaced.GetInt32() : procedure.Version.Parent;
     }
 
     private async Task<Procedure> ChangeAsync(string name, Func<Procedure, ProcedureChange> change, CancellationToken cancellationToken)
@@ -268,9 +290,10 @@ public sealed partial class ProcedureMemory
 
     private string Redacted(string text) => new Capture.ValueCapture(Options).Text(ProcedureText.Shortened(text.Trim(), 300));
 
-    private static void WriteEvidence(System.Text.Json.Utf8JsonWriter writer, IReadOnlyList<VersionEvidence> versions)
+    private static void WriteEvidence(System.Text.Json.Utf8JsonWriter writer, int active, IReadOnlyList<VersionEvidence> versions)
     {
         writer.WriteStartObject();
+        writer.WriteNumber(ReplacedVersion, active);
         foreach (var version in versions)
         {
             writer.WriteStartObject(Invariant($"{version.Number}"));

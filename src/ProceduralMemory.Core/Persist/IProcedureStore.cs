@@ -86,9 +86,13 @@ public interface IProcedureStore
     /// <summary>Reads what the latest counted executions of a version say, latest first, of whatever scope they are.</summary>
     /// <param name="procedureId">The procedure.</param>
     /// <param name="version">The version.</param>
+    /// <param name="since">Those that began from then on (UTC).</param>
     /// <param name="limit">The most to return.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    Task<IReadOnlyList<ExecutionVerdict>> ListVerdictsAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default);
+    Task<IReadOnlyList<ExecutionVerdict>> ListVerdictsAsync(Guid procedureId, int version, DateTimeOffset since, int limit, CancellationToken cancellationToken = default);
+
+    /// <summary>Counts the executions of a version that have begun, whatever became of them, of whatever scope they are.</summary>
+    Task<long> CountExecutionsAsync(Guid procedureId, int version, CancellationToken cancellationToken = default);
 
     /// <summary>Reads how the steps of a version did in its latest counted executions, of whatever scope they are.</summary>
     /// <param name="procedureId">The procedure.</param>
@@ -113,19 +117,20 @@ public interface IProcedureStore
 
     /// <summary>Takes the last merge into a procedure back: what was merged is in use again, and labels and wordings are as before, but for what came since.</summary>
     /// <returns>The names of those that are in use again; empty where there is no merge to take back.</returns>
-    Task<IReadOnlyList<string>> UnmergeAsync(Guid keptId, DateTimeOffset at, CancellationToken cancellationToken = default);
+    Task<IReadOnlyList<string>> UnmergeAsync(Guid keptId, Guid? mergedId, DateTimeOffset at, CancellationToken cancellationToken = default);
 
     /// <summary>Erases everything of a scope, and what others replayed of its procedures. Nothing of it can be had back, and nothing is left of it in the store's files.</summary>
-    Task<EraseResult> EraseScopeAsync(string scope, CancellationToken cancellationToken = default);
+    Task<EraseResult> EraseScopeAsync(string scope, DateTimeOffset at, CancellationToken cancellationToken = default);
 
     /// <summary>Erases a procedure with all its versions, the traces that it alone was distilled from, and all executions of it, in whatever scope they are. Nothing of it can be had back.</summary>
     /// <param name="procedureId">The procedure.</param>
     /// <param name="tombstone">What is left of it, so that it is not learned again; <see langword="null"/> for nothing.</param>
+    /// <param name="at">The time (UTC).</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
-    Task<EraseResult> EraseProcedureAsync(Guid procedureId, Tombstone? tombstone, CancellationToken cancellationToken = default);
+    Task<EraseResult> EraseProcedureAsync(Guid procedureId, Tombstone? tombstone, DateTimeOffset at, CancellationToken cancellationToken = default);
 
     /// <summary>Erases a trace and all versions that were distilled from it or made of such, with their executions; procedures that have no other version go as a whole.</summary>
-    Task<EraseResult> EraseTraceAsync(Guid traceId, CancellationToken cancellationToken = default);
+    Task<EraseResult> EraseTraceAsync(Guid traceId, DateTimeOffset at, CancellationToken cancellationToken = default);
 
     /// <summary>Marks a finalized trace as one that teaches nothing.</summary>
     Task WithdrawTraceAsync(Guid traceId, CancellationToken cancellationToken = default);
@@ -281,6 +286,12 @@ public sealed record ProcedureChange
 
     /// <summary>The active version that the change was decided for: where it is another one, nothing is changed. <see langword="null"/> for no such check.</summary>
     public int? ExpectedActive { get; init; }
+
+    /// <summary>The candidate that the change was decided for: where it is another one or none, nothing is changed. <see langword="null"/> for no such check.</summary>
+    public int? ExpectedCandidate { get; init; }
+
+    /// <summary>Whether the evidence decided it, and no person: then nothing is changed where the procedure was pinned, stopped or put out of use in the meantime.</summary>
+    public bool ByEvidence { get; init; }
 
     /// <summary>The version that becomes the active one; the one that was active retires. A retired procedure comes back into use, and one in quarantine out of it.</summary>
     public int? Activate { get; init; }

@@ -120,8 +120,9 @@ internal static class ProcedureOptimizer
 
         return found;
 
-        // What a person expects of the one, and not of the other, is a check that would be lost.
+        // What a person expects of the one, and not of the other, is a check that would be lost; so is the stop where the other one lets a failure pass.
         static bool HoldsMore(ProcedureStep step, ProcedureStep earlier) =>
+            (earlier.OnFailure is not FailurePolicy.Stop && step.OnFailure != earlier.OnFailure) || !Equals(step.Retry, earlier.Retry) || step.Timeout != earlier.Timeout ||
             step.Expectation is { Strength: ExpectationStrength.Asserted } expected && (earlier.Expectation is not { Strength: ExpectationStrength.Asserted } other || !expected.Equals(other));
     }
 

@@ -49,6 +49,9 @@ public enum RevisionKind
     /// <summary>A candidate was given up by its evidence, or by a person.</summary>
     Rejected,
 
+    /// <summary>A candidate was given up, because another version was made or activated meanwhile: nothing is said of how good it was.</summary>
+    Superseded,
+
     /// <summary>The version before became active again.</summary>
     RolledBack,
 

@@ -14,6 +14,9 @@ internal static class VersionRules
     /// <summary>By how much a candidate may be slower.</summary>
     public const double Slack = 0.1;
 
+    /// <summary>What two means may differ by in any case: a few milliseconds are the machine's and not the version's.</summary>
+    public static readonly TimeSpan Noise = TimeSpan.FromMilliseconds(5);
+
     /// <summary>How many of the latest executions tell whether a version has broken.</summary>
     public const int Recent = 10;
 
@@ -28,11 +31,6 @@ internal static class VersionRules
     /// <param name="minimumTrials">How many judged executions a candidate needs before it can win.</param>
     public static VersionDecision? Decide(VersionStanding standing, int minimumTrials)
     {
-        if (standing.IsPinned)
-        {
-            return null;
-        }
-
         return (standing.Candidate is { } candidate ? OfCandidate(candidate, standing.Active, minimumTrials) : null) ?? OfActive(standing);
     }
 
@@ -65,7 +63,7 @@ internal static class VersionRules
                 : null;
         }
 
-        var isSlower = tried.MeanDuration is { } mean && standing.MeanDuration is { } before && mean > before * (1 + Slack);
+        var isSlower = tried.MeanDuration is { } mean && standing.MeanDuration is { } before && mean > (before * (1 + Slack)) + Noise;
         return judged >= minimumTrials && !isSlower && tried.SuccessBound >= (standing.SuccessRate ?? 0) - Margin
             ? new(RevisionKind.Promoted, candidate.Number, Invariant($"version {candidate.Number} succeeded in {tried.Successes} of {judged} executions (at least {tried.SuccessBound:0.00}), version {active.Number} in {standing.Successes} of {standing.Successes + standing.Failures}"))
             : null;
@@ -74,7 +72,8 @@ internal static class VersionRules
     private static VersionDecision? OfActive(VersionStanding standing)
     {
         var active = standing.Active;
-        if (standing.Before is { } before)
+        // One that has broken itself is nothing to go back to.
+        if (standing.Before is { } before && !IsBroken(before))
         {
             if (FailsInARow(active.Latest))
             {
@@ -87,7 +86,7 @@ internal static class VersionRules
             }
         }
 
-        if (standing.Candidate is null && IsBroken(active))
+        if (standing.Candidate is null && (IsBroken(active) || (standing.Before is { } broken && IsBroken(broken) && FailsInARow(active.Latest))))
         {
             var (successes, judged) = Judged(active.Latest);
             return new(RevisionKind.Quarantined, active.Number, Invariant($"of the latest {judged} executions of version {active.Number} {successes} succeeded"));
@@ -107,8 +106,7 @@ internal static class VersionRules
 /// <param name="Active">The active one.</param>
 /// <param name="Candidate">The one that competes with it.</param>
 /// <param name="Before">The one whose place the active one took by its evidence; <see langword="null"/> where a person activated it, or there was none.</param>
-/// <param name="IsPinned">Whether only persons change it.</param>
-internal sealed record VersionStanding(VersionEvidence Active, VersionEvidence? Candidate, VersionEvidence? Before, bool IsPinned);
+internal sealed record VersionStanding(VersionEvidence Active, VersionEvidence? Candidate, VersionEvidence? Before);
 
 /// <summary>What is known of a version.</summary>
 /// <param name="Number">The version.</param>

@@ -86,6 +86,83 @@ public sealed class EraseTests : IDisposable
     }
 
     [Fact]
+    public async Task What_others_got_from_an_erased_procedure_inside_of_theirs_goes_as_well()
+    {
+        var (constant, result, deep) = (Plant(), Plant(), Plant());
+        using (Memory.BeginSession(new MemoryScope("team")))
+        {
+            await Memory.StoreAsync(new() { Name = "inner", Steps = [Given.Step("t.read", $$"""{"a":"{{constant}}"}""") with { Effect = StepEffect.Read }] });
+        }
+
+        using (Memory.BeginSession(new MemoryScope("ada", "team")))
+        {
+            await Memory.StoreAsync(new() { Name = "middle", Steps = [new() { Action = "inner", Kind = StepKind.Procedure, Effect = StepEffect.Read }] });
+            await Memory.StoreAsync(new() { Name = "outer", Steps = [new() { Action = "middle", Kind = StepKind.Procedure, Effect = StepEffect.Read }] });
+            var done = await Memory.ReplayAsync(new ScriptedExecutor().Returns("t.read", $$"""{"b":"{{result}}"}"""), "outer");
+            Assert.True(done.Outcome is ReplayOutcome.Completed, done.Message);
+            Assert.Equal(ReplayOutcome.Failed, (await Memory.ReplayAsync(new ScriptedExecutor().Fails("t.read", deep), "outer")).Outcome);
+        }
+
+        Assert.All(_planted, p => Assert.Contains(p, Bytes(), StringComparison.OrdinalIgnoreCase));
+        Assert.Null((await Memory.EraseScopeAsync("team")).Remainder);
+
+        var bytes = Bytes();
+        Assert.DoesNotContain(_planted, p => bytes.Contains(p, StringComparison.OrdinalIgnoreCase));
+        using var session = Memory.BeginSession(new MemoryScope("ada"));
+        Assert.Equal(2, (await Memory.ListExecutionsAsync()).Count(e => e.ProcedureName == "outer"));
+        Assert.Equal("ok", _test.IntegrityCheck());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_a_merge_gave_to_another_procedure_goes_with_the_one_that_it_came_from(bool eraseMerged)
+    {
+        var (tag, words) = (Plant(), Plant());
+        await Memory.StoreAsync(new() { Name = "kept", Description = "Send", Steps = [Given.Step("t.read") with { Effect = StepEffect.Read }] });
+        await Memory.ReplayAsync(new ScriptedExecutor(), "kept");
+        var merged = Plant();
+        await Memory.StoreAsync(new() { Name = merged, Description = "Send", Tags = [tag], Steps = [Given.Step("t.read") with { Effect = StepEffect.Read }] });
+        await Memory.ReplayAsync(new ScriptedExecutor().Fails("t.read"), merged);
+        await Memory.ReplayAsync(new ScriptedExecutor(), merged, new() { Request = $"Send {words} out" });
+        Assert.Equal("kept", (await Memory.MergeAsync(["kept", merged])).Kept.Name);
+        Assert.Contains(tag, (await Memory.GetAsync("kept")).Tags);
+
+        if (eraseMerged)
+        {
+            await Memory.EraseAsync(merged);
+            var bytes = Bytes();
+            Assert.DoesNotContain(_planted, p => bytes.Contains(p, StringComparison.OrdinalIgnoreCase));
+            Assert.Empty((await Memory.GetAsync("kept")).Tags);
+        }
+        else
+        {
+            await Memory.EraseAsync("kept", mayBeLearnedAgain: true);
+            Assert.False((await Memory.GetAsync(merged)).IsRetired);
+        }
+    }
+
+    [Fact]
+    public async Task What_is_written_together_with_an_erasure_is_written()
+    {
+        await Memory.StoreAsync(new() { Name = "task", Steps = [Given.Step("t.a") with { Effect = StepEffect.Read }] });
+        var writes = Enumerable.Range(0, 20).Select(i => Memory.StoreAsync(new() { Name = $"other {i}", Steps = [Given.Step("t.a")] })).ToList();
+        var replays = Enumerable.Range(0, 20).Select(_ => Task.Run(() => Memory.ReplayAsync(new ScriptedExecutor(), "task"))).ToList();
+        var erased = Memory.EraseAsync("task");
+
+        await Task.WhenAll(writes);
+        Assert.Equal(1, (await erased).Procedures);
+        foreach (var replay in replays)
+        {
+            // Of a replay that was under way its own writes fail, and those alone.
+            await Task.WhenAny(replay);
+            Assert.True(replay.IsCompletedSuccessfully || replay.Exception!.InnerException is ProceduralMemoryException, replay.Exception?.ToString());
+        }
+
+        Assert.Equal("ok", _test.IntegrityCheck());
+    }
+
+    [Fact]
     public async Task A_recording_in_progress_there_cannot_be_finalized_and_says_so()
     {
         using var session = Memory.BeginSession(new MemoryScope("ada"));

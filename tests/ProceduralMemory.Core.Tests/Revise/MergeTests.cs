@@ -15,6 +15,22 @@ public sealed class MergeTests : IDisposable
     public void Dispose() => _test.Dispose();
 
     [Fact]
+    public async Task The_merge_of_the_one_that_is_named_is_taken_back_with_those_that_came_after_it()
+    {
+        foreach (var name in (string[])["kept", "b", "d"])
+        {
+            await Memory.StoreAsync(new() { Name = name, Steps = [Given.Step("t.a") with { Effect = StepEffect.Read }] });
+        }
+
+        await Memory.ReplayAsync(new ScriptedExecutor(), "kept");
+        await Memory.MergeAsync(["kept", "b"]);
+        await Memory.MergeAsync(["kept", "d"]);
+
+        Assert.Equal(["d", "b"], await Memory.UnmergeAsync("b"));
+        Assert.False((await Memory.GetAsync("b")).IsRetired);
+    }
+
+    [Fact]
     public async Task The_most_efficient_is_kept_the_others_retire_and_tags_are_united()
     {
         await StoreAsync("reliable", "a", "B");

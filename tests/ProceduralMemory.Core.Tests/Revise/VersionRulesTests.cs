@@ -24,10 +24,9 @@ public sealed class VersionRulesTests
     [MemberData(nameof(WithCandidate))]
     public void A_candidate_wins_loses_or_goes_on(string active, int successes, int failures, string candidate, int wins, int losses, string why, RevisionKind? decided)
     {
-        var standing = new VersionStanding(Evidence(1, successes, failures, active), Evidence(2, wins, losses, candidate), Before: null, IsPinned: false);
+        var standing = new VersionStanding(Evidence(1, successes, failures, active), Evidence(2, wins, losses, candidate), Before: null);
         var decision = VersionRules.Decide(standing, minimumTrials: 5);
         Assert.True(decision?.Kind == decided, $"{why}: {decision}");
-        Assert.Null(VersionRules.Decide(standing with { IsPinned = true }, minimumTrials: 5));
     }
 
     public static TheoryData<string, int, int, bool, RevisionKind?> Alone => new()
@@ -49,18 +48,18 @@ public sealed class VersionRulesTests
     public void An_active_version_stays_gives_its_place_back_or_is_stopped(string latest, int successes, int failures, bool tookAnothersPlace, RevisionKind? decided)
     {
         var before = tookAnothersPlace ? Evidence(1, 95, 5, "SSSSSSSSSS") : null;
-        Assert.Equal(decided, VersionRules.Decide(new VersionStanding(Evidence(2, successes, failures, latest), Candidate: null, before, IsPinned: false), minimumTrials: 5)?.Kind);
+        Assert.Equal(decided, VersionRules.Decide(new VersionStanding(Evidence(2, successes, failures, latest), Candidate: null, before), minimumTrials: 5)?.Kind);
     }
 
     [Fact]
     public void A_candidate_that_is_slower_does_not_win()
     {
         var active = Evidence(1, 5, 5, "SFSFSFSFSF");
-        Assert.Equal(RevisionKind.Promoted, Decide(TimeSpan.FromMilliseconds(109))?.Kind);
-        Assert.Null(Decide(TimeSpan.FromMilliseconds(111)));
+        Assert.Equal(RevisionKind.Promoted, Decide(TimeSpan.FromMilliseconds(114))?.Kind);
+        Assert.Null(Decide(TimeSpan.FromMilliseconds(116)));
 
         VersionDecision? Decide(TimeSpan mean) =>
-            VersionRules.Decide(new VersionStanding(active, Evidence(2, 10, 0, "SSSSSSSSSS", mean), Before: null, IsPinned: false), minimumTrials: 5);
+            VersionRules.Decide(new VersionStanding(active, Evidence(2, 10, 0, "SSSSSSSSSS", mean), Before: null), minimumTrials: 5);
     }
 
     private static VersionEvidence Evidence(int number, int successes, int failures, string latest, TimeSpan? mean = null) => new(

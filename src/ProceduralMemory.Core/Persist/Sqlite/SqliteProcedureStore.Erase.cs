@@ -9,7 +9,6 @@ public sealed partial class SqliteProcedureStore
     // What is to go is listed first, so that each table is asked once and in an order that keeps the references between them.
     private const string ListErased =
         """
-        pragma defer_foreign_keys = on;
         create temp table if not exists erased (kind text not null, id text not null, primary key (kind, id)) without rowid;
         delete from temp.erased;
         """;
@@ -24,6 +23,22 @@ public sealed partial class SqliteProcedureStore
             union
             select e.id from executions e join gone g on e.parent_id = g.id)
         select 'execution', id from gone
+        """;
+
+    // What a step that replayed a procedure gave is what that one gave, all the way up; and the reason why the outer execution ended so may be its reason.
+    private const string BlankAround =
+        """
+        with recursive outer_steps (execution_id, step_id) as (
+            select parent_id, parent_step from executions where parent_id is not null and id in (select id from temp.erased where kind = 'execution')
+            union
+            select e.parent_id, e.parent_step from executions e join outer_steps o on e.id = o.execution_id where e.parent_id is not null)
+        update execution_steps set arguments = null, result = null, error = null, omitted = 'it was erased' where (execution_id, step_id) in (select execution_id, step_id from outer_steps);
+
+        with recursive outer_executions (id) as (
+            select parent_id from executions where parent_id is not null and id in (select id from temp.erased where kind = 'execution')
+            union
+            select e.parent_id from executions e join outer_executions o on e.id = o.id where e.parent_id is not null)
+        update executions set message = null where id in (select id from outer_executions);
         """;
 
     private const string EraseListed =
@@ -76,7 +91,7 @@ public sealed partial class SqliteProcedureStore
         "insert or ignore into temp.erased (kind, id) select 'trace', id from traces where repair_of in (select id from temp.erased where kind = 'execution')";
 
     /// <inheritdoc/>
-    public Task<EraseResult> EraseScopeAsync(string scope, CancellationToken cancellationToken = default)
+    public Task<EraseResult> EraseScopeAsync(string scope, DateTimeOffset at, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(scope);
         return EraseAsync(
@@ -87,11 +102,12 @@ public sealed partial class SqliteProcedureStore
                 connection.Execute("insert into temp.erased (kind, id) select 'trace', id from traces where scope = @Scope", parameters);
                 return scope;
             },
+            at,
             cancellationToken);
     }
 
     /// <inheritdoc/>
-    public Task<EraseResult> EraseProcedureAsync(Guid procedureId, Tombstone? tombstone, CancellationToken cancellationToken = default) => EraseAsync(
+    public Task<EraseResult> EraseProcedureAsync(Guid procedureId, Tombstone? tombstone, DateTimeOffset at, CancellationToken cancellationToken = default) => EraseAsync(
         connection =>
         {
             if (tombstone is not null)
@@ -112,19 +128,23 @@ public sealed partial class SqliteProcedureStore
                 parameters);
             return null;
         },
+        at,
         cancellationToken);
 
     /// <param name="list">Lists the procedures and traces that go; gives the scope that goes as a whole, if one does.</param>
+    /// <param name="at">The time (UTC).</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
-    private async Task<EraseResult> EraseAsync(Func<SqliteConnection, string?> list, CancellationToken cancellationToken)
+    private async Task<EraseResult> EraseAsync(Func<SqliteConnection, string?> list, DateTimeOffset at, CancellationToken cancellationToken)
     {
         var (procedures, traces, executions) = await _database.WriteAsync(
             connection =>
             {
                 connection.Execute(ListErased);
                 var parameters = new { Scope = list(connection) };
+                UnmergeAll(connection, [.. connection.Query<string>("select id from temp.erased where kind = 'procedure'")], at);
                 connection.Execute(ListExecutions, parameters);
                 connection.Execute(ListRepairs);
+                connection.Execute(BlankAround);
                 connection.Execute(EraseListed, parameters);
                 SearchIndex.TryDrain(connection);
                 connection.Execute(MergeIndex);

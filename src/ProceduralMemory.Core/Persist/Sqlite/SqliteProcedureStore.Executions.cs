@@ -341,12 +341,17 @@ public sealed partial class SqliteProcedureStore
         """;
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<ExecutionVerdict>> ListVerdictsAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<ExecutionVerdict>>(
+    public Task<IReadOnlyList<ExecutionVerdict>> ListVerdictsAsync(Guid procedureId, int version, DateTimeOffset since, int limit, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<ExecutionVerdict>>(
         connection => [.. connection
             .Query<string>(
-                "select verdict from executions where procedure_id = @ProcedureId and version = @Version and verdict is not null order by started_at desc, rowid desc limit @Limit",
-                new { ProcedureId = Text(procedureId), Version = version, Limit = limit })
+                "select verdict from executions where procedure_id = @ProcedureId and version = @Version and verdict is not null and started_at >= @Since order by started_at desc, rowid desc limit @Limit",
+                new { ProcedureId = Text(procedureId), Version = version, Since = Text(since), Limit = limit })
             .Select(ToEnum<ExecutionVerdict>)],
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<long> CountExecutionsAsync(Guid procedureId, int version, CancellationToken cancellationToken = default) => _database.ReadAsync(
+        connection => connection.ExecuteScalar<long>("select count(*) from executions where procedure_id = @ProcedureId and version = @Version and parent_id is null", new { ProcedureId = Text(procedureId), Version = version }),
         cancellationToken);
 
     /// <inheritdoc/>

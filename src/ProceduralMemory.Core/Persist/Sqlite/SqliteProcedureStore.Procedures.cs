@@ -222,14 +222,11 @@ public sealed partial class SqliteProcedureStore
             });
         }
 
-        if (activates)
-        {
-            RetireVersion(connection, id, existing?.ActiveVersion, exceptVersion: number);
-        }
-        else if (version.State is VersionState.Candidate)
+        if (existing is not null && version.State is VersionState.Active or VersionState.Candidate)
         {
             // One competes at a time: the newer one knows what the older one knew.
-            RetireVersion(connection, id, existing?.CandidateVersion, exceptVersion: number);
+            Supersede(connection, existing, exceptVersion: number, at);
+            RetireVersion(connection, id, activates ? existing.ActiveVersion : null, exceptVersion: number);
         }
 
         var statistics = version.Statistics;
@@ -280,9 +277,31 @@ public sealed partial class SqliteProcedureStore
         return Assemble(connection, [row], number).Single();
     }
 
-    private static int? FindSame(SqliteConnection connection, string procedureId, VersionReason reason, string document) => (int?)connection.ExecuteScalar<long?>(
-        "select max(version) from procedure_versions where procedure_id = @ProcedureId and reason = @Reason and document = @Document",
-        new { ProcedureId = procedureId, Reason = Text(reason), Document = document });
+    /// <summary>The latest version that was made for the same reason and is the same but for the remarks on its steps. One that was given up only because another version came in between may be proposed again.</summary>
+    private static int? FindSame(SqliteConnection connection, string procedureId, VersionReason reason, string document)
+    {
+        var wanted = WithoutFlags(document);
+        return connection
+            .Query<(long Version, string Document)>(
+                """
+                select v.version, v.document from procedure_versions v
+                where v.procedure_id = @ProcedureId and v.reason = @Reason
+                  and coalesce((select r.kind from revisions r where r.procedure_id = v.procedure_id and r.version = v.version order by r.id desc limit 1), '') <> 'superseded'
+                order by v.version desc
+                """,
+                new { ProcedureId = procedureId, Reason = Text(reason) })
+            .Where(v => WithoutFlags(v.Document) == wanted)
+            .Select(v => (int?)v.Version)
+            .FirstOrDefault();
+
+        static string WithoutFlags(string document)
+        {
+            var read = JsonSerializer.Deserialize<VersionDocument>(document, Json.Stored)!;
+            return JsonSerializer.Serialize(read with { Steps = Without(read.Steps) }, Json.Stored);
+        }
+
+        static IReadOnlyList<ProcedureStep> Without(IReadOnlyList<ProcedureStep> steps) => [.. steps.Select(s => s with { Flags = [], Steps = Without(s.Steps) })];
+    }
 
     /// <summary>Reads procedures of any scope, at their active version or else the newest. Those whose stored documents cannot be read are left out.</summary>
     internal static List<Procedure> ReadWhatCanBeRead(SqliteConnection connection, IReadOnlyList<string> ids) =>

@@ -33,14 +33,18 @@ public sealed partial class SqliteProcedureStore
         return ChangeAsync(
             connection =>
             {
-                var procedure = connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(change.ProcedureId) });
-                if (change.ExpectedActive is { } expected && procedure.ActiveVersion != expected)
+                var procedure = connection.QuerySingleOrDefault<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(change.ProcedureId) });
+                if (procedure is null
+                    || (change.ExpectedActive is { } expected && procedure.ActiveVersion != expected)
+                    || (change.ExpectedCandidate is { } competing && procedure.CandidateVersion != competing)
+                    || (change.ByEvidence && (procedure.Retired != 0 || procedure.Pinned != 0 || procedure.QuarantinedAt is not null)))
                 {
                     return false;
                 }
 
                 if (change.Activate is { } activated)
                 {
+                    Supersede(connection, procedure, exceptVersion: activated, Text(change.At));
                     SetState(connection, procedure, activated, VersionState.Active);
                     RetireVersion(connection, procedure.Id, procedure.ActiveVersion, exceptVersion: activated);
                 }
@@ -82,6 +86,16 @@ public sealed partial class SqliteProcedureStore
                 new { ProcedureId = Text(procedureId) })
             .Select(r => r.ToRevision(procedureId))],
         cancellationToken);
+
+    /// <summary>The candidate was made from the version that was active, and competed with it: with another one it has nothing to do.</summary>
+    private static void Supersede(SqliteConnection connection, ProcedureRow procedure, int exceptVersion, string at)
+    {
+        if (procedure.CandidateVersion is { } candidate && candidate != exceptVersion)
+        {
+            RetireVersion(connection, procedure.Id, candidate, exceptVersion);
+            AddRevision(connection, procedure.Id, (int)candidate, new RevisionNote { Kind = RevisionKind.Superseded, Reason = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"version {exceptVersion} took the place of the version that it competed with") }, at);
+        }
+    }
 
     private static void SetState(SqliteConnection connection, ProcedureRow procedure, int version, VersionState state)
     {

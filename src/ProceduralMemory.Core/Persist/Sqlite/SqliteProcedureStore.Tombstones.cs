@@ -53,7 +53,7 @@ public sealed partial class SqliteProcedureStore
         _database.ExecuteAsync("update traces set status = 'abandoned' where id = @Id and status = 'completed'", new { Id = Text(traceId) }, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<EraseResult> EraseTraceAsync(Guid traceId, CancellationToken cancellationToken = default) => EraseAsync(
+    public Task<EraseResult> EraseTraceAsync(Guid traceId, DateTimeOffset at, CancellationToken cancellationToken = default) => EraseAsync(
         connection =>
         {
             var parameters = new { Id = Text(traceId) };
@@ -61,6 +61,7 @@ public sealed partial class SqliteProcedureStore
             connection.Execute(ListDrawn, parameters);
             return null;
         },
+        at,
         cancellationToken);
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using ProceduralMemory.Revise;
 
 namespace ProceduralMemory;
@@ -15,46 +16,60 @@ public sealed partial class ProcedureMemory
     /// <param name="forget">Which procedures are put out of use; <see langword="null"/> for none.</param>
     /// <param name="progress">Is told how many procedures it has looked at.</param>
     /// <param name="cancellationToken">Stops between two procedures: what was done by then is done.</param>
+    /// <exception cref="ProcedureStoreException">The store cannot be read or written. What was kept for long enough is taken away before that is told, where that can be done.</exception>
     public async Task<ReviseResult> ReviseAsync(RetentionPolicy? retention = null, ForgetPolicy? forget = null, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
     {
         retention?.Validate();
         forget?.Validate();
-        var (looked, changes, faults) = (0, new List<RevisedProcedure>(), new List<string>());
-        foreach (var scope in await Store.ListScopesAsync(cancellationToken).ConfigureAwait(false))
+        var pass = new MaintenancePass();
+        ExceptionDispatchInfo? broken = null;
+        try
         {
-            using var session = BeginSession(new MemoryScope(scope));
-            Guid? after = null;
-            while (await Store.ListActiveProceduresAsync([scope], after, MaintenanceBatch, cancellationToken).ConfigureAwait(false) is { Count: > 0 } procedures)
+            foreach (var scope in await Store.ListScopesAsync(cancellationToken).ConfigureAwait(false))
             {
-                foreach (var procedure in procedures)
-                {
-                    cancellationToken.ThrowIfCancellationRequested();
-                    try
-                    {
-                        changes.AddRange((await ReviseOneAsync(procedure, cancellationToken).ConfigureAwait(false)).Select(c => new RevisedProcedure(scope, procedure.Name, c)));
-                    }
-                    catch (ProceduralMemoryException exception) when (exception is not ProcedureStoreException)
-                    {
-                        // Changed or erased meanwhile, say: the others are looked at all the same.
-                        faults.Add($"'{procedure.Name}': {exception.Message}");
-                    }
-                }
+                await ReviseScopeAsync(scope, pass, progress, cancellationToken).ConfigureAwait(false);
+            }
 
-                looked += procedures.Count;
-                progress?.Report(looked);
-                after = procedures[^1].Id;
+            if (forget is not null)
+            {
+                pass.Changes.AddRange((await ForgetAsync(forget, cancellationToken: cancellationToken).ConfigureAwait(false)).Select(f => new RevisedProcedure(f.Scope, f.Name, $"{Json.Word(RevisionKind.Forgotten)}: {f.Reason}")));
             }
         }
-
-        if (forget is not null)
+        catch (Exception exception) when (exception is not OperationCanceledException)
         {
-            changes.AddRange((await ForgetAsync(forget, cancellationToken: cancellationToken).ConfigureAwait(false)).Select(f => new RevisedProcedure(f.Scope, f.Name, $"{Json.Word(RevisionKind.Forgotten)}: {f.Reason}")));
+            // What was kept for long enough goes all the same: it is promised to somebody.
+            broken = ExceptionDispatchInfo.Capture(exception);
         }
 
-        return new ReviseResult(looked, changes, faults)
+        var retained = retention is null ? null : await ApplyRetentionAsync(retention, cancellationToken).ConfigureAwait(false);
+        broken?.Throw();
+        return new ReviseResult(pass.Looked, pass.Changes, pass.Faults) { Retention = retained };
+    }
+
+    private async Task ReviseScopeAsync(string scope, MaintenancePass pass, IProgress<int>? progress, CancellationToken cancellationToken)
+    {
+        using var session = BeginSession(new MemoryScope(scope));
+        Guid? after = null;
+        while (await Store.ListActiveProceduresAsync([scope], after, MaintenanceBatch, cancellationToken).ConfigureAwait(false) is { Count: > 0 } procedures)
         {
-            Retention = retention is null ? null : await ApplyRetentionAsync(retention, cancellationToken).ConfigureAwait(false),
-        };
+            foreach (var procedure in procedures)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                try
+                {
+                    pass.Changes.AddRange((await ReviseOneAsync(procedure, cancellationToken).ConfigureAwait(false)).Select(c => new RevisedProcedure(scope, procedure.Name, c)));
+                }
+                catch (ProceduralMemoryException exception) when (exception is not ProcedureStoreException)
+                {
+                    // Changed or erased meanwhile, say: the others are looked at all the same.
+                    pass.Faults.Add($"'{procedure.Name}': {exception.Message}");
+                }
+            }
+
+            pass.Looked += procedures.Count;
+            progress?.Report(pass.Looked);
+            after = procedures[^1].Id;
+        }
     }
 
     private async Task<IReadOnlyList<string>> ReviseOneAsync(Procedure procedure, CancellationToken cancellationToken)
@@ -86,4 +101,13 @@ public sealed partial class ProcedureMemory
         && (ProcedureOptimizer.LikelyRepeats(version.Steps, OnlyReads).Count > 0
             || version.StepStatistics.Values.Any(s => s.Repairs > 0)
             || ProcedureOptimizer.Propose(version, new Dictionary<string, ProcedureStep>(), new Dictionary<string, string>(), Options.SlowStepThreshold).Changes.Any(c => c.Kind is not StepChangeKind.Flagged));
+
+    private sealed class MaintenancePass
+    {
+        public int Looked { get; set; }
+
+        public List<RevisedProcedure> Changes { get; } = [];
+
+        public List<string> Faults { get; } = [];
+    }
 }

@@ -31,8 +31,8 @@ public sealed partial class ProcedureMemory
         ArgumentNullException.ThrowIfNull(procedure);
         request ??= new ReplayRequest();
         var replayer = new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger);
-        var chosen = request.Version is null && procedure.Version.Number == procedure.ActiveVersion ? await ChooseVersionAsync(procedure, request, cancellationToken).ConfigureAwait(false) : procedure;
-        var result = await replayer.ReplayAsync(chosen, chosen.Version.Number == procedure.Version.Number ? request : request with { Version = chosen.Version.Number }, cancellationToken).ConfigureAwait(false);
+        var chosen = await ChooseVersionAsync(procedure, request, executor, cancellationToken).ConfigureAwait(false);
+        var result = await replayer.ReplayAsync(chosen, RequestFor(chosen, procedure, request), cancellationToken).ConfigureAwait(false);
         if (chosen.Version.Number != procedure.Version.Number && result is { Outcome: ReplayOutcome.Refused } && result.Steps.All(s => s.Status is StepStatus.Pending))
         {
             // A candidate that cannot be replayed here is no reason to refuse what can.
@@ -41,12 +41,16 @@ public sealed partial class ProcedureMemory
         }
 
         Log.ReplayEnded(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
-        await LearnFromAsync(procedure, result).ConfigureAwait(false);
+        await LearnFromAsync(procedure, result, executor).ConfigureAwait(false);
         return result;
     }
 
+    /// <summary>The candidate is replayed as if it was asked for.</summary>
+    private static ReplayRequest RequestFor(Procedure chosen, Procedure given, ReplayRequest request) =>
+        chosen.Version.Number == given.Version.Number ? request : request with { Version = chosen.Version.Number };
+
     /// <summary>Lets the evidence decide where a replay has told something about competing versions: it was a candidate's, or it failed.</summary>
-    private async Task LearnFromAsync(Procedure procedure, ReplayResult result)
+    private async Task LearnFromAsync(Procedure procedure, ReplayResult result, IStepExecutor executor)
     {
         if (!Options.ReviewAfterReplay || result.Verdict is null || procedure.Scope != CurrentScope().Write || (procedure.CandidateVersion is null && result.Verdict is not ExecutionVerdict.Failure))
         {
@@ -56,7 +60,7 @@ public sealed partial class ProcedureMemory
         try
         {
             // The replay has ended, and so has what its caller can cancel.
-            await ReviewVersionsAsync(procedure.Name, CancellationToken.None).ConfigureAwait(false);
+            await ReviewVersionsAsync(await GetWritableAsync(procedure.Name, version: null, CancellationToken.None).ConfigureAwait(false), executor, CancellationToken.None).ConfigureAwait(false);
         }
         catch (ProceduralMemoryException exception)
         {
@@ -103,7 +107,7 @@ public sealed partial class ProcedureMemory
 
         var result = await new ProcedureReplayer(Store, Options, scope, executor, _judging, _approver, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
         Log.ReplayResumed(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
-        await LearnFromAsync(procedure, result).ConfigureAwait(false);
+        await LearnFromAsync(procedure, result, executor).ConfigureAwait(false);
         return result;
     }
 
@@ -140,16 +144,20 @@ public sealed partial class ProcedureMemory
         return await PreviewProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Says what <see cref="ReplayProcedureAsync"/> would do with a procedure that <see cref="GetAsync"/> gave. Nothing is called, written or asked.</summary>
+    /// <summary>Says what <see cref="ReplayProcedureAsync"/> would do with a procedure that <see cref="GetAsync"/> gave: with the candidate, where it is the candidate's turn. Nothing is called, written or asked.</summary>
     /// <param name="executor">What would make the calls.</param>
     /// <param name="procedure">The procedure.</param>
     /// <param name="request">Inputs and adaptations; <see langword="null"/> for none.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
-    public Task<ReplayPreview> PreviewProcedureAsync(IStepExecutor executor, Procedure procedure, ReplayRequest? request = null, CancellationToken cancellationToken = default)
+    public async Task<ReplayPreview> PreviewProcedureAsync(IStepExecutor executor, Procedure procedure, ReplayRequest? request = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(procedure);
-        return new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger).PreviewAsync(procedure, request ?? new ReplayRequest(), cancellationToken);
+        request ??= new ReplayRequest();
+        var replayer = new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger);
+        var chosen = await ChooseVersionAsync(procedure, request, executor, cancellationToken).ConfigureAwait(false);
+        var preview = await replayer.PreviewAsync(chosen, RequestFor(chosen, procedure, request), cancellationToken).ConfigureAwait(false);
+        return preview.Problems.Count > 0 && chosen.Version.Number != procedure.Version.Number ? await replayer.PreviewAsync(procedure, request, cancellationToken).ConfigureAwait(false) : preview;
     }
 
     /// <summary>Reads an execution with its steps and its parts; <see langword="null"/> when the scope has none of that id. <see cref="Execution.ToText"/> shows it to people.</summary>

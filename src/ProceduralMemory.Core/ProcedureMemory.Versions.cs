@@ -124,9 +124,9 @@ public sealed partial class ProcedureMemory
     /// <returns>What was decided; <see langword="null"/> for nothing.</returns>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
     public async Task<VersionDecision?> ReviewVersionsAsync(string name, CancellationToken cancellationToken = default) =>
-        await ReviewVersionsAsync(await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        await ReviewVersionsAsync(await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false), executor: null, cancellationToken).ConfigureAwait(false);
 
-    internal async Task<VersionDecision?> ReviewVersionsAsync(Procedure procedure, CancellationToken cancellationToken)
+    private async Task<VersionDecision?> ReviewVersionsAsync(Procedure procedure, IStepExecutor? executor, CancellationToken cancellationToken)
     {
         if (procedure is not { ActiveVersion: { } active, IsRetired: false, IsPinned: false, QuarantinedAt: null })
         {
@@ -142,7 +142,7 @@ public sealed partial class ProcedureMemory
 
         var revisions = await Store.ListRevisionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
         var candidate = procedure.CandidateVersion is { } number ? versions.GetValueOrDefault(number) : null;
-        candidate = candidate is not null && await MayCompeteAsync(procedure.Id, candidate, cancellationToken).ConfigureAwait(false) ? candidate : null;
+        candidate = candidate is not null && await MayCompeteAsync(procedure.Id, candidate, executor, cancellationToken).ConfigureAwait(false) ? candidate : null;
         var before = ReplacedByEvidence(procedure, revisions) is { } replaced ? versions.GetValueOrDefault(replaced) : null;
         var standing = new VersionStanding(
             await EvidenceAsync(procedure.Id, standingVersion, revisions, cancellationToken).ConfigureAwait(false),
@@ -153,7 +153,7 @@ public sealed partial class ProcedureMemory
             return null;
         }
 
-        if (decision.Kind is RevisionKind.Quarantined && procedure.CandidateVersion is null && await MendAsync(procedure, cancellationToken).ConfigureAwait(false))
+        if (decision.Kind is RevisionKind.Quarantined && procedure.CandidateVersion is null && await MendAsync(procedure, executor, cancellationToken).ConfigureAwait(false))
         {
             // What was done in its place is tried before it is stopped.
             return null;
@@ -183,13 +183,13 @@ public sealed partial class ProcedureMemory
     }
 
     /// <summary>Makes a candidate of what was done in place of the steps that fail; <see langword="false"/> where there is none that takes turns.</summary>
-    private async Task<bool> MendAsync(Procedure procedure, CancellationToken cancellationToken)
+    private async Task<bool> MendAsync(Procedure procedure, IStepExecutor? executor, CancellationToken cancellationToken)
     {
         try
         {
             return procedure.Version.StepStatistics.Values.Any(s => s.Repairs > 0)
                 && (await OptimizeAsync(procedure.Name, cancellationToken: cancellationToken).ConfigureAwait(false)).Procedure is { Version: { State: VersionState.Candidate } candidate } optimized
-                && await MayCompeteAsync(optimized.Id, candidate, cancellationToken).ConfigureAwait(false);
+                && await MayCompeteAsync(optimized.Id, candidate, executor, cancellationToken).ConfigureAwait(false);
         }
         catch (ProcedureConflictException)
         {
@@ -199,16 +199,18 @@ public sealed partial class ProcedureMemory
     }
 
     /// <summary>The version that a replay runs where none is asked for: the active one, or the candidate in its turn.</summary>
-    internal async Task<Procedure> ChooseVersionAsync(Procedure procedure, ReplayRequest request, CancellationToken cancellationToken)
+    private async Task<Procedure> ChooseVersionAsync(Procedure procedure, ReplayRequest request, IStepExecutor executor, CancellationToken cancellationToken)
     {
         // What names steps was said of the active version: the candidate's may be others.
-        if (procedure is not { CandidateVersion: { } candidate, CanBeReplayed: true, IsPinned: false } || request is not { Skip.Count: 0, StepOverrides.Count: 0, Policies.Count: 0 })
+        if (request is not { Version: null, Skip.Count: 0, StepOverrides.Count: 0, Policies.Count: 0 }
+            || procedure is not { CandidateVersion: { } candidate, CanBeReplayed: true, IsPinned: false }
+            || procedure.Version.Number != procedure.ActiveVersion)
         {
             return procedure;
         }
 
         var shown = await Store.GetProcedureAsync([procedure.Scope], procedure.Name, candidate, cancellationToken).ConfigureAwait(false);
-        if (shown?.Version is not { State: VersionState.Candidate } version || !await MayCompeteAsync(shown.Id, version, cancellationToken).ConfigureAwait(false))
+        if (shown?.Version is not { State: VersionState.Candidate } version || !await MayCompeteAsync(shown.Id, version, executor, cancellationToken).ConfigureAwait(false))
         {
             return procedure;
         }
@@ -236,27 +238,27 @@ public sealed partial class ProcedureMemory
 
     /// <summary>
     /// Whether a candidate takes turns, and is promoted by its evidence: it only reads, or the host allows it to write and a person has approved it. A replay of it asks nobody, so that it does not stand in the
-    /// way of the version that is approved.
+    /// way of the version that is approved. What makes the calls knows best what they do; in the maintenance pass nothing does.
     /// </summary>
-    private async Task<bool> MayCompeteAsync(Guid procedureId, ProcedureVersion candidate, CancellationToken cancellationToken)
+    private async Task<bool> MayCompeteAsync(Guid procedureId, ProcedureVersion candidate, IStepExecutor? executor, CancellationToken cancellationToken)
     {
-        if (Options.CandidateShare <= 0)
+        var onlyReads = candidate.Steps.All(OnlyReads) && (executor is null || Functions(candidate).All(s => !StepEffects.Writes(StepEffects.Of(s, candidate, Options, executor))));
+        if (Options.CandidateShare <= 0 || (!onlyReads && !Options.AllowCandidatesWithWrites))
         {
             return false;
         }
 
-        if (candidate.Steps.All(OnlyReads))
+        var needsApproval = (!onlyReads && Options.Approval is not ApprovalPolicy.Never)
+            || (executor is not null && Functions(candidate).Any(s => ReviewedVersion.PolicyOf(s, candidate, Options, executor) is ApprovalPolicy.FirstUse));
+        if (!needsApproval)
         {
             return true;
         }
 
-        if (!Options.AllowCandidatesWithWrites || Options.Approval is ApprovalPolicy.Never)
-        {
-            return Options.AllowCandidatesWithWrites;
-        }
-
         var standing = await Store.ListVersionApprovalsAsync(CurrentScope().Read, [procedureId], standingOnly: true, cancellationToken).ConfigureAwait(false);
         return VersionApprovals.Standing(standing.Where(a => a.Version == candidate.Number)) is { State: ApprovalState.Approved };
+
+        static IEnumerable<ProcedureStep> Functions(ProcedureVersion version) => version.Steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is StepKind.Function);
     }
 
     private bool OnlyReads(ProcedureStep step) => step.Kind switch

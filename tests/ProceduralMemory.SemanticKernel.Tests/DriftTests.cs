@@ -111,6 +111,10 @@ public sealed class DriftTests : IDisposable
         Assert.True(adapted.Outcome is ReplayOutcome.Completed, adapted.Message);
         Assert.Empty(adapted.Drift);
         Assert.Equal(["amount_cents=7, orderId=W-1"], _calls);
+
+        // It still knows what it was recorded from: retention keeps that, and the next recording is distilled together with it.
+        Assert.Equal(0, (await _memory.ApplyRetentionAsync(new() { Traces = TimeSpan.Zero })).Traces);
+        Assert.Single(await _memory.ListTracesAsync());
     }
 
     [Fact]

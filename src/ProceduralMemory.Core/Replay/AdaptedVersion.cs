@@ -63,6 +63,7 @@ internal static class AdaptedVersion
                 Signatures = [.. version.Signatures.Select(s => settled.Contains(s.Action) && today.Of(s.Action)?.Parameters is { } parameters ? s with { Parameters = parameters } : s)],
             },
             options);
+        var traces = await store.ListVersionTracesAsync(procedure.Id, version.Number, options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
         var stored = await store.SaveVersionAsync(
             new NewVersion
             {
@@ -74,6 +75,7 @@ internal static class AdaptedVersion
                 OnlyOnce = true,
                 ExpectedActive = procedure.ActiveVersion,
                 Request = version.Request,
+                Traces = [.. traces.Select(t => t.Id)],
                 Sources = [.. version.Sources.Select(s => Rename(s, RenamesOf(s.StepId)))],
                 At = options.TimeProvider.GetUtcNow(),
             },

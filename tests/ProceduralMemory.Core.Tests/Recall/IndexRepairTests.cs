@@ -20,6 +20,26 @@ public sealed class IndexRepairTests : IDisposable
     public void Dispose() => _test.Dispose();
 
     [Fact]
+    public async Task A_write_beside_the_making_of_the_index_fails_by_itself_and_not_with_it()
+    {
+        await FillAsync();
+        using var database = new SqliteDatabase(new ProceduralMemoryOptions { DatabasePath = _test.DatabasePath });
+
+        await database.WriteAsync(
+            connection =>
+            {
+                SearchIndex.Clear(connection);
+                using var command = connection.CreateCommand();
+                command.CommandText = "insert into version_traces (procedure_id, version, trace_id) values ('gone', 1, 'gone')";
+
+                // Only where the references are looked at when the statement ends, and not when all of it is committed.
+                Assert.Throws<SqliteException>(() => command.ExecuteNonQuery());
+                return 0;
+            },
+            CancellationToken.None);
+    }
+
+    [Fact]
     public async Task What_is_left_of_a_procedure_that_was_deleted_by_hand_goes_with_the_first_time_it_is_seen()
     {
         using var generator = new MadeUpGenerator();

@@ -73,6 +73,19 @@ public sealed class MaintenanceTests : IDisposable
     }
 
     [Fact]
+    public async Task What_was_kept_for_long_enough_goes_even_where_the_look_at_the_procedures_breaks_off()
+    {
+        await StoreAsync("broken", Given.Step("t.a"));
+        await ReplayAsync("broken", 2, "nothing");
+        _test.Time.Advance(TimeSpan.FromDays(2));
+        _test.Execute("update procedure_versions set document = '[]'");
+
+        await Assert.ThrowsAsync<System.Text.Json.JsonException>(() => Memory.ReviseAsync(new() { Executions = TimeSpan.FromDays(1) }));
+
+        Assert.Equal(["0"], _test.Rows("select count(*) from executions"));
+    }
+
+    [Fact]
     public async Task It_stops_when_it_is_cancelled()
     {
         await StoreAsync("p", Given.Step("t.a"));

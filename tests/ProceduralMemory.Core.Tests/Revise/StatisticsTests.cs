@@ -122,6 +122,31 @@ public sealed class StatisticsTests
     }
 
     [Fact]
+    public async Task A_replay_that_waited_took_as_long_as_its_attempts_together()
+    {
+        using var test = TestMemory.InMemory();
+        using var asking = test.Open(o => o.FunctionApproval = new Dictionary<string, ApprovalPolicy> { ["t.ask"] = ApprovalPolicy.Always });
+        await asking.StoreAsync(Given.Definition("p", Given.Step("t.before"), Given.Step("t.ask") with { Id = "s2" }));
+        var executor = new ScriptedExecutor().On("t.before", (_, _) => Taking(3)).On("t.ask", (_, _) => Taking(2));
+        var waiting = await asking.ReplayAsync(executor, "p");
+        test.Time.Advance(TimeSpan.FromHours(1));
+        await asking.ApproveCallAsync(waiting.ExecutionId!.Value, "s2", by: "Ada");
+
+        await asking.ResumeAsync(executor, waiting.ExecutionId.Value);
+
+        var statistics = (await asking.GetAsync("p")).Statistics;
+        Assert.Equal((TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(5)), (statistics.LastDuration, statistics.TotalDuration));
+        Assert.InRange(statistics.Durations.Quantile(0.5)!.Value.TotalSeconds, 4.9, 5.1);
+        Assert.Equal(TimeSpan.FromSeconds(5), (await asking.GetExecutionAsync(waiting.ExecutionId.Value))!.Duration);
+
+        StepCallResult Taking(int seconds)
+        {
+            test.Time.Advance(TimeSpan.FromSeconds(seconds));
+            return new StepCallResult();
+        }
+    }
+
+    [Fact]
     public void What_never_ran_has_no_rate_and_no_duration()
     {
         Assert.Null(ExecutionStatistics.None.SuccessRate);

@@ -34,6 +34,56 @@ public sealed class VersionGuardsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_dry_run_shows_the_version_that_the_replay_after_it_runs()
+    {
+        await StoreAsync(VersionState.Active, "t.a");
+        await StoreAsync(VersionState.Candidate, "t.c");
+        var shown = new List<int>();
+        for (var i = 0; i < 8; i++)
+        {
+            shown.Add((await Memory.PreviewAsync(_executor, "p")).Version);
+            Assert.Equal((ReplayOutcome.Completed, shown[^1]), await ReplayedAsync(_executor));
+        }
+
+        Assert.Equal([1, 1, 1, 1, 2, 1, 1, 1], shown);
+
+        // In its turn, where it would be refused, the active version is shown, as it is replayed.
+        Assert.Equal(1, (await Memory.PreviewAsync(_executor, "p")).Version);
+        await ReplayedAsync(_executor);
+        Assert.Equal(2, (await Memory.PreviewAsync(_executor, "p")).Version);
+        Assert.Equal(1, (await Memory.PreviewAsync(new HostWithout("t.c"), "p")).Version);
+        Assert.Equal(1, (await Memory.PreviewAsync(_executor, "p", new ReplayRequest { Version = 1 })).Version);
+    }
+
+    [Fact]
+    public async Task A_candidate_of_which_the_host_says_that_it_writes_takes_no_turns_and_nobody_is_asked_about_it()
+    {
+        await StoreAsync(VersionState.Active, "t.a");
+        await StoreAsync(VersionState.Candidate, "t.c");
+        using var asking = _test.Open(o => (o.Approval, o.ReviewAfterReplay) = (ApprovalPolicy.FirstUse, false));
+        var writing = new ScriptedExecutor().Declares("t.c", StepEffect.Write);
+        foreach (var memory in (ProcedureMemory[])[asking, Memory])
+        {
+            for (var i = 0; i < 6; i++)
+            {
+                Assert.Equal(1, (await memory.ReplayAsync(writing, "p")).Version);
+            }
+        }
+
+        Assert.Empty((await asking.ListPendingApprovalsAsync()).Versions);
+        Assert.DoesNotContain(writing.Calls, c => c.Action == "t.c");
+
+        // Nor does it keep anybody from stopping what has broken.
+        writing.Fails("t.a");
+        for (var i = 0; i < 15; i++)
+        {
+            await ReplayedAsync(writing);
+        }
+
+        Assert.NotNull((await Memory.GetAsync("p", 1)).QuarantinedAt);
+    }
+
+    [Fact]
     public async Task A_turn_that_was_cancelled_is_a_turn()
     {
         await StoreAsync(VersionState.Active, "t.a");
@@ -78,6 +128,20 @@ public sealed class VersionGuardsTests : IDisposable
         // What a person gave up is not proposed again, whatever remarks its steps would have by now.
         await Memory.RejectCandidateAsync("p", by: "Ada");
         Assert.Empty((await Memory.OptimizeAsync("p")).Changes);
+    }
+
+    [Fact]
+    public async Task What_became_of_a_candidate_that_a_newer_one_or_another_version_follows_is_written_down()
+    {
+        await StoreAsync(VersionState.Active, "t.a");
+        await StoreAsync(VersionState.Candidate, "t.b");
+        await StoreAsync(VersionState.Candidate, "t.c");
+        await StoreAsync(VersionState.Active, "t.d");
+
+        Assert.Equal(
+            [(2, "version 3 competes in its place"), (3, "version 4 took the place of the version that it competed with")],
+            (await Memory.GetHistoryAsync("p")).Entries.Where(e => e.Decision is not null).Select(e => (e.Decision!.Version!.Value, e.Decision.Note.Reason)));
+        Assert.Equal([VersionState.Retired, VersionState.Retired, VersionState.Retired, VersionState.Active], (await Memory.ListVersionsAsync("p")).Select(v => v.State));
     }
 
     [Fact]
@@ -144,6 +208,69 @@ public sealed class VersionGuardsTests : IDisposable
         var now = await Memory.GetAsync("p");
         Assert.Equal((4, null), (now.ActiveVersion, now.QuarantinedAt));
         Assert.Equal(RevisionKind.Released, (await Memory.GetHistoryAsync("p")).Entries[^1].Decision!.Note.Kind);
+    }
+
+    [Fact]
+    public async Task What_a_person_pinned_is_not_replaced_by_a_recording_of_something_else_either()
+    {
+        await RecordAsync("t.a");
+        var other = await RecordAsync("t.z", "t.y");
+        Assert.NotNull(other.Conflict);
+        await Memory.PinAsync("p", by: "Ada");
+
+        var replaced = await Memory.DistillTraceAsync(other.TraceId, replace: true);
+
+        Assert.Contains("is pinned at version 1", replaced.Message, StringComparison.Ordinal);
+        Assert.Equal((1, 2), ((await Memory.GetAsync("p")).ActiveVersion, (await Memory.GetAsync("p")).CandidateVersion));
+    }
+
+    [Fact]
+    public async Task That_a_version_which_a_person_stored_ends_a_quarantine_is_written_down()
+    {
+        await StoreAsync(VersionState.Active, "t.a");
+        await Memory.QuarantineAsync("p", "it deletes data", by: "Ada");
+
+        await Memory.StoreAsync(Given.Definition("p", Given.Step("t.b")), asNewVersion: true);
+
+        Assert.Null((await Memory.GetAsync("p")).QuarantinedAt);
+        var last = (await Memory.GetHistoryAsync("p")).Entries[^1].Decision!;
+        Assert.Equal((RevisionKind.Released, 2, "version 2 was made, which is another one than was stopped"), (last.Note.Kind, last.Version, last.Note.Reason));
+    }
+
+    [Fact]
+    public async Task What_a_resumed_replay_tells_is_decided_on_at_once()
+    {
+        using var asking = _test.Open(o => o.FunctionApproval = new Dictionary<string, ApprovalPolicy> { ["t.ask"] = ApprovalPolicy.Always });
+        await StoreAsync(VersionState.Active, "t.ask", "t.a");
+        await BreakAsync(4);
+        _executor.Fails("t.a");
+        var waiting = await asking.ReplayAsync(_executor, "p");
+        Assert.Equal(ReplayOutcome.Waiting, waiting.Outcome);
+        await asking.ApproveCallAsync(waiting.ExecutionId!.Value, "ask", by: "Ada");
+
+        await asking.ResumeAsync(_executor, waiting.ExecutionId.Value);
+
+        Assert.NotNull((await Memory.GetAsync("p", 1)).QuarantinedAt);
+    }
+
+    [Fact]
+    public async Task What_is_made_of_a_trace_that_was_erased_in_the_meantime_is_not_stored()
+    {
+        var recorded = await RecordAsync("t.a");
+        var version = new ProceduralMemory.Persist.NewVersion
+        {
+            Scope = "default",
+            Definition = Given.Definition("q", Given.Step("t.a")),
+            Reason = VersionReason.Optimized,
+            Origin = ProcedureOrigin.Agent,
+            State = VersionState.Candidate,
+            Traces = [recorded.TraceId, Guid.CreateVersion7(_test.Time.GetUtcNow())],
+            At = _test.Time.GetUtcNow(),
+        };
+
+        var error = await _test.RefusesAsync<ProcedureConflictException>(() => Memory.Store.SaveVersionAsync(version));
+
+        Assert.Contains("was erased in the meantime", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -78,6 +78,9 @@ internal static class SearchIndex
             update search_state set analysis = @Analysis;
             insert into search_index (search_index) values ('rebuild');
             insert or ignore into search_queue (procedure_id) select id from procedures;
+
+            -- Other writes may be committed with this one, and are to fail by themselves.
+            pragma defer_foreign_keys = off;
             """,
             new { Analysis = TextAnalyzer.Number });
     }

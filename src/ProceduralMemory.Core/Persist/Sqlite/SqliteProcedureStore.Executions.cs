@@ -42,6 +42,7 @@ public sealed partial class SqliteProcedureStore
         update executions
         set outcome = @Outcome, message = @Message, duration_us = coalesce(duration_us, 0) + @DurationUs, verdict = coalesce(verdict, @Verdict)
         where id = @Id and outcome = 'running'
+        returning duration_us
         """;
 
     // Counters are added to in one statement, so that no other process's counting is lost. A late ending does not turn back what came after it.
@@ -219,10 +220,10 @@ public sealed partial class SqliteProcedureStore
 
         // One that failed, was counted and then resumed says nothing new of the version: it needed help.
         var counts = execution.Verdict is not null && connection.ExecuteScalar<string?>("select verdict from executions where id = @Id", id) is null;
-        var ended = connection.Execute(
+        var ended = connection.QuerySingleOrDefault<long?>(
             EndExecution,
             new { id.Id, Outcome = Text(execution.Outcome), execution.Message, DurationUs = Microseconds(execution.Duration), Verdict = Text(execution.Verdict) });
-        if (ended == 0)
+        if (ended is not { } durationUs)
         {
             return;
         }
@@ -242,8 +243,9 @@ public sealed partial class SqliteProcedureStore
             Success = verdict is ExecutionVerdict.Success ? 1 : 0,
             Failure = verdict is ExecutionVerdict.Failure ? 1 : 0,
             Completed = verdict is ExecutionVerdict.Failure ? 0 : 1,
-            DurationUs = Microseconds(execution.Duration),
-            Bucket = PathOf(DurationSketch.BucketOf(execution.Duration)),
+            // One that was resumed took as long as all its attempts; while it waited, nothing was done.
+            DurationUs = durationUs,
+            Bucket = PathOf(DurationSketch.BucketOf(ToDuration(durationUs))),
             EndedAt = endedAt,
         });
         if (verdict is ExecutionVerdict.Success)

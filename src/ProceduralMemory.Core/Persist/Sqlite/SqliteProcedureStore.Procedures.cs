@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
+using ProceduralMemory.Revise;
 using ProceduralMemory.Recall;
 
 namespace ProceduralMemory.Persist.Sqlite;
@@ -191,6 +192,12 @@ public sealed partial class SqliteProcedureStore
             ThrowIfNotRecording(connection.Execute(EndTrace, EndTraceParameters(traceId, TraceStatus.Completed, version.At, version.Usage)), traceId);
         }
 
+        if (connection.ExecuteScalar<long>("select count(*) from traces where id in @Ids", new { Ids = version.Traces.Select(Text) }) < version.Traces.Distinct().Count())
+        {
+            // What was made of it would keep what was to go.
+            throw new ProcedureConflictException(definition.Name, $"A trace that this version of '{definition.Name}' is made of was erased in the meantime. Load the procedure again and repeat the change.");
+        }
+
         var id = existing?.Id ?? Text(Guid.CreateVersion7(version.At));
         var number = existing is null ? 1 : (int)connection.ExecuteScalar<long>("select coalesce(max(version), 0) + 1 from procedure_versions where procedure_id = @Id", new { Id = id });
         var activates = version.State is VersionState.Active;
@@ -224,8 +231,7 @@ public sealed partial class SqliteProcedureStore
 
         if (existing is not null && version.State is VersionState.Active or VersionState.Candidate)
         {
-            // One competes at a time: the newer one knows what the older one knew.
-            Supersede(connection, existing, exceptVersion: number, at);
+            Supersede(connection, existing, by: number, version.State, at);
             RetireVersion(connection, id, activates ? existing.ActiveVersion : null, exceptVersion: number);
         }
 
@@ -270,6 +276,10 @@ public sealed partial class SqliteProcedureStore
         if (version.Note is { } note)
         {
             AddRevision(connection, id, number, note, at);
+        }
+        else if (activates && existing?.QuarantinedAt is not null)
+        {
+            AddRevision(connection, id, number, new RevisionNote { Kind = RevisionKind.Released, Reason = string.Create(CultureInfo.InvariantCulture, $"version {number} was made, which is another one than was stopped") }, at);
         }
 
         connection.Execute(InsertVersionTrace, version.Traces.Select(t => new { ProcedureId = id, Version = number, TraceId = Text(t) }));

@@ -1,6 +1,7 @@
 using Dapper;
 using Microsoft.Data.Sqlite;
 using ProceduralMemory.Revise;
+using static System.FormattableString;
 
 namespace ProceduralMemory.Persist.Sqlite;
 
@@ -44,7 +45,7 @@ public sealed partial class SqliteProcedureStore
 
                 if (change.Activate is { } activated)
                 {
-                    Supersede(connection, procedure, exceptVersion: activated, Text(change.At));
+                    Supersede(connection, procedure, by: activated, VersionState.Active, Text(change.At));
                     SetState(connection, procedure, activated, VersionState.Active);
                     RetireVersion(connection, procedure.Id, procedure.ActiveVersion, exceptVersion: activated);
                 }
@@ -87,14 +88,17 @@ public sealed partial class SqliteProcedureStore
             .Select(r => r.ToRevision(procedureId))],
         cancellationToken);
 
-    /// <summary>The candidate was made from the version that was active, and competed with it: with another one it has nothing to do.</summary>
-    private static void Supersede(SqliteConnection connection, ProcedureRow procedure, int exceptVersion, string at)
+    /// <summary>The candidate was made from the version that was active, and competed with it: with another one it has nothing to do. Nor do two compete at a time: the newer one knows what the older one knew.</summary>
+    private static void Supersede(SqliteConnection connection, ProcedureRow procedure, int by, VersionState state, string at)
     {
-        if (procedure.CandidateVersion is { } candidate && candidate != exceptVersion)
+        if (procedure.CandidateVersion is not { } candidate || candidate == by)
         {
-            RetireVersion(connection, procedure.Id, candidate, exceptVersion);
-            AddRevision(connection, procedure.Id, (int)candidate, new RevisionNote { Kind = RevisionKind.Superseded, Reason = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"version {exceptVersion} took the place of the version that it competed with") }, at);
+            return;
         }
+
+        RetireVersion(connection, procedure.Id, candidate, exceptVersion: by);
+        var reason = state is VersionState.Active ? Invariant($"version {by} took the place of the version that it competed with") : Invariant($"version {by} competes in its place");
+        AddRevision(connection, procedure.Id, (int)candidate, new RevisionNote { Kind = RevisionKind.Superseded, Reason = reason }, at);
     }
 
     private static void SetState(SqliteConnection connection, ProcedureRow procedure, int version, VersionState state)

@@ -48,6 +48,7 @@ public sealed partial class ProcedureMemory
             return new OptimizeResult(procedure, changes, $"'{procedure.Name}' stays as it is: {found}.");
         }
 
+        steps = ProcedureOptimizer.Marked(steps, OnlyReads);
         var used = changes.Where(c => c.Kind is StepChangeKind.Replaced).Select(c => repairs.GetValueOrDefault(c.StepId).Repair).OfType<StepRepair>().ToList();
         var definition = ProcedureValidator.Check(
             new ProcedureDefinition
@@ -140,7 +141,7 @@ public sealed partial class ProcedureMemory
             steps.GetValueOrDefault(repeat)?.Result is { } second && steps.GetValueOrDefault(earlier)?.Result is { } first && Json.AreEqual(first, second) && !Withheld.IsSecretIn(first);
     }
 
-    /// <summary>Finds procedures of the written scope that do the same: the same actions in the same order, described in mostly the same words.</summary>
+    /// <summary>Finds procedures of the written scope that do the same: the same actions in the same order, with values from the same places and the same constants, described or asked for in mostly the same words. What inputs and steps are called makes no difference.</summary>
     /// <param name="minimumSimilarity">The share of common words (Jaccard) from which descriptions are alike, from 0 to 1.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>Groups of at least two, the most efficient procedure first.</returns>

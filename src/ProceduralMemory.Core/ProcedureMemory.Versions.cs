@@ -112,7 +112,8 @@ public sealed partial class ProcedureMemory
     {
         var procedure = await GetAsync(name, version: null, cancellationToken).ConfigureAwait(false);
         var versions = await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
-        return new ProcedureHistory(procedure, versions, await Store.ListRevisionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false));
+        var revisions = await Store.ListRevisionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
+        return new ProcedureHistory(procedure, versions, revisions, await Store.ListMergedAsync(procedure.Id, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>

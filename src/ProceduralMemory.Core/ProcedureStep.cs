@@ -63,18 +63,18 @@ public sealed record ProcedureStep
         .Concat(ForEach is { } list ? ValueExpression.Parse(list).References() : [])
         .Concat(Steps.SelectMany(s => s.References()));
 
-    /// <summary>The step with other ids for the steps that it refers to.</summary>
-    internal ProcedureStep WithRenamedSteps(Func<string, string> rename)
+    /// <summary>The step with other ids for the steps that it refers to, and other names for the inputs.</summary>
+    internal ProcedureStep WithRenamedSteps(Func<string, string> rename, Func<string, string>? renameInput = null)
     {
         return this with
         {
-            Arguments = ValueExpression.RenameSteps(Arguments, rename),
+            Arguments = ValueExpression.RenameSteps(Arguments, rename, renameInput),
             Condition = Condition is { } condition ? condition with { Value = Renamed(condition.Value) } : null,
             ForEach = ForEach is { } list ? Renamed(list) : null,
-            Steps = [.. Steps.Select(s => s.WithRenamedSteps(rename))],
+            Steps = [.. Steps.Select(s => s.WithRenamedSteps(rename, renameInput))],
         };
 
-        string Renamed(string expression) => ValueExpression.RenameSteps(Json.String(expression), rename).GetString()!;
+        string Renamed(string expression) => ValueExpression.RenameSteps(Json.String(expression), rename, renameInput).GetString()!;
     }
 
     /// <summary>The step, and for a loop the steps in it.</summary>

@@ -74,11 +74,11 @@ public abstract record ValueExpression
         _ => [],
     };
 
-    /// <summary>A template with other ids for the steps that it refers to.</summary>
-    internal static JsonElement RenameSteps(JsonElement template, Func<string, string> rename)
+    /// <summary>A template with other ids for the steps that it refers to, and other names for the inputs.</summary>
+    internal static JsonElement RenameSteps(JsonElement template, Func<string, string> rename, Func<string, string>? renameInput = null)
     {
-        // Most templates refer to no step, and stay as they are to the byte.
-        return References(template).OfType<StepReference>().Any(r => rename(r.StepId) != r.StepId) ? Json.Build(writer => Write(writer, template)) : template;
+        // Most templates refer to none of them, and stay as they are to the byte.
+        return References(template).Any(r => r is StepReference step ? rename(step.StepId) != step.StepId : r is InputReference && renameInput is not null) ? Json.Build(writer => Write(writer, template)) : template;
 
         void Write(Utf8JsonWriter writer, JsonElement value)
         {
@@ -115,6 +115,7 @@ public abstract record ValueExpression
         ValueExpression Renamed(ValueExpression expression) => expression switch
         {
             StepReference step => step with { StepId = rename(step.StepId) },
+            InputReference input when renameInput is not null => input with { Name = renameInput(input.Name) },
             ElementReference element => element with { StepId = rename(element.StepId), Match = Renamed(element.Match) },
             OnlyElementReference only => only with { StepId = rename(only.StepId) },
             ConvertedValue converted => converted with { Source = Renamed(converted.Source) },

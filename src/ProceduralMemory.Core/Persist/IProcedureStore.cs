@@ -129,6 +129,9 @@ public interface IProcedureStore
     /// <param name="cancellationToken">Cancels before the write.</param>
     Task<EraseResult> EraseProcedureAsync(Guid procedureId, Tombstone? tombstone, DateTimeOffset at, CancellationToken cancellationToken = default);
 
+    /// <summary>Reads the procedures that were merged into one, by name.</summary>
+    Task<IReadOnlyList<Procedure>> ListMergedAsync(Guid keptId, CancellationToken cancellationToken = default);
+
     /// <summary>Erases a trace and all versions that were distilled from it or made of such, with their executions; procedures that have no other version go as a whole.</summary>
     Task<EraseResult> EraseTraceAsync(Guid traceId, DateTimeOffset at, CancellationToken cancellationToken = default);
 

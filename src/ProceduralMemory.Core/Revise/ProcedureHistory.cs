@@ -6,8 +6,9 @@ namespace ProceduralMemory.Revise;
 /// <summary>What was learned and when: versions and decisions in the order of time.</summary>
 public sealed class ProcedureHistory
 {
-    internal ProcedureHistory(Procedure procedure, IReadOnlyList<ProcedureVersion> versions, IReadOnlyList<Revision> revisions)
+    internal ProcedureHistory(Procedure procedure, IReadOnlyList<ProcedureVersion> versions, IReadOnlyList<Revision> revisions, IReadOnlyList<Procedure> merged)
     {
+        Merged = merged;
         ProcedureName = procedure.Name;
         var byNumber = versions.ToDictionary(v => v.Number);
         Entries =
@@ -24,8 +25,14 @@ public sealed class ProcedureHistory
     /// <summary>Versions as they were made, and decisions about them, oldest first.</summary>
     public IReadOnlyList<HistoryEntry> Entries { get; }
 
+    /// <summary>The procedures that were merged into it, as they stand: their statistics are their own, and are not added to those of the one that was kept.</summary>
+    public IReadOnlyList<Procedure> Merged { get; }
+
     /// <summary>The history as text for people: each version with what made it, what it changed, and how it has done; each decision with its reason.</summary>
-    public override string ToString() => string.Join('\n', Entries.SelectMany(Lines).Prepend(ProcedureName));
+    public override string ToString() => string.Join('\n', Entries.SelectMany(Lines).Prepend(ProcedureName)
+        .Concat(Merged.Select(m => Invariant($"merged into it: {m.Name}, {m.Statistics.Successes} of {m.Statistics.Successes + m.Statistics.Failures} executions succeeded{Mean(m.Statistics)}"))));
+
+    private static string Mean(ExecutionStatistics statistics) => statistics.MeanDuration is { } duration ? Invariant($", {duration.TotalMilliseconds:0} ms on average") : "";
 
     private static IEnumerable<string> Lines(HistoryEntry entry)
     {
@@ -38,8 +45,7 @@ public sealed class ProcedureHistory
 
         var version = entry.Made!;
         var statistics = version.Statistics;
-        var mean = statistics.MeanDuration is { } duration ? Invariant($", {duration.TotalMilliseconds:0} ms on average") : "";
-        yield return Invariant($"{at}  version {version.Number} ({Json.Word(version.State)}), {Json.Word(version.Reason)} by {Json.Word(version.Origin)}: {version.Steps.Count} steps; {statistics.Successes} of {statistics.Successes + statistics.Failures} executions succeeded{mean}");
+        yield return Invariant($"{at}  version {version.Number} ({Json.Word(version.State)}), {Json.Word(version.Reason)} by {Json.Word(version.Origin)}: {version.Steps.Count} steps; {statistics.Successes} of {statistics.Successes + statistics.Failures} executions succeeded{Mean(statistics)}");
         if (entry.Changes is { Differences.Count: > 0 } changes)
         {
             yield return $"                  changed: {string.Join(", ", changes.Differences.Select(d => d.Before is null ? $"{d.Place} is new" : d.After is null ? $"{d.Place} is gone" : d.Place))}";

@@ -13,6 +13,9 @@ internal static class ProcedureOptimizer
     public const string SlowFlag = "slow";
     public const string FailingFlag = "failing";
 
+    public const string OptionalFlag = "optional";
+    public const string ParallelFlag = "parallel";
+
     /// <summary>How many of the latest runs tell how a step does now.</summary>
     public const int MinimumLatest = 3;
 
@@ -136,6 +139,44 @@ internal static class ProcedureOptimizer
             : version.StepStatistics.GetValueOrDefault(stepId) is { } all && FailsInAll(all);
 
     private static bool FailsInAll(StepStatistics statistics) => statistics.Failures > statistics.Runs - statistics.Failures;
+
+    /// <summary>
+    /// The steps with remarks on what else is known of them: <see cref="OptionalFlag"/> where a replay can complete without the step, and <see cref="ParallelFlag"/> where it is a read that can be made at the same time as another one
+    /// (<see cref="ProceduralMemoryOptions.MaxParallelSteps"/> says how many are). Remarks decide nothing.
+    /// </summary>
+    public static IReadOnlyList<ProcedureStep> Marked(IReadOnlyList<ProcedureStep> steps, Func<ProcedureStep, bool> onlyReads)
+    {
+        var parallel = new HashSet<string>(StringComparer.Ordinal);
+        var reads = new List<(ProcedureStep Step, HashSet<string> Needs)>();
+        foreach (var step in steps)
+        {
+            if (!onlyReads(step))
+            {
+                // What writes keeps its place: reads before it and after it are never made at once.
+                reads.Clear();
+                continue;
+            }
+
+            var needs = step.References().OfType<StepReference>().Select(r => r.StepId).ToHashSet(StringComparer.Ordinal);
+            needs.UnionWith(reads.Where(r => needs.Contains(r.Step.Id)).SelectMany(r => r.Needs).ToList());
+            foreach (var (other, _) in reads.Where(r => !needs.Contains(r.Step.Id)))
+            {
+                parallel.Add(other.Id);
+                parallel.Add(step.Id);
+            }
+
+            reads.Add((step, needs));
+        }
+
+        return [.. steps.Select(s => s with
+        {
+            Flags = [
+                .. s.Flags.Where(f => f is not (OptionalFlag or ParallelFlag)),
+                .. s.Condition is not null || s.OnFailure is FailurePolicy.Skip ? [OptionalFlag] : Array.Empty<string>(),
+                .. parallel.Contains(s.Id) ? [ParallelFlag] : Array.Empty<string>(),
+            ],
+        })];
+    }
 
     /// <summary>The inputs that some step still uses.</summary>
     public static IReadOnlyList<ProcedureInput> UsedInputs(IReadOnlyList<ProcedureInput> inputs, IReadOnlyList<ProcedureStep> steps)

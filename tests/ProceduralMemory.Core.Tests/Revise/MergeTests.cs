@@ -14,6 +14,39 @@ public sealed class MergeTests : IDisposable
 
     public void Dispose() => _test.Dispose();
 
+    [Theory]
+    [InlineData("""{"to":"$inputs.person","text":"$steps.x.outputs#/a"}""", true, "inputs and steps that are called otherwise")]
+    [InlineData("""{"text":"$steps.x.outputs#/a","to":"$inputs.person"}""", true, "another order of arguments")]
+    [InlineData("""{"to":"$inputs.person","text":"$steps.x.outputs#/b"}""", false, "a value from another place")]
+    [InlineData("""{"to":"$inputs.person","text":"Hello"}""", false, "a constant in place of a value")]
+    [InlineData("""{"to":"$inputs.person","text":"$inputs.person"}""", false, "one input for two values")]
+    public async Task Procedures_are_alike_that_take_their_values_from_the_same_places(string arguments, bool alike, string what)
+    {
+        await Memory.StoreAsync(Given.Definition(
+            "mail a person", Given.Step("t.read", """{"of":"$inputs.who"}""") with { Id = "r" }, Given.Step("t.mail", """{"to":"$inputs.who","text":"$steps.r.outputs#/a"}""")).Taking(Given.Input("who")));
+        await Memory.StoreAsync(Given.Definition(
+            "mail the person", Given.Step("t.read", """{"of":"$inputs.person"}""") with { Id = "x" }, Given.Step("t.mail", arguments)).Taking(Given.Input("person")));
+
+        Assert.True((await Memory.ListSimilarAsync()).Count == (alike ? 1 : 0), what);
+    }
+
+    [Fact]
+    public async Task Procedures_that_are_asked_for_in_the_same_words_are_alike_whatever_they_are_called()
+    {
+        foreach (var (name, order) in ((string, string)[])[("refund", "7"), ("give money back", "8")])
+        {
+            var recorder = await Memory.StartRecordingAsync(new() { Name = name, Request = $"Please refund order {order} for the customer" });
+            await recorder.RecordStepAsync(new TraceStep { Action = "t.refund", Arguments = Given.Value($$"""{"order":"{{order}}"}"""), Result = Given.Value("1") });
+            await recorder.FinalizeAsync();
+        }
+
+        Assert.Equal(["give money back", "refund"], Assert.Single(await Memory.ListSimilarAsync()).Select(p => p.Name).Order());
+        var kept = (await Memory.MergeAsync(["refund", "give money back"])).Kept.Name;
+        var merged = Assert.Single((await Memory.GetHistoryAsync(kept)).Merged);
+        Assert.Equal((1, true), (merged.Statistics.Executions, merged.Name != kept));
+        Assert.Contains($"merged into it: {merged.Name}, 1 of 1 executions succeeded", (await Memory.GetHistoryAsync(kept)).ToString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task The_merge_of_the_one_that_is_named_is_taken_back_with_those_that_came_after_it()
     {

@@ -13,6 +13,25 @@ public sealed class OptimizeTests : IDisposable
     public void Dispose() => _test.Dispose();
 
     [Fact]
+    public async Task A_candidate_is_marked_with_what_may_be_left_out_and_what_can_be_done_at_once()
+    {
+        ProcedureStep Read(string id, string arguments = "{}") => Given.Step($"t.{id}", arguments) with { Id = id, Effect = StepEffect.Read };
+        await Memory.StoreAsync(Given.Definition(
+            "p",
+            Read("one"),
+            Read("two"),
+            Read("of_both", """{"a":"$steps.one.outputs","b":"$steps.two.outputs"}"""),
+            Given.Step("t.write") with { Id = "write", Effect = StepEffect.Write },
+            Read("after") with { OnFailure = FailurePolicy.Skip },
+            MayFail("t.bad")));
+        await ReplayAsync(3, "t.bad");
+
+        var steps = (await Memory.OptimizeAsync("p")).Procedure.Version.Steps;
+
+        Assert.Equal(["one:parallel", "two:parallel", "of_both:", "write:", "after:optional"], steps.Select(s => $"{s.Id}:{string.Join(',', s.Flags)}"));
+    }
+
+    [Fact]
     public async Task Nothing_changes_before_there_is_enough_to_go_by()
     {
         await StoreAsync(Given.Step("t.a"), Given.Step("t.b"));

@@ -135,6 +135,11 @@ public sealed partial class SqliteProcedureStore
         writer.WriteEndObject();
     });
 
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<Procedure>> ListMergedAsync(Guid keptId, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Procedure>>(
+        connection => Assemble(connection, connection.Query<ProcedureRow>($"{SelectProcedures} where merged_into = @KeptId order by name", new { KeptId = Text(keptId) }).AsList(), version: null),
+        cancellationToken);
+
     private static ProcedureRow RowOf(SqliteConnection connection, Guid id) => connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(id) });
 
     private sealed class MergeRow

@@ -58,6 +58,8 @@ create table tombstones (
 
 create index tombstones_by_scope on tombstones (scope);
 
+create index procedures_by_merge on procedures (merged_into) where merged_into is not null;
+
 -- Merges that can be taken back: the ids of what was merged, and how the procedure that was kept stood before, its labels and its wordings as JSON.
 create table merges (
     id            integer primary key,

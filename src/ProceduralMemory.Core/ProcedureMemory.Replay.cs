@@ -33,7 +33,8 @@ public sealed partial class ProcedureMemory
         var replayer = new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger);
         var chosen = await ChooseVersionAsync(procedure, request, executor, cancellationToken).ConfigureAwait(false);
         var result = await replayer.ReplayAsync(chosen, RequestFor(chosen, procedure, request), cancellationToken).ConfigureAwait(false);
-        if (chosen.Version.Number != procedure.Version.Number && result is { Outcome: ReplayOutcome.Refused } && result.Steps.All(s => s.Status is StepStatus.Pending))
+        var isRefused = chosen.Version.Number != procedure.Version.Number && result is { Outcome: ReplayOutcome.Refused } && result.Steps.All(s => s.Status is StepStatus.Pending);
+        if (isRefused)
         {
             // A candidate that cannot be replayed here is no reason to refuse what can.
             Log.CandidateRefused(_logger, chosen.Name, chosen.Version.Number, result.Message);
@@ -41,7 +42,7 @@ public sealed partial class ProcedureMemory
         }
 
         Log.ReplayEnded(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
-        await LearnFromAsync(procedure, result, executor).ConfigureAwait(false);
+        await LearnFromAsync(procedure, result, executor, isRefused).ConfigureAwait(false);
         return result;
     }
 
@@ -50,7 +51,7 @@ public sealed partial class ProcedureMemory
         chosen.Version.Number == given.Version.Number ? request : request with { Version = chosen.Version.Number };
 
     /// <summary>Lets the evidence decide where a replay has told something about competing versions: it was a candidate's, or it failed.</summary>
-    private async Task LearnFromAsync(Procedure procedure, ReplayResult result, IStepExecutor executor)
+    private async Task LearnFromAsync(Procedure procedure, ReplayResult result, IStepExecutor executor, bool isCandidateRefused)
     {
         if (!Options.ReviewAfterReplay || result.Verdict is null || procedure.Scope != CurrentScope().Write || (procedure.CandidateVersion is null && result.Verdict is not ExecutionVerdict.Failure))
         {
@@ -60,7 +61,7 @@ public sealed partial class ProcedureMemory
         try
         {
             // The replay has ended, and so has what its caller can cancel.
-            await ReviewVersionsAsync(await GetWritableAsync(procedure.Name, version: null, CancellationToken.None).ConfigureAwait(false), executor, CancellationToken.None).ConfigureAwait(false);
+            await ReviewVersionsAsync(await GetWritableAsync(procedure.Name, version: null, CancellationToken.None).ConfigureAwait(false), executor, isCandidateRefused, CancellationToken.None).ConfigureAwait(false);
         }
         catch (ProceduralMemoryException exception)
         {
@@ -107,7 +108,7 @@ public sealed partial class ProcedureMemory
 
         var result = await new ProcedureReplayer(Store, Options, scope, executor, _judging, _approver, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
         Log.ReplayResumed(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
-        await LearnFromAsync(procedure, result, executor).ConfigureAwait(false);
+        await LearnFromAsync(procedure, result, executor, isCandidateRefused: false).ConfigureAwait(false);
         return result;
     }
 

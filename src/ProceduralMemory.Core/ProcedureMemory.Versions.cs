@@ -125,9 +125,13 @@ public sealed partial class ProcedureMemory
     /// <returns>What was decided; <see langword="null"/> for nothing.</returns>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
     public async Task<VersionDecision?> ReviewVersionsAsync(string name, CancellationToken cancellationToken = default) =>
-        await ReviewVersionsAsync(await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false), executor: null, cancellationToken).ConfigureAwait(false);
+        await ReviewVersionsAsync(await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false), executor: null, isCandidateRefused: false, cancellationToken).ConfigureAwait(false);
 
-    private async Task<VersionDecision?> ReviewVersionsAsync(Procedure procedure, IStepExecutor? executor, CancellationToken cancellationToken)
+    /// <param name="procedure">The procedure.</param>
+    /// <param name="executor">What made the calls; <see langword="null"/> where nothing did.</param>
+    /// <param name="isCandidateRefused">Whether the candidate could not be replayed in its turn: where it never was, nothing is to wait for it.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    private async Task<VersionDecision?> ReviewVersionsAsync(Procedure procedure, IStepExecutor? executor, bool isCandidateRefused, CancellationToken cancellationToken)
     {
         if (procedure is not { ActiveVersion: { } active, IsRetired: false, IsPinned: false, QuarantinedAt: null })
         {
@@ -143,7 +147,7 @@ public sealed partial class ProcedureMemory
 
         var revisions = await Store.ListRevisionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
         var candidate = procedure.CandidateVersion is { } number ? versions.GetValueOrDefault(number) : null;
-        candidate = candidate is not null && await MayCompeteAsync(procedure.Id, candidate, executor, cancellationToken).ConfigureAwait(false) ? candidate : null;
+        candidate = candidate is not null && !(isCandidateRefused && candidate.Statistics.Executions == 0) && await MayCompeteAsync(procedure.Id, candidate, executor, cancellationToken).ConfigureAwait(false) ? candidate : null;
         var before = ReplacedByEvidence(procedure, revisions) is { } replaced ? versions.GetValueOrDefault(replaced) : null;
         var standing = new VersionStanding(
             await EvidenceAsync(procedure.Id, standingVersion, revisions, cancellationToken).ConfigureAwait(false),

@@ -31,6 +31,14 @@ public sealed class MergeTests : IDisposable
     }
 
     [Fact]
+    public async Task What_was_erased_in_the_meantime_is_not_merged()
+    {
+        var kept = await StoreAsync("kept");
+
+        await _test.RefusesAsync<ProcedureNotFoundException>(() => Memory.Store.MergeAsync(kept.Id, [Guid.CreateVersion7(_test.Time.GetUtcNow())], _test.Time.GetUtcNow()));
+    }
+
+    [Fact]
     public async Task Procedures_that_are_asked_for_in_the_same_words_are_alike_whatever_they_are_called()
     {
         foreach (var (name, order) in ((string, string)[])[("refund", "7"), ("give money back", "8")])

@@ -34,6 +34,28 @@ public sealed class VersionGuardsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_candidate_that_is_refused_keeps_nobody_from_stopping_what_has_broken_unless_it_was_replayed_elsewhere()
+    {
+        await StoreAsync(VersionState.Active, "t.a");
+        await StoreAsync(VersionState.Candidate, "t.gone");
+        for (var i = 0; i < 6; i++)
+        {
+            await ReplayedAsync(new HostWithout("t.gone", failing: "t.a"));
+        }
+
+        Assert.NotNull((await Memory.GetAsync("p", 1)).QuarantinedAt);
+
+        await Memory.ReleaseAsync("p", by: "Ada");
+        await Memory.ReplayAsync(_executor, "p", new ReplayRequest { Version = 2 });
+        for (var i = 0; i < 6; i++)
+        {
+            await ReplayedAsync(new HostWithout("t.gone", failing: "t.a"));
+        }
+
+        Assert.Null((await Memory.GetAsync("p", 1)).QuarantinedAt);
+    }
+
+    [Fact]
     public async Task A_dry_run_shows_the_version_that_the_replay_after_it_runs()
     {
         await StoreAsync(VersionState.Active, "t.a");
@@ -405,12 +427,13 @@ public sealed class VersionGuardsTests : IDisposable
         return await recorder.FinalizeAsync();
     }
 
-    /// <summary>A host that lacks a function.</summary>
-    private sealed class HostWithout(string missing) : IStepExecutor
+    /// <summary>A host that lacks a function, and where another one fails.</summary>
+    private sealed class HostWithout(string missing, string? failing = null) : IStepExecutor
     {
         public Task<IReadOnlyList<ReplayProblem>> CheckAsync(IReadOnlyList<PlannedCall> calls, CancellationToken cancellationToken = default) => Task.FromResult<IReadOnlyList<ReplayProblem>>(
             [.. calls.Where(c => c.Action == missing).Select(c => new ReplayProblem(ReplayProblemCodes.MissingFunction, c.StepId, $"There is no {missing}."))]);
 
-        public Task<StepCallResult> ExecuteAsync(StepCall call, CancellationToken cancellationToken = default) => Task.FromResult(new StepCallResult { Result = Given.Value("1") });
+        public Task<StepCallResult> ExecuteAsync(StepCall call, CancellationToken cancellationToken = default) =>
+            Task.FromResult(call.Action == failing ? new StepCallResult { Failure = new StepFailure("TestFailure", "It broke.") } : new StepCallResult { Result = Given.Value("1") });
     }
 }

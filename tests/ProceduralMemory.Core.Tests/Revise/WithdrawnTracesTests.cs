@@ -1,5 +1,6 @@
 using System.Text;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Persist;
 using ProceduralMemory.Replay;
 using ProceduralMemory.Revise;
 
@@ -138,6 +139,24 @@ public sealed class WithdrawnTracesTests : IDisposable
         Assert.NotNull((await RecordedAsync("order-2", "bob", extra: "shop.check")).Procedure);
         await Memory.EraseScopeAsync("default");
         Assert.Empty(await Memory.ListTombstonesAsync());
+    }
+
+    [Fact]
+    public async Task Of_two_that_put_the_same_out_of_use_at_once_one_does()
+    {
+        var procedure = await Memory.StoreAsync(Given.Definition("p", Given.Step("t.a")));
+        var change = new ProcedureChange
+        {
+            ProcedureId = procedure.Id,
+            ExpectedActive = 1,
+            Retired = true,
+            Note = new RevisionNote { Kind = RevisionKind.Forgotten, Reason = "nobody used it" },
+            At = _test.Time.GetUtcNow(),
+        };
+
+        Assert.True(await Memory.Store.ChangeProcedureAsync(change));
+        Assert.False(await Memory.Store.ChangeProcedureAsync(change));
+        Assert.Single((await Memory.GetHistoryAsync("p")).Entries, e => e.Decision is not null);
     }
 
     [Fact]

@@ -140,7 +140,8 @@ public sealed partial class SqliteProcedureStore
         connection => Assemble(connection, connection.Query<ProcedureRow>($"{SelectProcedures} where merged_into = @KeptId order by name", new { KeptId = Text(keptId) }).AsList(), version: null),
         cancellationToken);
 
-    private static ProcedureRow RowOf(SqliteConnection connection, Guid id) => connection.QuerySingle<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(id) });
+    private static ProcedureRow RowOf(SqliteConnection connection, Guid id) => connection.QuerySingleOrDefault<ProcedureRow>($"{SelectProcedures} where id = @Id", new { Id = Text(id) })
+        ?? throw new ProcedureNotFoundException(Text(id), []);
 
     private sealed class MergeRow
     {

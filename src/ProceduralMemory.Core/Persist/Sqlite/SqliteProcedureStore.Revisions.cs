@@ -38,6 +38,7 @@ public sealed partial class SqliteProcedureStore
                 if (procedure is null
                     || (change.ExpectedActive is { } expected && procedure.ActiveVersion != expected)
                     || (change.ExpectedCandidate is { } competing && procedure.CandidateVersion != competing)
+                    || (change.Retired is true && procedure.Retired != 0)
                     || (change.ByEvidence && (procedure.Retired != 0 || procedure.Pinned != 0 || procedure.QuarantinedAt is not null)))
                 {
                     return false;

@@ -123,9 +123,12 @@ public sealed partial class ProcedureMemory
                 return new RecordingResult(trace.Id, null, trace.Steps.Count);
             }
 
+            // What a person has fixed or stopped, a recording does not set free. What the evidence stopped is mended by how it is done today.
+            var isHeld = standing is not null && (standing.IsPinned || await IsStoppedByPersonAsync(standing, cancellationToken).ConfigureAwait(false));
+            var isMended = standing is { QuarantinedAt: not null } && !isHeld;
             if (standing is not null && SkillComparison.Conflict(standing, earlier, trace, Options) is { } conflict)
             {
-                if (!replace)
+                if (!replace && !(isMended && conflict.FailedCall is not null))
                 {
                     await EndTraceAsync(trace, TraceStatus.Completed, usage, cancellationToken).ConfigureAwait(false);
                     return new RecordingResult(trace.Id, null, 0) { Conflict = conflict };
@@ -147,8 +150,6 @@ public sealed partial class ProcedureMemory
                 (distilled, contradictions) = StandingVersion.Keep(distilled, standing.Version, Options);
             }
 
-            // What a person has fixed or stopped, a recording does not set free. What the evidence stopped is mended by how it is done today.
-            var isHeld = standing is not null && (standing.IsPinned || await IsStoppedByPersonAsync(standing, cancellationToken).ConfigureAwait(false));
             try
             {
                 var procedure = await Store.SaveVersionAsync(
@@ -160,7 +161,7 @@ public sealed partial class ProcedureMemory
                         Origin = ProcedureOrigin.Agent,
                         State = isHeld ? VersionState.Candidate : VersionState.Active,
                         Note = isHeld ? new RevisionNote { Kind = RevisionKind.Proposed, Reason = "it was recorded, and a person has fixed or stopped the active version" }
-                            : standing?.QuarantinedAt is not null ? new RevisionNote { Kind = RevisionKind.Released, Reason = "its task was done and recorded anew" } : null,
+                            : isMended ? new RevisionNote { Kind = RevisionKind.Released, Reason = "its task was done and recorded anew" } : null,
                         MustBeNew = current is null,
                         ExpectedActive = current is { IsRetired: false } ? current.ActiveVersion : null,
                         Request = trace.Request,

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using ProceduralMemory.Evaluation;
 using ProceduralMemory.Evaluation.Crash;
+using ProceduralMemory.Evaluation.Learning;
 using Spectre.Console;
 
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
@@ -25,6 +26,7 @@ var command = new RootCommand("Measures the library and simple baselines on real
 command.Subcommands.Add(CrashCommands.Crash());
 command.Subcommands.Add(CrashCommands.ResumeRace());
 command.Subcommands.Add(CrashCommands.RunWorker());
+command.Subcommands.Add(LearningCommand.Make());
 
 command.SetAction(async (parsed, cancellationToken) =>
 {

@@ -113,8 +113,7 @@ public sealed partial class ProcedureMemory
         {
             // What an earlier recording or a person made stands, unless nobody replays it any more.
             var current = await Store.GetProcedureAsync([trace.Scope], trace.Name, version: null, cancellationToken).ConfigureAwait(false);
-            var inUse = current is { IsRetired: false, ActiveVersion: not null } ? current : null;
-            var standing = inUse;
+            var standing = current is { IsRetired: false, ActiveVersion: not null } ? current : null;
             IReadOnlyList<Trace> earlier = standing is null ? [] : await Store.ListVersionTracesAsync(standing.Id, standing.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
             earlier = [.. earlier.Where(t => t.Id != trace.Id && !RecordedSignatures.AreOutdated(t, trace)).Take(Options.MaxTracesPerProcedure - 1)];
             if (ProcedureDistiller.TeachesNothing(trace, Options))
@@ -124,9 +123,12 @@ public sealed partial class ProcedureMemory
                 return new RecordingResult(trace.Id, null, trace.Steps.Count);
             }
 
+            // What a person has fixed or stopped, a recording does not set free, nor does one that takes its place. What the evidence stopped is mended by how it is done today.
+            var isHeld = standing is not null && (standing.IsPinned || await IsStoppedByPersonAsync(standing, cancellationToken).ConfigureAwait(false));
+            var isMended = standing is { QuarantinedAt: not null } && !isHeld;
             if (standing is not null && SkillComparison.Conflict(standing, earlier, trace, Options) is { } conflict)
             {
-                if (!replace)
+                if (!replace && !(isMended && conflict.FailedCall is not null))
                 {
                     await EndTraceAsync(trace, TraceStatus.Completed, usage, cancellationToken).ConfigureAwait(false);
                     return new RecordingResult(trace.Id, null, 0) { Conflict = conflict };
@@ -148,8 +150,6 @@ public sealed partial class ProcedureMemory
                 (distilled, contradictions) = StandingVersion.Keep(distilled, standing.Version, Options);
             }
 
-            // What a person has fixed or stopped, a recording does not set free, nor does one that takes its place. What the evidence stopped is mended by how it is done today.
-            var isHeld = inUse is not null && (inUse.IsPinned || await IsStoppedByPersonAsync(inUse, cancellationToken).ConfigureAwait(false));
             try
             {
                 var procedure = await Store.SaveVersionAsync(
@@ -161,7 +161,7 @@ public sealed partial class ProcedureMemory
                         Origin = ProcedureOrigin.Agent,
                         State = isHeld ? VersionState.Candidate : VersionState.Active,
                         Note = isHeld ? new RevisionNote { Kind = RevisionKind.Proposed, Reason = "it was recorded, and a person has fixed or stopped the active version" }
-                            : inUse?.QuarantinedAt is not null ? new RevisionNote { Kind = RevisionKind.Released, Reason = "its task was done and recorded anew" } : null,
+                            : isMended ? new RevisionNote { Kind = RevisionKind.Released, Reason = "its task was done and recorded anew" } : null,
                         MustBeNew = current is null,
                         ExpectedActive = current is { IsRetired: false } ? current.ActiveVersion : null,
                         Request = trace.Request,

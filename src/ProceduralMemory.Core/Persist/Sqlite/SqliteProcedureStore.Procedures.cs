@@ -2,8 +2,8 @@ using System.Globalization;
 using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
-using ProceduralMemory.Revise;
 using ProceduralMemory.Recall;
+using ProceduralMemory.Revise;
 
 namespace ProceduralMemory.Persist.Sqlite;
 

@@ -41,7 +41,7 @@ public sealed record Execution
     /// <summary>Until when its process has said that it runs it (UTC); it says so again in time for as long as it lives.</summary>
     public DateTimeOffset? LeaseUntil { get; init; }
 
-    /// <summary>What was asked of the replay beside the inputs, redacted: a JSON object, needed to resume it. <see langword="null"/> for one that an earlier version of this library wrote, and which cannot be resumed.</summary>
+    /// <summary>What was asked of the replay beside the inputs, redacted: a JSON object, needed to resume it. Of a round of a loop, what tells its element from others. <see langword="null"/> for one that an earlier version of this library wrote, and which cannot be resumed.</summary>
     public JsonElement? Settings { get; init; }
 
     /// <summary>How it ended.</summary>

@@ -100,9 +100,15 @@ public sealed partial class ProcedureMemory
     /// <summary>Begins to record what is done after a replay stopped, so that it can be kept as the repair of its failed step.</summary>
     internal async Task StartRepairAsync(MemorySession session, ReplayResult replay, CancellationToken cancellationToken)
     {
-        if (session.Repair is { } earlier)
+        if (replay.ExecutionId is { } executionId && session.RepairOf(executionId) is not null)
         {
-            await earlier.AbandonAsync(cancellationToken).ConfigureAwait(false);
+            // It was not let go on: what was done for it so far counts still.
+            return;
+        }
+
+        foreach (var spent in session.SpentRepairs())
+        {
+            await spent.AbandonAsync(cancellationToken).ConfigureAwait(false);
         }
 
         var now = Time.GetUtcNow();

@@ -84,7 +84,11 @@ public sealed partial class ProcedureMemory
     /// <exception cref="ExecutionNotFoundException">The scope has no execution of that id.</exception>
     /// <exception cref="ProcedureStoreException">What happens cannot be written down; nothing more is called then.</exception>
     /// <exception cref="ExecutionLostException">Another process took it over in the meantime, since this one did not speak up in time.</exception>
-    public async Task<ReplayResult> ResumeAsync(IStepExecutor executor, Guid executionId, ResumeRequest? request = null, CancellationToken cancellationToken = default)
+    public async Task<ReplayResult> ResumeAsync(IStepExecutor executor, Guid executionId, ResumeRequest? request = null, CancellationToken cancellationToken = default) =>
+        (await ResumeProcedureAsync(executor, executionId, request, cancellationToken).ConfigureAwait(false)).Result;
+
+    /// <summary>The same, with the procedure that the execution is of.</summary>
+    internal async Task<(Procedure Procedure, ReplayResult Result)> ResumeProcedureAsync(IStepExecutor executor, Guid executionId, ResumeRequest? request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(executor);
         var scope = CurrentScope();
@@ -109,7 +113,7 @@ public sealed partial class ProcedureMemory
         var result = await new ProcedureReplayer(Store, Options, scope, executor, _judging, _approver, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
         Log.ReplayResumed(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         await LearnFromAsync(procedure, result, executor, isCandidateRefused: false).ConfigureAwait(false);
-        return result;
+        return (procedure, result);
     }
 
     /// <summary>Whether a replay would ask for the unconfirmed constants of a procedure.</summary>

@@ -13,8 +13,8 @@ namespace ProceduralMemory.SemanticKernel;
 /// auto-function-invocation filters and, inside them, its function-invocation filters. A call that a filter does not let through is refused.
 /// </summary>
 /// <remarks>
-/// Create one for each replay: it takes the kernel's filters as they are then. Functions run on a clone of the kernel, which shares its services,
-/// plugins and filters; what they put into <see cref="Kernel.Data"/> is carried over to the kernel itself.
+/// Create one for each replay: it takes the kernel's filters as they are then. Each function runs on a clone of the kernel, which shares its services,
+/// plugins and filters; what it put into <see cref="Kernel.Data"/> is carried over to the kernel itself, and to the calls that begin afterwards.
 /// An auto-function-invocation filter sees a chat history that ends with an assistant message asking for the call: a copy of the conversation that the
 /// replay is part of, or an otherwise empty one where the host replays by itself. A procedure inside the procedure passes the same filters as a call of
 /// <c>replay_procedure</c>. Where the model itself asked for the replay, functions that its turn does not offer are refused before the first step.
@@ -25,9 +25,9 @@ public sealed class KernelStepExecutor : IStepExecutor
     private readonly Kernel _gated;
     private readonly KernelReplayOptions _options;
     private readonly IReadOnlyList<IAutoFunctionInvocationFilter> _autoFilters;
-    private readonly Dictionary<string, object?> _carriedData;
     private readonly ModelCall? _modelCall;
     private readonly ILogger _logger;
+    private StepCall? _first;
     private int _callCount;
 
     /// <summary>Creates an executor for one replay.</summary>
@@ -48,10 +48,12 @@ public sealed class KernelStepExecutor : IStepExecutor
         }
 
         _gated.FunctionInvocationFilters.Add(Probe.Filter);
-        _carriedData = new Dictionary<string, object?>(_gated.Data);
         _logger = kernel.LoggerFactory.CreateLogger("ProceduralMemory.SemanticKernel");
         _autoFilters = [.. _gated.AutoFunctionInvocationFilters.Where(f => !_options.LiveOnlyFilters.Contains(f.GetType()))];
     }
+
+    /// <summary>The execution of the first call that was asked for, which may be part of another one; <see langword="null"/> while none was.</summary>
+    internal Guid? FirstExecutionId => Volatile.Read(ref _first)?.ExecutionId;
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<ReplayProblem>> CheckAsync(IReadOnlyList<PlannedCall> calls, CancellationToken cancellationToken = default)
@@ -71,6 +73,7 @@ public sealed class KernelStepExecutor : IStepExecutor
     public async Task<StepCallResult> ExecuteAsync(StepCall call, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(call);
+        Interlocked.CompareExchange(ref _first, call, null);
         if (!KernelActions.TryFind(_kernel, call.Action, out var function) || KernelActions.IsOurs(function) || !_options.Allows(KernelActions.NameOf(function)))
         {
             // Looked over before the first step, and again here: plugins may have changed since.
@@ -110,6 +113,7 @@ public sealed class KernelStepExecutor : IStepExecutor
     {
         ArgumentNullException.ThrowIfNull(call);
         ArgumentNullException.ThrowIfNull(replay);
+        Interlocked.CompareExchange(ref _first, call, null);
         var function = _modelCall is { } asked && KernelActions.IsReplay(asked.Function) ? asked.Function : _kernel.Plugins.SelectMany(p => p).FirstOrDefault(KernelActions.IsReplay);
         if (function is null)
         {
@@ -148,13 +152,26 @@ public sealed class KernelStepExecutor : IStepExecutor
     /// <param name="cancellationToken">Cancels the call.</param>
     private async Task<StepCallResult> PassGatesAsync(StepCall call, Probe probe, Func<AutoFunctionInvocationContext, Probe, Task<StepCallResult>> read, CancellationToken cancellationToken)
     {
+        var (kernel, before) = CloneForCall();
+        if (probe.InPlace is { } inPlace)
+        {
+            probe.InPlace = () =>
+            {
+                // What filters around a procedure put there is for the calls in it.
+                before = CarryDataOver(kernel, before, call.Action);
+                return inPlace();
+            };
+        }
+
         var outer = CallFrames.Enter(memory: null);
         Probe.Current.Value = probe;
         AutoFunctionInvocationContext? context = null;
+        var passed = false;
         try
         {
-            context = AutoContext(probe, call, cancellationToken);
-            await InvokeAutoFiltersAsync(context, probe, index: 0).ConfigureAwait(false);
+            context = AutoContext(kernel, probe, call, cancellationToken);
+            await InvokeAutoFiltersAsync(context, kernel, probe, index: 0).ConfigureAwait(false);
+            passed = true;
             var result = await read(context, probe).ConfigureAwait(false);
             return result.Refused ? result : result with { StopRequested = result.StopRequested || context.Terminate };
         }
@@ -166,7 +183,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         {
             if (probe.Reached)
             {
-                return StepCallResult.Of(exception) with { StopRequested = context?.Terminate is true };
+                return Thrown(call, probe, passed, exception) with { StopRequested = context?.Terminate is true };
             }
 
             // How the host can mend it is for the host to read, and not for a model to plead.
@@ -177,8 +194,26 @@ public sealed class KernelStepExecutor : IStepExecutor
         {
             CallFrames.Leave(outer);
             Probe.Current.Value = null;
-            CarryDataOver();
+            CarryDataOver(kernel, before, call.Action);
         }
+    }
+
+    /// <summary>What an exception tells that came once the function was reached: of the function itself, or of a filter around it.</summary>
+    private StepCallResult Thrown(StepCall call, Probe probe, bool passed, Exception exception)
+    {
+        if (passed || !probe.Returned)
+        {
+            var result = StepCallResult.Of(exception);
+            return result with { IsOutcomeUnknown = result.IsOutcomeUnknown || probe.BrokeOff };
+        }
+
+        // The function has done what it does, and only what it returned is lost: a further call would do it twice.
+        Log.FilterThrewAfterwards(_logger, exception.GetType().Name, call.Action);
+        return new StepCallResult
+        {
+            Failure = new StepFailure(exception.GetType().Name, $"{call.Action} returned, and then a filter threw: {exception.Message}"),
+            IsOutcomeUnknown = probe.InPlace is null,
+        };
     }
 
     private static StepCallResult Refused(string message) => new() { Refused = true, Failure = new StepFailure(FailureTypes.Refused, message) };
@@ -223,14 +258,14 @@ public sealed class KernelStepExecutor : IStepExecutor
     }
 
     /// <summary>What an auto-function-invocation filter is shown: the call as if the model had just asked for it.</summary>
-    private AutoFunctionInvocationContext AutoContext(Probe probe, StepCall call, CancellationToken cancellationToken)
+    private AutoFunctionInvocationContext AutoContext(Kernel kernel, Probe probe, StepCall call, CancellationToken cancellationToken)
     {
         var (function, arguments) = (probe.Function, probe.Arguments);
         var id = string.Create(CultureInfo.InvariantCulture, $"replay-{call.ExecutionId:N}-{call.StepId}");
         var asked = new ChatMessageContent(AuthorRole.Assistant, [new FunctionCallContent(function.Name, function.PluginName, id, arguments)]);
         var history = _modelCall is null ? new ChatHistory() : new ChatHistory(_modelCall.History);
         history.Add(asked);
-        return new AutoFunctionInvocationContext(_gated, function, new FunctionResult(function, culture: _gated.Culture), history, asked)
+        return new AutoFunctionInvocationContext(kernel, function, new FunctionResult(function, culture: kernel.Culture), history, asked)
         {
             Arguments = arguments,
             ToolCallId = id,
@@ -243,11 +278,11 @@ public sealed class KernelStepExecutor : IStepExecutor
         };
     }
 
-    private async Task InvokeAutoFiltersAsync(AutoFunctionInvocationContext context, Probe probe, int index)
+    private async Task InvokeAutoFiltersAsync(AutoFunctionInvocationContext context, Kernel kernel, Probe probe, int index)
     {
         if (index < _autoFilters.Count)
         {
-            await _autoFilters[index].OnAutoFunctionInvocationAsync(context, next => InvokeAutoFiltersAsync(next, probe, index + 1)).ConfigureAwait(false);
+            await _autoFilters[index].OnAutoFunctionInvocationAsync(context, next => InvokeAutoFiltersAsync(next, kernel, probe, index + 1)).ConfigureAwait(false);
             return;
         }
 
@@ -259,36 +294,54 @@ public sealed class KernelStepExecutor : IStepExecutor
 
         // A filter may have put others in their place.
         (probe.Function, probe.Arguments) = (context.Function, context.Arguments ?? probe.Arguments);
-        context.Result = await context.Function.InvokeAsync(_gated, context.Arguments, context.CancellationToken).ConfigureAwait(false);
+        context.Result = await context.Function.InvokeAsync(kernel, context.Arguments, context.CancellationToken).ConfigureAwait(false);
     }
 
-    private void CarryDataOver()
+    /// <summary>A kernel for one call: calls may be made at once, and the data of a kernel is a plain dictionary.</summary>
+    private (Kernel Kernel, Dictionary<string, object?> Data) CloneForCall()
     {
         lock (KernelSessions.GateOf(_kernel))
         {
-            CarryChangedDataOver();
+            var kernel = _gated.Clone();
+            return (kernel, new Dictionary<string, object?>(kernel.Data));
         }
     }
 
-    private void CarryChangedDataOver()
+    /// <summary>Carries over what a call did to the data of its kernel. How the call went does not hang on that.</summary>
+    /// <returns>The data as it is then.</returns>
+    private Dictionary<string, object?> CarryDataOver(Kernel kernel, Dictionary<string, object?> before, string action)
     {
-        foreach (var (key, value) in _gated.Data)
+        Dictionary<string, object?> after;
+        try
         {
-            // Only what a function changed: the host may have changed the rest meanwhile.
-            if (!_carriedData.TryGetValue(key, out var known) || !ReferenceEquals(known, value))
+            after = new Dictionary<string, object?>(kernel.Data);
+        }
+        catch (Exception exception)
+        {
+            // A function that went on in the background, or was left behind, writes to it still.
+            Log.DataNotCarriedOver(_logger, action, exception.GetType().Name);
+            return before;
+        }
+
+        lock (KernelSessions.GateOf(_kernel))
+        {
+            // Only what the call changed: the host, and other calls, may have changed the rest meanwhile.
+            foreach (var (key, value) in after.Where(d => !before.TryGetValue(d.Key, out var known) || !ReferenceEquals(known, d.Value)))
             {
-                _carriedData[key] = _kernel.Data[key] = value;
+                _gated.Data[key] = _kernel.Data[key] = value;
+            }
+
+            foreach (var key in before.Keys.Where(k => !after.ContainsKey(k)))
+            {
+                _gated.Data.Remove(key);
+                _kernel.Data.Remove(key);
             }
         }
 
-        foreach (var key in _carriedData.Keys.Where(k => !_gated.Data.ContainsKey(k)).ToList())
-        {
-            _carriedData.Remove(key);
-            _kernel.Data.Remove(key);
-        }
+        return after;
     }
 
-    /// <summary>Tells whether a call came through all filters to its function.</summary>
+    /// <summary>Tells whether a call came through all filters to its function, and whether that returned.</summary>
     private sealed class Probe(KernelFunction function, KernelArguments arguments)
     {
         public static readonly AsyncLocal<Probe?> Current = new();
@@ -297,6 +350,12 @@ public sealed class KernelStepExecutor : IStepExecutor
 
         public bool Reached { get; private set; }
 
+        /// <summary>Whether the function returned, whatever a filter made of that.</summary>
+        public bool Returned { get; private set; }
+
+        /// <summary>Whether the function ended so that nobody knows whether it had its effect, whatever a filter made of that.</summary>
+        public bool BrokeOff { get; private set; }
+
         /// <summary>The function of the call, and below its arguments: by both it is told from calls that filters and functions make in its course.</summary>
         public KernelFunction Function { get; set; } = function;
 
@@ -304,7 +363,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         public KernelArguments Arguments { get; set; } = arguments;
 
         /// <summary>What is done instead of running the function, or <see langword="null"/>.</summary>
-        public Func<Task<object>>? InPlace { get; init; }
+        public Func<Task<object>>? InPlace { get; set; }
 
         private sealed class ProbeFilter : IFunctionInvocationFilter
         {
@@ -317,13 +376,23 @@ public sealed class KernelStepExecutor : IStepExecutor
                 }
 
                 probe.Reached = true;
-                if (probe.InPlace is { } inPlace)
+                try
                 {
-                    context.Result = new FunctionResult(context.Function, await inPlace().ConfigureAwait(false));
+                    if (probe.InPlace is { } inPlace)
+                    {
+                        context.Result = new FunctionResult(context.Function, await inPlace().ConfigureAwait(false));
+                    }
+                    else
+                    {
+                        await next(context).ConfigureAwait(false);
+                    }
+
+                    probe.Returned = true;
                 }
-                else
+                catch (Exception exception)
                 {
-                    await next(context).ConfigureAwait(false);
+                    probe.BrokeOff |= StepCallResult.Of(exception).IsOutcomeUnknown;
+                    throw;
                 }
             }
         }

@@ -14,6 +14,12 @@ internal static partial class Log
     [LoggerMessage(103, LogLevel.Warning, "A filter threw {ErrorType} before the replayed call of {Action}, which is refused. A filter that guards nothing and cannot work outside a live turn is left out of replays by KernelReplayOptions.LiveOnlyFilters.")]
     public static partial void FilterThrew(ILogger logger, string errorType, string action);
 
+    [LoggerMessage(107, LogLevel.Warning, "A filter threw {ErrorType} after the replayed call of {Action} had returned. What the call returned is lost; a write is not made again by itself.")]
+    public static partial void FilterThrewAfterwards(ILogger logger, string errorType, string action);
+
+    [LoggerMessage(108, LogLevel.Warning, "What the replayed call of {Action} put into the data of its kernel is not carried over, since something writes to it still ({ErrorType}).")]
+    public static partial void DataNotCarriedOver(ILogger logger, string action, string errorType);
+
     [LoggerMessage(105, LogLevel.Information, "The maintenance pass looked at {Looked} procedures, changed {Changes} and could not look at {Faults}.")]
     public static partial void Revised(ILogger logger, int looked, int changes, int faults);
 

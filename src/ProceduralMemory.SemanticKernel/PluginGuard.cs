@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 
 namespace ProceduralMemory.SemanticKernel;
@@ -41,10 +42,27 @@ internal sealed class PluginGuard(ILogger logger)
         {
             return new PluginReply { Status = ReplyStatus.Invalid, Message = exception.Message };
         }
+        catch (ReplayBrokeOffException exception)
+        {
+            Fault(function, exception.InnerException!);
+            return new ReplayReply
+            {
+                Status = ReplyStatus.BrokeOff,
+                Message = "The replay broke off: the procedural memory cannot be used right now. Steps of it may have been done, and how far it came is not known.",
+                Next = $"Do not do any of it again, neither with this nor with other functions. Tell the user, with the execution_id. When the memory can be used again, {ProceduralMemoryPlugin.ResumeProcedure} goes on without repeating what is done.",
+                ExecutionId = exception.ExecutionId.ToString("D", CultureInfo.InvariantCulture),
+            };
+        }
         catch (Exception exception)
         {
             Fault(function, exception);
             return new PluginReply { Status = ReplyStatus.Unavailable, Message = "The procedural memory cannot be used right now.", Next = "Do the task with the other functions." };
         }
     }
+}
+
+/// <summary>Something failed that is no part of a replay, once the replay may have called something.</summary>
+internal sealed class ReplayBrokeOffException(Guid executionId, Exception exception) : Exception("The replay broke off.", exception)
+{
+    public Guid ExecutionId { get; } = executionId;
 }

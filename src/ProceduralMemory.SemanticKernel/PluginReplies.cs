@@ -19,6 +19,12 @@ public static class ReplyStatus
     /// <summary>A step failed; the reply says what is done and what is left.</summary>
     public const string Failed = "failed";
 
+    /// <summary>The replay took longer than it may; the reply says what is done and what is left.</summary>
+    public const string Cancelled = "cancelled";
+
+    /// <summary>The memory failed in the middle of a replay: steps may have been done, and how far it came is not known. It is not to be done again, but told to the user.</summary>
+    public const string BrokeOff = "broke_off";
+
     /// <summary>Not let through, by the host or because functions or steps do not fit.</summary>
     public const string Refused = "refused";
 

@@ -91,7 +91,7 @@ public sealed class ProceduralMemoryPlugin
     /// <summary>Replays a procedure.</summary>
     [KernelFunction(ReplayProcedure)]
     [Description("Runs all steps of a stored procedure in one call. The steps have real effects.")]
-    [return: Description("status completed, missing_inputs, failed (with what is done and what is left), refused or approval_pending (for the user to settle), and the result of each step")]
+    [return: Description("status completed; failed or cancelled (with what is done and what is left); waiting or missing_inputs (for what the message asks); refused or approval_pending (for the user to settle); broke_off; planned; not_found, invalid or unavailable; and the result of each step")]
     public Task<PluginReply> ReplayAsync(
         Kernel kernel,
         [Description("The procedure's name")] string name,
@@ -122,7 +122,7 @@ public sealed class ProceduralMemoryPlugin
                     return Planned(await _memory.PreviewProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false));
                 }
 
-                var result = await _memory.ReplayProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false);
+                var result = await ActAsync(executor, resumed: null, () => _memory.ReplayProcedureAsync(executor, procedure, request, cancellationToken), cancellationToken).ConfigureAwait(false);
                 return await ReplyAsync(kernel, procedure, result, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken));
@@ -137,6 +137,7 @@ public sealed class ProceduralMemoryPlugin
         [Description("JSON object: id of each step that you did yourself, to its result")] object? results = null,
         [Description("JSON object: inputs that it asks for again")] object? inputs = null,
         [Description("JSON array of step ids to leave out")] object? skip = null,
+        [Description("JSON object: what of adapt it asks for again")] object? adapt = null,
         CancellationToken cancellationToken = default) => ReplayWatch.WatchedAsync(() => _guard.RunAsync(
             ResumeProcedure,
             async () =>
@@ -146,17 +147,25 @@ public sealed class ProceduralMemoryPlugin
                     throw new ModelArgumentException("'executionId' is no id of an execution. Give the execution_id of the replay that stopped.");
                 }
 
+                var overrides = ModelArgument.Object(adapt, "adapt");
                 var session = KernelSessions.Find(_memory, kernel);
-                var repair = session?.Repair;
+                var repair = session?.RepairOf(id);
                 var request = new ResumeRequest
                 {
                     Results = ModelArgument.Object(results, "results"),
                     Inputs = ModelArgument.Object(inputs, "inputs"),
                     Skip = ModelArgument.Strings(skip, "skip"),
-                    RepairTraceId = repair is not null && await repair.CompleteRepairAsync(cancellationToken).ConfigureAwait(false) ? repair.TraceId : session?.Recorder?.TraceId,
+                    StepOverrides = overrides,
+                    ActionOverrides = overrides,
+                    RepairTraceId = repair is not null && await repair.SettleCallsAsync(cancellationToken).ConfigureAwait(false) ? repair.TraceId : session?.Recorder?.TraceId,
                 };
-                var result = await _memory.ResumeAsync(new KernelStepExecutor(kernel, _replay), id, request, cancellationToken).ConfigureAwait(false);
-                var procedure = await _memory.GetAsync(result.ProcedureName, result.Version, cancellationToken).ConfigureAwait(false);
+                var executor = new KernelStepExecutor(kernel, _replay);
+                var (procedure, result) = await ActAsync(executor, id, () => _memory.ResumeProcedureAsync(executor, id, request, cancellationToken), cancellationToken).ConfigureAwait(false);
+                if (repair is not null && !result.IsTurnedAway)
+                {
+                    await EndAsync(repair).ConfigureAwait(false);
+                }
+
                 return await ReplyAsync(kernel, procedure, result, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken));
@@ -455,6 +464,36 @@ public sealed class ProceduralMemoryPlugin
         return Reply(procedure, result);
     }
 
+    /// <summary>Replays. Once it may have called something, a fault of the memory does not mean that the task is still to be done.</summary>
+    private static async Task<T> ActAsync<T>(KernelStepExecutor executor, Guid? resumed, Func<Task<T>> replay, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await replay().ConfigureAwait(false);
+        }
+        catch (Exception exception) when (
+            !(exception is OperationCanceledException && cancellationToken.IsCancellationRequested)
+            && exception is not (ExecutionNotFoundException or ProcedureNotFoundException)
+            && (resumed ?? executor.FirstExecutionId) is { } executionId)
+        {
+            throw new ReplayBrokeOffException(executionId, exception);
+        }
+    }
+
+    /// <summary>Ends the recording of what was done after a replay stopped, once the replay has taken it up.</summary>
+    private async Task EndAsync(Capture.ProcedureRecorder repair)
+    {
+        try
+        {
+            await repair.CompleteRepairAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (ProceduralMemoryException exception)
+        {
+            // How the replay went is what the model must be told.
+            _guard.Fault(ResumeProcedure, exception);
+        }
+    }
+
     private static ReplayReply Planned(ReplayPreview preview) => new()
     {
         Status = ReplyStatus.Planned,
@@ -474,10 +513,12 @@ public sealed class ProceduralMemoryPlugin
             ReplayOutcome.Completed => (ReplyStatus.Completed, "Answer the user from the results."),
             ReplayOutcome.Failed when result.Problems.Count > 0 => (ReplyStatus.Failed, $"Look with other functions whether the step with status unknown was done, before anything of it is done again. If it was, {ResumeProcedure} with its result in results; if not, tell the user: only the host can have it repeated.{undo}"),
             ReplayOutcome.Failed => (ReplyStatus.Failed, $"Steps with status success are done and must not be repeated. Mend the cause and call {ResumeProcedure}, which calls the failed step again; or do that step yourself and call {ResumeProcedure} with its result in results; or tell the user.{undo}"),
+            ReplayOutcome.Cancelled => (ReplyStatus.Cancelled, $"Steps with status success are done and must not be repeated. Look with other functions whether a step with status unknown was done: if it was, {ResumeProcedure} with its result in results; if not, tell the user. Else {ResumeProcedure} goes on with what is left.{undo}"),
             _ when AwaitsApproval(result) => (ReplyStatus.ApprovalPending, $"Tell the user what waits for approval. Only a person can give it, outside of this conversation: you cannot, and do not try to get around it.{(result.CanResume ? $" When it is given, {ResumeProcedure}." : "")}"),
             ReplayOutcome.Waiting => (ReplyStatus.Waiting, $"Find out what the message asks for, and call {ResumeProcedure} with it; or tell the user.{undo}"),
             _ when missing => (ReplyStatus.MissingInputs, $"{(result.ExecutionId is null ? ReplayProcedure : ResumeProcedure)} again, with all inputs; ask the user for what you do not know."),
             _ when result.Problems.Any(p => p.Code == ReplayProblemCodes.ApprovalRejected) => (ReplyStatus.Refused, "Do not try to get around the refusal. Tell the user that the procedure was rejected."),
+            _ when result.CanResume && result.Problems.Any(p => p.Code is ReplayProblemCodes.OutcomeUnknown or ReplayProblemCodes.RedactedResult or ReplayProblemCodes.MissingInput) => (ReplyStatus.Waiting, $"Find out what the message asks for, and call {ResumeProcedure} with it; or tell the user."),
             _ when resumable => (ReplyStatus.Refused, "Do not repeat what was done. Tell the user how it stands."),
             _ when result.ExecutionId is null => (ReplyStatus.Refused, "Do the task with the other functions, or call again as the message says."),
             _ => (ReplyStatus.Refused, $"Do not try to get around the refusal. Tell the user what is done and what was refused.{undo}"),

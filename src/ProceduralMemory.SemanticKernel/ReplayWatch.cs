@@ -65,7 +65,7 @@ internal sealed class ReplayWatch
             {
                 Run = run;
             }
-            else if (reply.Status != ReplyStatus.Unavailable)
+            else if (reply.Status is not (ReplyStatus.Unavailable or ReplyStatus.BrokeOff))
             {
                 // Turned away before its first step.
                 _runs--;

@@ -19,7 +19,7 @@ internal sealed class RevisionService(ProcedureMemory memory, ProceduralMemoryKe
                 var result = await memory.ReviseAsync(options.Retention, options.Forget, cancellationToken: stoppingToken).ConfigureAwait(false);
                 Log.Revised(_logger, result.Looked, result.Changes.Count, result.Faults.Count);
             }
-            catch (Exception exception) when (exception is not OperationCanceledException)
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
                 // The next pass may do better; a host is not to fall over it.
                 Log.RevisionFailed(_logger, LoggedFault.Describe(exception), LoggedFault.Of(exception));

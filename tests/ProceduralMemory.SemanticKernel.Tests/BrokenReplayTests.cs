@@ -306,6 +306,64 @@ public sealed class BrokenReplayTests
     }
 
     [Fact]
+    public async Task Where_the_memory_fails_in_the_middle_of_a_replay_the_model_is_told_not_to_do_it_again()
+    {
+        var shop = new Shop();
+        var writes = 0;
+        await using var agent = await TestAgent.StartAsync(b =>
+        {
+            b.Plugins.Add(shop.Plugin());
+            b.Services.AddSingleton(FaultyStore.Around(
+                new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" }),
+                operation => operation == nameof(IProcedureStore.WriteExecutionAsync) && ++writes is 2 or 3 ? new ProcedureStoreException(StoreFault.Busy, "Busy.") : null));
+        });
+        await agent.Memory.StoredAsync("p", Given.Step("shop.refund", """{"customerId":"C-1","amount":5}"""), Given.Step("shop.get_order", """{"orderId":"W-1"}"""));
+
+        var reply = await agent.ModelCallsAsync("procedures-replay_procedure", """{"name":"p"}""");
+
+        Assert.Equal(["refund C-1 5"], shop.Calls);
+        Assert.Equal(ReplyStatus.BrokeOff, reply.Status);
+        Assert.Contains("how far it came is not known", reply.Message, StringComparison.Ordinal);
+        Assert.StartsWith("Do not do any of it again", reply.Next, StringComparison.Ordinal);
+        Assert.NotNull(await agent.Memory.GetExecutionAsync(Guid.Parse(reply["execution_id"].GetString()!)));
+    }
+
+    [Fact]
+    public async Task Where_the_memory_fails_before_anything_was_called_the_model_does_the_task_otherwise()
+    {
+        var shop = new Shop();
+        await using var agent = await TestAgent.StartAsync(b =>
+        {
+            b.Plugins.Add(shop.Plugin());
+            b.Services.AddSingleton(FaultyStore.Around(
+                new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" }),
+                operation => operation == nameof(IProcedureStore.WriteExecutionAsync) ? new ProcedureStoreException(StoreFault.Busy, "Busy.") : null));
+        });
+        await agent.Memory.StoredAsync("p", Given.Step("shop.refund", """{"customerId":"C-1","amount":5}"""));
+
+        Assert.Equal(ReplyStatus.Unavailable, (await agent.ModelCallsAsync("procedures-replay_procedure", """{"name":"p"}""")).Status);
+        Assert.Empty(shop.Calls);
+    }
+
+    [Fact]
+    public async Task A_replay_that_took_too_long_is_no_refusal_and_can_be_resumed()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        using var memory = Given.Memory(o => (o.TimeProvider, o.MaxReplayDuration) = (time, TimeSpan.FromMinutes(5)));
+        var shop = new Shop();
+        var kernel = Given.Kernel(memory, shop.Plugin(), Given.Plugin("t", ("work", () => time.Advance(TimeSpan.FromMinutes(6)))));
+        await memory.StoredAsync("p", Given.Step("t.work"), Given.Step("shop.get_order", """{"orderId":"W-1"}"""));
+
+        var late = (ReplayReply)await kernel.AskMemoryAsync("replay_procedure", ("name", "p"));
+        var resumed = await kernel.AskMemoryAsync("resume_procedure", ("executionId", late.ExecutionId));
+
+        Assert.Equal((ReplyStatus.Cancelled, ReplyStatus.Completed), (late.Status, resumed.Status));
+        Assert.Contains(ProceduralMemoryPlugin.ResumeProcedure, late.Next, StringComparison.Ordinal);
+        Assert.Equal(["success", "pending"], late.Steps!.Select(s => s.Status));
+        Assert.Equal(["get_order W-1"], shop.Calls);
+    }
+
+    [Fact]
     public async Task A_replay_that_is_cancelled_inside_a_recording_leaves_one_that_cannot_be_finalized()
     {
         using var memory = Given.Memory();

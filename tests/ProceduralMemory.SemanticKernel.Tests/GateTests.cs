@@ -396,7 +396,7 @@ public sealed class GateTests
         var replay = await agent.Memory.ReplayAsync(agent.Kernel, "p", new ReplayRequest { ContinueOnFailure = true });
 
         Assert.Equal(ReplayOutcome.Refused, replay.Outcome);
-        Assert.Equal([StepStatus.Failed, StepStatus.Pending], replay.Steps.Select(s => s.Status));
+        Assert.Equal([StepStatus.Unknown, StepStatus.Pending], replay.Steps.Select(s => s.Status));
         Assert.Equal(["refund C-1 1"], shop.Calls);
     }
 
@@ -433,7 +433,7 @@ public sealed class GateTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_filter_that_throws_after_the_function_has_run_makes_a_failure_and_no_refusal(bool auto)
+    public async Task A_filter_that_throws_after_the_function_has_run_makes_no_refusal_and_the_call_is_not_made_again(bool auto)
     {
         var shop = new Shop();
         var gate = new Filters();
@@ -458,10 +458,64 @@ public sealed class GateTests
         await agent.Memory.StoredAsync("p", Given.Step("shop.refund", Refund));
 
         var replay = await agent.Memory.ReplayAsync(agent.Kernel, "p");
+        var resumed = await agent.Memory.ResumeAsync(agent.Kernel, replay.ExecutionId!.Value);
 
-        // The refund has happened: to call it refused would invite to do it again.
+        // The refund has happened: to call it refused, or failed without an effect, would invite to do it again.
         Assert.Equal(["refund C-1 1"], shop.Calls);
-        Assert.Equal((ReplayOutcome.Failed, new StepFailure(nameof(InvalidOperationException), "The audit log is full.")), (replay.Outcome, replay.Steps[0].Failure));
+        Assert.Equal((ReplayOutcome.Failed, StepStatus.Unknown), (replay.Outcome, replay.Steps[0].Status));
+        Assert.Equal(new StepFailure(nameof(InvalidOperationException), "shop.refund returned, and then a filter threw: The audit log is full."), replay.Steps[0].Failure);
+        Assert.Equal((ReplayOutcome.Waiting, ReplayProblemCodes.OutcomeUnknown), (resumed.Outcome, resumed.Problems.Single().Code));
+    }
+
+    [Fact]
+    public async Task What_a_filter_throws_after_the_function_has_run_is_no_error_that_may_pass()
+    {
+        var shop = new Shop();
+        var gate = new Filters
+        {
+            OnFunction = async (context, next) =>
+            {
+                await next(context);
+                throw new HttpRequestException(HttpRequestError.ConnectionError, "The audit service is not there.");
+            },
+        };
+        await using var agent = await AgentAsync(shop, gate, registeredAfterOurs: true);
+        await agent.Memory.StoredAsync("p", Given.Step("shop.refund", Refund) with { Retry = new StepRetry { Delay = TimeSpan.Zero } });
+
+        var replay = await agent.Memory.ReplayAsync(agent.Kernel, "p");
+
+        Assert.Equal(["refund C-1 1"], shop.Calls);
+        Assert.Equal(StepStatus.Unknown, replay.Steps[0].Status);
+    }
+
+    [Fact]
+    public async Task Words_that_a_filter_puts_in_place_of_an_error_do_not_hide_that_the_call_broke_off()
+    {
+        var busy = true;
+        var gate = new Filters
+        {
+            OnFunction = async (context, next) =>
+            {
+                try
+                {
+                    await next(context);
+                }
+                catch (TimeoutException)
+                {
+                    throw new InvalidOperationException("The shop is busy.");
+                }
+            },
+        };
+        await using var agent = await TestAgent.StartAsync(b =>
+        {
+            b.Plugins.Add(Given.Plugin("t", ("pay", () => busy ? throw new TimeoutException("No answer.") : "paid")));
+            Register(b, gate);
+        });
+        await agent.Memory.StoredAsync("p", Given.Step("t.pay"));
+
+        var step = (await agent.Memory.ReplayAsync(agent.Kernel, "p")).Steps.Single();
+
+        Assert.Equal((StepStatus.Unknown, "The shop is busy."), (step.Status, step.Failure!.Message));
     }
 
     [Fact]
@@ -553,6 +607,57 @@ public sealed class GateTests
         Assert.Equal(ReplayOutcome.Refused, (await memory.ReplayAsync(kernel, "p")).Outcome);
         Assert.Empty(shop.Calls);
         Assert.Equal((1, 2), (kernel.FunctionInvocationFilters.Count, kernel.AutoFunctionInvocationFilters.Count));
+    }
+
+    [Fact]
+    public async Task Calls_that_are_made_at_once_do_not_share_the_data_of_a_kernel_which_is_a_plain_dictionary()
+    {
+        using var memory = Given.Memory(o => o.MaxParallelSteps = 2);
+        var (first, second) = (new TaskCompletionSource<IDictionary<string, object?>>(), new TaskCompletionSource<IDictionary<string, object?>>());
+        var read = KernelPluginFactory.CreateFromFunctions("t", [
+            KernelFunctionFactory.CreateFromMethod([FunctionEffect(StepEffect.Read)] async (Kernel k) => await MeetAsync(k, "a", first, second), "a"),
+            KernelFunctionFactory.CreateFromMethod([FunctionEffect(StepEffect.Read)] async (Kernel k) => await MeetAsync(k, "b", second, first), "b"),
+            KernelFunctionFactory.CreateFromMethod((Kernel k) => $"{k.Data["a"]} {k.Data["b"]}", "both"),
+        ]);
+        var kernel = Given.Kernel(memory, read);
+        await memory.StoredAsync("p", Given.Step("t.a"), Given.Step("t.b"), Given.Step("t.both"));
+
+        var replay = await memory.ReplayAsync(kernel, "p");
+
+        Assert.Equal(ReplayOutcome.Completed, replay.Outcome);
+        Assert.NotSame(await first.Task, await second.Task);
+        Assert.Equal("was here was here", replay.Steps[2].Result!.Value.GetString());
+        Assert.Equal(("was here", "was here"), (kernel.Data["a"], kernel.Data["b"]));
+
+        static async Task MeetAsync(Kernel kernel, string name, TaskCompletionSource<IDictionary<string, object?>> own, TaskCompletionSource<IDictionary<string, object?>> other)
+        {
+            own.SetResult(kernel.Data);
+            await other.Task;
+            kernel.Data[name] = "was here";
+        }
+    }
+
+    [Fact]
+    public async Task What_a_filter_around_a_procedure_puts_into_the_data_is_there_for_the_calls_in_it()
+    {
+        using var memory = Given.Memory();
+        var kernel = Given.Kernel(memory, Given.Plugin("t", ("read", (Kernel k) => (string?)k.Data["ticket"])));
+        kernel.FunctionInvocationFilters.Add(new Filters
+        {
+            OnFunction = (context, next) =>
+            {
+                if (KernelActions.IsReplay(context.Function))
+                {
+                    context.Kernel.Data["ticket"] = "T-1";
+                }
+
+                return next(context);
+            },
+        });
+        await memory.StoredAsync("inner", Given.Step("t.read"));
+        await memory.StoredAsync("p", Given.Step("inner") with { Kind = StepKind.Procedure });
+
+        Assert.Equal("T-1", (await memory.ReplayAsync(kernel, "p")).Steps[0].Nested!.Steps[0].Result!.Value.GetString());
     }
 
     [Fact]

@@ -117,6 +117,68 @@ public sealed class HandOverTests
         Assert.Equal(["free 80", "build", "start 80", "announce 80"], port.Calls);
     }
 
+    [Fact]
+    public async Task What_the_agent_did_counts_still_when_its_first_attempt_to_resume_is_turned_away()
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"));
+        await agent.Memory.StoreAsync(new ProcedureDefinition
+        {
+            Name = "deploy",
+            Inputs = [new() { Name = "pin", Secret = true, Type = JsonType.Integer }],
+            Steps = [Given.Step("host.start", """{"artifact":"orders-1","port":80}""", "start"), Given.Step("host.announce", """{"port":"$inputs.pin"}""", "announce")],
+        });
+
+        var conversation = await agent.AskAsync(
+            "Deploy orders.",
+            Model.Replays("deploy", """{"pin":4711}"""),
+            Model.Calls("host-start", """{"artifact":"orders-1","port":81}"""),
+            Model.Resumes(),
+            Model.Calls("procedures-resume_procedure", $$"""{"inputs":{"pin":4711},"executionId":"{{Model.LastExecution}}"}"""));
+
+        Assert.Equal([ReplyStatus.Failed, ReplyStatus.MissingInputs, ReplyStatus.Completed], conversation.Replies.Where(r => r.Tool.StartsWith("procedures", StringComparison.Ordinal)).Select(r => r.Status));
+        Assert.Equal(["start 80", "start 81", "announce 4711"], port.Calls);
+    }
+
+    [Fact]
+    public async Task What_the_agent_adapted_and_is_secret_it_is_asked_for_again()
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"), streaming: false);
+        agent.Kernel.Plugins.Add(Given.Plugin("vault", ("open", (string password) => port.Calls.Add($"open {password}"))));
+        await agent.Memory.StoredAsync("deploy", Given.Step("host.start", """{"artifact":"a","port":80}""", "start"), Given.Step("vault.open", id: "open"));
+        using var session = agent.Memory.BeginSession();
+        var adapt = Given.Value("""{"open":{"password":"hunter2hunter2"}}""");
+        var stopped = (ReplayReply)await agent.Kernel.AskMemoryAsync("replay_procedure", ("name", "deploy"), ("adapt", adapt));
+        var results = Given.Value("""{"start":{"port":81}}""");
+
+        var asked = await agent.Kernel.AskMemoryAsync("resume_procedure", ("executionId", stopped.ExecutionId), ("results", results));
+        var done = await agent.Kernel.AskMemoryAsync("resume_procedure", ("executionId", stopped.ExecutionId), ("results", results), ("adapt", adapt));
+
+        Assert.Equal((ReplyStatus.Failed, ReplyStatus.Waiting, ReplyStatus.Completed), (stopped.Status, asked.Status, done.Status));
+        Assert.Contains("The adapted parameter 'password' for 'open' is secret or too large, and was not kept. Give it again.", asked.Message, StringComparison.Ordinal);
+        Assert.Equal(["start 80", "open hunter2hunter2"], port.Calls);
+    }
+
+    [Fact]
+    public async Task What_the_agent_did_after_another_replay_stopped_does_no_step_of_this_one()
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"));
+        await agent.Memory.StoredAsync("one", Given.Step("host.start", """{"artifact":"one","port":80}""", "start"));
+        await agent.Memory.StoredAsync("two", Given.Step("host.start", """{"artifact":"two","port":80}""", "start"));
+        using var session = agent.Memory.BeginSession();
+        var one = (ReplayReply)await agent.Kernel.AskMemoryAsync("replay_procedure", ("name", "one"));
+        var two = (ReplayReply)await agent.Kernel.AskMemoryAsync("replay_procedure", ("name", "two"));
+        await agent.Kernel.CallAsync("host.start", ("artifact", "two"), ("port", 81));
+
+        var first = await agent.Kernel.AskMemoryAsync("resume_procedure", ("executionId", one.ExecutionId));
+        var second = await agent.Kernel.AskMemoryAsync("resume_procedure", ("executionId", two.ExecutionId));
+
+        Assert.Equal((ReplyStatus.Failed, ReplyStatus.Completed), (first.Status, second.Status));
+        Assert.Equal(["start 80", "start 80", "start 81", "start 80"], port.Calls);
+    }
+
     private static string[] Statuses(ToolReply reply) => [.. reply["steps"].EnumerateArray().Select(s => s.GetProperty("status").GetString()!)];
 
     private static Task<Procedure> StoreDeployAsync(TestAgent agent) => agent.Memory.StoredAsync(

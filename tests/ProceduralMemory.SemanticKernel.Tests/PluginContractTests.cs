@@ -55,7 +55,7 @@ public sealed class PluginContractTests
         Assert.Equal([.. Names.Select(n => $"procedures-{n}").Order(StringComparer.Ordinal), "shop-close", "shop-get_order", "shop-refund"], tools.Keys.Order(StringComparer.Ordinal));
         Assert.Equal(["request", "top"], Parameters(tools["procedures-find_similar_procedure"]));
         Assert.Equal(["name", "inputs", "adapt", "skip", "continueOnFailure", "dryRun"], Parameters(tools["procedures-replay_procedure"]));
-        Assert.Equal(["executionId", "results", "inputs", "skip"], Parameters(tools["procedures-resume_procedure"]));
+        Assert.Equal(["executionId", "results", "inputs", "skip", "adapt"], Parameters(tools["procedures-resume_procedure"]));
         Assert.Equal(["name", "description"], Parameters(tools["procedures-start_recording"]));
         Assert.Equal(["action", "arguments", "outcome", "success", "notes"], Parameters(tools["procedures-record_step"]));
         Assert.Equal(["notes", "name", "replace"], Parameters(tools["procedures-finalize"]));

@@ -861,7 +861,10 @@ public sealed class PluginReplyTests
         await using var agent = await BrokenAgentAsync(log, operation => operation == nameof(IProcedureStore.WriteExecutionAsync) && ++writes == 2 ? fault : null, shop);
         await agent.Memory.StoredAsync("p", Given.Step("shop.get_order", """{"orderId":"W-1"}"""), Given.Step("shop.get_order", """{"orderId":"W-2"}"""));
 
-        AssertUnavailable(await agent.ModelCallsAsync(Replay, """{"name":"p"}"""), folder);
+        var reply = await agent.ModelCallsAsync(Replay, """{"name":"p"}""");
+
+        Assert.Equal(ReplyStatus.BrokeOff, reply.Status);
+        Assert.DoesNotContain(folder, reply.Text, StringComparison.Ordinal);
 
         // What cannot be written down before it happens does not happen.
         Assert.Equal(["get_order W-1"], shop.Calls);

@@ -1,7 +1,9 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
@@ -40,6 +42,36 @@ public sealed class RevisionServiceTests
         }
 
         Assert.Empty(await memory.ListExecutionsAsync());
+        await service.StopAsync(CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task A_pass_that_something_but_the_host_cancelled_is_logged_and_the_next_one_runs()
+    {
+        var time = new FakeTimeProvider();
+        using var log = new LogBook();
+        var passes = 0;
+        await using var provider = new ServiceCollection()
+            .AddSingleton<ILoggerFactory>(log)
+            .AddSingleton(FaultyStore.Around(
+                new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" }),
+                _ => Interlocked.Increment(ref passes) == 1 ? new OperationCanceledException("A connection of the host was cancelled.") : null))
+            .AddProceduralMemory(o => (o.TimeProvider, o.RevisionInterval) = (time, TimeSpan.FromHours(1)))
+            .BuildServiceProvider();
+        var service = (BackgroundService)Assert.Single(provider.GetServices<IHostedService>());
+
+        await service.StartAsync(CancellationToken.None);
+
+        // The pass is another thread's.
+        for (var i = 0; i < 500 && !log.Entries.Any(e => e.Message.Contains("The maintenance pass looked at", StringComparison.Ordinal)); i++)
+        {
+            time.Advance(TimeSpan.FromHours(1));
+            await Task.Delay(20);
+        }
+
+        Assert.Contains(log.Errors, e => e.Message.Contains("The maintenance pass failed", StringComparison.Ordinal));
+        Assert.Contains(log.Entries, e => e.Message.Contains("The maintenance pass looked at", StringComparison.Ordinal));
+        Assert.False(service.ExecuteTask!.IsCompleted);
         await service.StopAsync(CancellationToken.None);
     }
 

@@ -16,8 +16,10 @@ public sealed class StepPolicyTests
         { "broken", new() { OnFailure = FailurePolicy.Continue }, StepEffect.Write, ReplayOutcome.Failed, "Failed Skipped Success", 1 },
         { "broken", new() { OnFailure = FailurePolicy.Skip }, StepEffect.Write, ReplayOutcome.Completed, "Skipped Skipped Success", 1 },
         { "broken", new() { Retry = Twice }, StepEffect.Read, ReplayOutcome.Failed, "Failed Pending Pending", 1 },
-        { "busy", new() { Retry = Twice }, StepEffect.Write, ReplayOutcome.Completed, "Success Success Success", 3 },
-        { "busy", new(), StepEffect.Write, ReplayOutcome.Failed, "Failed Pending Pending", 1 },
+        { "throttled", new() { Retry = Twice }, StepEffect.Write, ReplayOutcome.Completed, "Success Success Success", 3 },
+        { "throttled", new(), StepEffect.Write, ReplayOutcome.Failed, "Failed Pending Pending", 1 },
+        { "busy", new() { Retry = Twice }, StepEffect.IdempotentWrite, ReplayOutcome.Completed, "Success Success Success", 3 },
+        { "busy", new() { Retry = Twice }, StepEffect.Write, ReplayOutcome.Failed, "Unknown Pending Pending", 1 },
         { "cut off", new() { Retry = Twice }, StepEffect.Read, ReplayOutcome.Completed, "Success Success Success", 3 },
         { "cut off", new() { Retry = Twice }, StepEffect.IdempotentWrite, ReplayOutcome.Completed, "Success Success Success", 3 },
         { "cut off", new() { Retry = Twice }, StepEffect.Write, ReplayOutcome.Failed, "Unknown Pending Pending", 1 },
@@ -57,6 +59,8 @@ public sealed class StepPolicyTests
                 throw new InvalidOperationException("It is broken.");
             case "busy" when call < 3:
                 throw new HttpRequestException("busy", null, HttpStatusCode.ServiceUnavailable);
+            case "throttled" when call < 3:
+                throw new HttpRequestException("throttled", null, HttpStatusCode.TooManyRequests);
             case "cut off" when call < 3:
                 throw new IOException("The connection broke.");
             case "endless":

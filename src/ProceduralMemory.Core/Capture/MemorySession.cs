@@ -6,13 +6,16 @@ namespace ProceduralMemory.Capture;
 /// </summary>
 public sealed class MemorySession : IDisposable
 {
+    // Of a replay that stopped longer ago nobody is likely to go on.
+    private const int MaxRepairs = 4;
+
     private static readonly AsyncLocal<MemorySession?> Ambient = new();
 
     private readonly ProcedureMemory _memory;
     private readonly MemorySession? _outer;
     private readonly bool _isAmbient;
+    private readonly List<ProcedureRecorder> _repairs = [];
     private ProcedureRecorder? _recorder;
-    private ProcedureRecorder? _repair;
     private volatile bool _isClosed;
 
     private MemorySession(ProcedureMemory memory, MemoryScope? scope, string? request, bool ambient)
@@ -40,8 +43,17 @@ public sealed class MemorySession : IDisposable
     /// <summary>The recording in progress; <see langword="null"/> when there is none.</summary>
     public ProcedureRecorder? Recorder => Volatile.Read(ref _recorder);
 
-    /// <summary>What records the calls after a replay that stopped, by which its rest may be done; <see langword="null"/> when none did.</summary>
-    internal ProcedureRecorder? Repair => Volatile.Read(ref _repair);
+    /// <summary>What records the calls after the latest replay that stopped, by which its rest may be done; <see langword="null"/> when none did.</summary>
+    internal ProcedureRecorder? Repair
+    {
+        get
+        {
+            lock (_repairs)
+            {
+                return _repairs.Count == 0 ? null : _repairs[^1];
+            }
+        }
+    }
 
     /// <summary>What the last recording gave, where it met a procedure of its name that does something else: <see cref="ProcedureMemory.DistillTraceAsync"/> settles it.</summary>
     public RecordingResult? Unsettled { get; private set; }
@@ -98,14 +110,41 @@ public sealed class MemorySession : IDisposable
         }
     }
 
+    /// <summary>What recorded the calls after that execution stopped; <see langword="null"/> where there is none. It goes on recording.</summary>
+    internal ProcedureRecorder? RepairOf(Guid executionId)
+    {
+        lock (_repairs)
+        {
+            if (_repairs.Find(r => r.RepairOf == executionId) is { } repair)
+            {
+                _repairs.Remove(repair);
+                _repairs.Add(repair);
+                return repair;
+            }
+
+            return null;
+        }
+    }
+
+    /// <summary>The repairs that are not worth keeping when another one begins: those without a call, and the oldest of many.</summary>
+    internal IReadOnlyList<ProcedureRecorder> SpentRepairs()
+    {
+        lock (_repairs)
+        {
+            var used = _repairs.Where(r => r.CallCount > 0).TakeLast(MaxRepairs - 1).ToList();
+            return [.. _repairs.Except(used)];
+        }
+    }
+
     /// <summary>Begins to record what is done after a replay that stopped.</summary>
     internal void AttachRepair(ProcedureRecorder recorder)
     {
-        if (Interlocked.Exchange(ref _repair, recorder) is null)
+        lock (_repairs)
         {
-            _memory.RecordingAttached();
+            _repairs.Add(recorder);
         }
 
+        _memory.RecordingAttached();
         if (_isClosed)
         {
             Detach(recorder);
@@ -114,21 +153,32 @@ public sealed class MemorySession : IDisposable
 
     internal void Detach(ProcedureRecorder recorder)
     {
-        if (Interlocked.CompareExchange(ref _recorder, null, recorder) == recorder || Interlocked.CompareExchange(ref _repair, null, recorder) == recorder)
+        if (Interlocked.CompareExchange(ref _recorder, null, recorder) == recorder || IsRemoved())
         {
             _memory.RecordingDetached();
+        }
+
+        bool IsRemoved()
+        {
+            lock (_repairs)
+            {
+                return _repairs.Remove(recorder);
+            }
         }
     }
 
     private void Close()
     {
         _isClosed = true;
-        foreach (var recorder in new[] { Interlocked.Exchange(ref _recorder, null), Interlocked.Exchange(ref _repair, null) })
+        if (Interlocked.Exchange(ref _recorder, null) is not null)
         {
-            if (recorder is not null)
-            {
-                _memory.RecordingDetached();
-            }
+            _memory.RecordingDetached();
+        }
+
+        lock (_repairs)
+        {
+            _repairs.ForEach(_ => _memory.RecordingDetached());
+            _repairs.Clear();
         }
     }
 

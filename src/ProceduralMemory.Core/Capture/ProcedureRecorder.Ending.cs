@@ -57,18 +57,31 @@ public sealed partial class ProcedureRecorder
         }).ConfigureAwait(false);
     }
 
-    /// <summary>Ends a recording that makes no procedure of its own. Waits for calls in flight.</summary>
+    /// <summary>Waits for calls in flight, so that what they gave can be read. The recording goes on.</summary>
     /// <returns>Whether it holds anything.</returns>
-    internal async Task<bool> CompleteRepairAsync(CancellationToken cancellationToken)
+    internal async Task<bool> SettleCallsAsync(CancellationToken cancellationToken)
     {
         if (CallCount == 0)
         {
-            await AbandonAsync(cancellationToken).ConfigureAwait(false);
             return false;
         }
 
         await CloseForFinalizingAsync(cancellationToken).ConfigureAwait(false);
-        return await EndAsync(async () =>
+        Settle(ended: false);
+        return true;
+    }
+
+    /// <summary>Ends a recording that makes no procedure of its own. Waits for calls in flight.</summary>
+    internal async Task CompleteRepairAsync(CancellationToken cancellationToken)
+    {
+        if (CallCount == 0)
+        {
+            await AbandonAsync(cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        await CloseForFinalizingAsync(cancellationToken).ConfigureAwait(false);
+        await EndAsync(async () =>
         {
             await _memory.Store.EndTraceAsync(TraceId, TraceStatus.Completed, _memory.Time.GetUtcNow(), Usage(), cancellationToken).ConfigureAwait(false);
             return true;

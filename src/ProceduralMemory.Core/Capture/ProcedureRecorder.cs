@@ -39,6 +39,7 @@ public sealed partial class ProcedureRecorder
         _nextOrdinal = nextOrdinal;
         _signatures = new RecordedSignatures(_capture, memory.Options, trace);
         TraceId = trace.Id;
+        RepairOf = trace.RepairOf;
         Name = trace.Name;
         Scope = trace.Scope;
         _tags = trace.Tags;
@@ -57,6 +58,9 @@ public sealed partial class ProcedureRecorder
 
     /// <summary>The trace that is being written.</summary>
     public Guid TraceId { get; }
+
+    /// <summary>The execution that the calls may repair, where it was begun for that.</summary>
+    internal Guid? RepairOf { get; }
 
     /// <summary>The name that the procedure is to have.</summary>
     public string Name { get; }

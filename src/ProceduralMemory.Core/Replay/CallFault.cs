@@ -16,10 +16,11 @@ internal readonly record struct CallFault(bool MayPass, bool IsOutcomeUnknown)
             switch (current)
             {
                 case HttpRequestException { StatusCode: { } status }:
+                    // A service that broke (5xx) does not say how far it came, also not one that is said to be unavailable: who says so may stand in front of it.
                     // Others are answers: the service has said what it did not do.
                     return new(
                         status is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError,
-                        status is HttpStatusCode.RequestTimeout or HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout);
+                        status is HttpStatusCode.RequestTimeout or >= HttpStatusCode.InternalServerError);
                 case HttpRequestException request:
                     // Without a connection nothing was sent.
                     return new(true, request.HttpRequestError is not (HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError));

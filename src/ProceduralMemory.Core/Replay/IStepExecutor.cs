@@ -125,7 +125,7 @@ public sealed record ReplayProblem(string Code, string? StepId, string Message, 
 /// <summary>The words that this library itself uses as <see cref="ReplayProblem.Code"/>.</summary>
 public static class ReplayProblemCodes
 {
-    /// <summary>A required input is not given.</summary>
+    /// <summary>A required input is not given; or an input or adapted parameter that was not kept is not given again.</summary>
     public const string MissingInput = "missing_input";
 
     /// <summary>A literal of the only recording is not confirmed, and not given as an input.</summary>

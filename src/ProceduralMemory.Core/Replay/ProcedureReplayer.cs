@@ -68,24 +68,28 @@ internal sealed class ProcedureReplayer(
         var problems = new List<ReplayProblem>();
         if (WhyNotResumable(root) is { } why)
         {
-            return Refused(procedure, [new ReplayProblem(ReplayProblemCodes.NotResumable, null, why)], "was not resumed") with { ExecutionId = root.Id };
+            return NotResumed(root, procedure, [new ReplayProblem(ReplayProblemCodes.NotResumable, null, why)], "was not resumed");
         }
 
-        resume = await WithRepairAsync(root, procedure, resume, cancellationToken).ConfigureAwait(false);
-        var past = new ReplayPast(tree, resume);
-        var request = ReplaySettings.Restore(root, resume);
+        (resume, var repairs) = await RepairsAsync(root, procedure, resume, problems, cancellationToken).ConfigureAwait(false);
+        var past = new ReplayPast(tree, resume, repairs);
+        var request = ReplaySettings.Restore(past, problems);
         LookAtResume(procedure, resume, problems);
         var look = await LookAsync(procedure, request, past, propose: true, problems, cancellationToken).ConfigureAwait(false);
+        problems.AddRange(ReplaySettings.NotGivenAgain(past)
+            .Where(name => !problems.Exists(p => p.InputName == name))
+            .Select(name => new ReplayProblem(ReplayProblemCodes.MissingInput, null, $"The input '{name}' is secret or too large, and was not kept. Give it again.", name))
+            .ToList());
         await ApproveAsync(look, request, problems, cancellationToken).ConfigureAwait(false);
         if (problems.Count > 0)
         {
-            return Refused(procedure, problems, "was not resumed, and nothing was called") with { ExecutionId = root.Id, Drift = look.Drift.Found };
+            return NotResumed(root, procedure, problems, "was not resumed, and nothing was called") with { Drift = look.Drift.Found };
         }
 
         var claim = await store.ClaimExecutionAsync(root, ReplayOwner.Current, options.TimeProvider.GetUtcNow() + options.ReplayLease, cancellationToken).ConfigureAwait(false);
         if (claim is null)
         {
-            return Refused(procedure, [new ReplayProblem(ReplayProblemCodes.NotResumable, null, $"Execution {root.Id:D} was resumed elsewhere in this moment. Read how it stands with GetExecutionAsync.")], "was not resumed") with { ExecutionId = root.Id };
+            return NotResumed(root, procedure, [new ReplayProblem(ReplayProblemCodes.NotResumable, null, $"Execution {root.Id:D} was resumed elsewhere in this moment. Read how it stands with GetExecutionAsync.")], "was not resumed");
         }
 
         var context = new ReplayContext(store, options, executor, judging, approver, logger, root.Scope, request) { Claim = claim, Past = past };
@@ -93,28 +97,52 @@ internal sealed class ProcedureReplayer(
         return await RunAsync(context, look, request, root, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A step that stopped the replay, and whose function was called by other means since, is done: it is not to be called again.</summary>
-    private async Task<ResumeRequest> WithRepairAsync(Execution root, Procedure procedure, ResumeRequest resume, CancellationToken cancellationToken)
+    /// <summary>
+    /// A step that stopped the replay, and whose function was called by other means since, is done: it is not to be called again. That holds for calls that were recorded
+    /// for this execution, or around the whole of it. Which of several steps a call was made for is not guessed.
+    /// </summary>
+    private async Task<(ResumeRequest Request, IReadOnlyDictionary<string, TraceStep> Repairs)> RepairsAsync(
+        Execution root, Procedure procedure, ResumeRequest resume, List<ReplayProblem> problems, CancellationToken cancellationToken)
     {
-        if (resume.RepairTraceId is not { } traceId)
+        var repairs = new Dictionary<string, TraceStep>(StringComparer.Ordinal);
+        var trace = resume.RepairTraceId is { } traceId ? await store.GetTraceAsync([scope.Write], traceId, cancellationToken).ConfigureAwait(false) : null;
+        if (trace is null || !(trace.RepairOf == root.Id || Contains(trace, root)))
         {
-            return resume;
+            // The host may name any recording of its own for what it tells, but not the repair of another execution.
+            return (trace?.RepairOf is null ? resume : resume with { RepairTraceId = null }, repairs);
         }
 
-        var trace = await store.GetTraceAsync([scope.Write], traceId, cancellationToken).ConfigureAwait(false);
-        var told = new Dictionary<string, JsonElement>(resume.Results, StringComparer.Ordinal);
-        foreach (var row in root.Steps.Where(s => s.Status is StepStatus.Failed or StepStatus.Unknown or StepStatus.Running))
+        var functions = procedure.Version.Steps.Where(s => s.Kind is StepKind.Function).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
+        foreach (var rows in root.Steps
+            .Where(s => s.Status is StepStatus.Failed or StepStatus.Unknown or StepStatus.Running && functions.Contains(s.StepId))
+            .GroupBy(s => s.Action, StringComparer.OrdinalIgnoreCase))
         {
-            var isFunction = procedure.Version.Steps.FirstOrDefault(s => s.Id == row.StepId)?.Kind is StepKind.Function;
-            var call = trace?.Steps.LastOrDefault(s => s.Status is StepStatus.Success && s.StartedAt >= row.StartedAt && string.Equals(s.Action, row.Action, StringComparison.OrdinalIgnoreCase));
-            if (isFunction && call is not null)
+            var since = rows.Min(r => r.StartedAt);
+            var call = trace.Steps.LastOrDefault(s => s.Status is StepStatus.Success && s.StartedAt >= since && string.Equals(s.Action, rows.Key, StringComparison.OrdinalIgnoreCase));
+            if (call is null || rows.Any(r => resume.Results.ContainsKey(r.StepId) || resume.Repeat.Contains(r.StepId)))
             {
-                told.TryAdd(row.StepId, call.Result ?? Json.Null);
+                continue;
+            }
+
+            if (rows.Count() == 1)
+            {
+                repairs.Add(rows.Single().StepId, call);
+            }
+            else if (rows.Any(r => r.Effect is not StepEffect.Read))
+            {
+                problems.Add(new ReplayProblem(
+                    ReplayProblemCodes.OutcomeUnknown,
+                    rows.First().StepId,
+                    $"Steps {InputBinder.Quoted([.. rows.Select(r => r.StepId)])} all call {rows.Key}, which was called since the replay stopped: for which of them is not known. Resume with the result of each of them that is done."));
             }
         }
 
-        return resume with { Results = told };
+        return (resume, repairs);
     }
+
+    /// <summary>Whether a recording has the replay as one of its steps.</summary>
+    private static bool Contains(Trace trace, Execution root) => trace.RepairOf is null && trace.Steps.Any(s =>
+        s.Kind is StepKind.Procedure && string.Equals(s.Action, root.ProcedureName, StringComparison.OrdinalIgnoreCase) && s.StartedAt <= root.StartedAt && root.StartedAt <= s.StartedAt + s.Duration);
 
     private string? WhyNotResumable(Execution execution) => execution switch
     {
@@ -215,7 +243,19 @@ internal sealed class ProcedureReplayer(
         Message = $"'{procedure.Name}' {what}. {string.Join(" ", problems.Select(p => p.Message))}",
         Problems = problems,
         Steps = [.. procedure.Version.Steps.Select(ReplayRun.Pending)],
+        IsTurnedAway = true,
     };
+
+    /// <summary>An execution that stays as its journal has it.</summary>
+    private static ReplayResult NotResumed(Execution root, Procedure procedure, IReadOnlyList<ReplayProblem> problems, string what)
+    {
+        var rows = root.Steps.ToDictionary(s => s.StepId, StringComparer.Ordinal);
+        return Refused(procedure, problems, what) with
+        {
+            ExecutionId = root.Id,
+            Steps = [.. procedure.Version.Steps.Select(s => rows.TryGetValue(s.Id, out var row) ? ReplayPast.OutcomeOf(row) : ReplayRun.Pending(s))],
+        };
+    }
 
     /// <summary>What is known of a replay before it begins.</summary>
     private sealed record Look(ReplayPlan Plan, IReadOnlyDictionary<string, JsonElement> Inputs, IReadOnlyList<ReviewedVersion> Undecided, DriftCheck Drift);

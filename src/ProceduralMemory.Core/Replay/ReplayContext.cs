@@ -76,6 +76,9 @@ internal sealed record RunFrame(
     /// <summary>In a loop, the element that it is at.</summary>
     public JsonElement Item { get; init; }
 
+    /// <summary>In a loop, what is kept of the element.</summary>
+    public JsonElement? ElementSettings { get; init; }
+
     /// <summary>Whether the elements of the loop come from a secret input.</summary>
     public bool IsItemSecret { get; init; }
 

@@ -43,7 +43,7 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
             RootId = context.Claim.RootId,
             Owner = frame.Parent is null ? ReplayOwner.Current : null,
             LeaseUntil = frame.Parent is null ? context.NextLease() : null,
-            Settings = frame.Parent is null ? ReplaySettings.Capture(context.Request, procedure.Version, _capture) : null,
+            Settings = frame.Parent is null ? ReplaySettings.Capture(context.Request, procedure.Version, _capture) : frame.ElementSettings,
             Outcome = ReplayOutcome.Running,
             Request = context.Request.Request is { } request ? _capture.Text(request) : null,
             Inputs = inputs,
@@ -76,6 +76,31 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
             ? arguments
             : Masked(arguments.EnumerateObject().Select(a => (a.Name, a.Value)), name => step.Arguments.TryGetProperty(name, out var template) && frame.IsMadeOfSecret(template));
         return _capture.Arguments(step.Action, masked, out _);
+    }
+
+    /// <summary>
+    /// Tells an element of a list from another one, whether the list comes from the log or was read again; <see langword="null"/> where that would give a secret away.
+    /// </summary>
+    /// <param name="action">What gave the list.</param>
+    /// <param name="element">The element.</param>
+    public string? Fingerprint(string action, JsonElement element)
+    {
+        if (action.Length > 0 && context.Options.Redactor.IsSecret(action, IRedactor.WholeResult))
+        {
+            return null;
+        }
+
+        var wrapped = element.ValueKind is JsonValueKind.Object ? element : Json.Build(writer =>
+        {
+            writer.WriteStartObject();
+            writer.WritePropertyName("element");
+            element.WriteTo(writer);
+            writer.WriteEndObject();
+        });
+
+        // Which secrets are known by their value depends on what was called before, and that may be otherwise when the loop goes on.
+        var captured = new ValueCapture(context.Options).Arguments(action, wrapped, out _);
+        return _capture.Arguments(action, wrapped, out _).GetRawText() == captured.GetRawText() ? CallApprovals.HashOf(wrapped, captured) : null;
     }
 
     /// <summary>A result for the log. It is taken as soon as it is there: a secret in it is one in the arguments of the next call.</summary>

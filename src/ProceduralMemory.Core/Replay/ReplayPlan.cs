@@ -36,7 +36,7 @@ internal sealed class ReplayPlan
     /// <param name="scopes">Where the others are looked for, nearest first.</param>
     /// <param name="store">Where they are kept.</param>
     /// <param name="options">How deep and how long a plan may be.</param>
-    /// <param name="begun">The versions of the procedures inside that a replay which is resumed has begun, by name: it goes on with these.</param>
+    /// <param name="begun">The versions of the procedures inside that a replay which is resumed has begun, by step: it goes on with these.</param>
     /// <param name="problems">Takes what stands in the way. A plan with problems is not to be run.</param>
     /// <param name="cancellationToken">Cancels the loading.</param>
     public static async Task<ReplayPlan> CreateAsync(
@@ -60,7 +60,7 @@ internal sealed class ReplayPlan
             foreach (var step in steps.SelectMany(s => s.WithInner()).Where(s => s.Kind is StepKind.Procedure))
             {
                 var stepPath = path + step.Id;
-                var version = begun is not null && begun.TryGetValue(step.Action, out var known) ? known : step.Version;
+                var version = begun is not null && begun.TryGetValue(stepPath, out var known) ? known : step.Version;
                 var inner = await LoadAsync(step.Action, version).ConfigureAwait(false);
                 if (inner is null || (version is null ? !inner.CanBeReplayed : inner.IsRetired))
                 {
@@ -81,9 +81,15 @@ internal sealed class ReplayPlan
                 else
                 {
                     // What a plan holds does not depend on what it stands in, unless there is a problem, and then none is run.
-                    if (!plans.TryGetValue((inner.Id, inner.Version.Number), out var plan))
+                    // But where something inside was begun, what it stands in says with which version it goes on.
+                    var hasBegun = begun?.Keys.Any(k => k.StartsWith(stepPath + "/", StringComparison.Ordinal)) is true;
+                    if (hasBegun || !plans.TryGetValue((inner.Id, inner.Version.Number), out var plan))
                     {
-                        plan = plans[(inner.Id, inner.Version.Number)] = await BuildAsync(inner, chain, stepPath + "/").ConfigureAwait(false);
+                        plan = await BuildAsync(inner, chain, stepPath + "/").ConfigureAwait(false);
+                        if (!hasBegun)
+                        {
+                            plans[(inner.Id, inner.Version.Number)] = plan;
+                        }
                     }
 
                     nested[step.Id] = plan;

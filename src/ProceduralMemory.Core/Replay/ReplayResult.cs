@@ -25,8 +25,11 @@ public sealed record ReplayResult
     /// <summary>What it says of the procedure; <see langword="null"/> when it does not count.</summary>
     public ExecutionVerdict? Verdict { get; init; }
 
-    /// <summary>Whether the execution can be resumed with <see cref="ProcedureMemory.ResumeAsync"/>: it has begun, and is not completed.</summary>
-    public bool CanResume => ExecutionId is not null && Outcome is not (ReplayOutcome.Completed or ReplayOutcome.Running);
+    /// <summary>Whether the execution can be resumed with <see cref="ProcedureMemory.ResumeAsync"/>: it has begun, is not completed, and nobody else runs it.</summary>
+    public bool CanResume => ExecutionId is not null && Outcome is not (ReplayOutcome.Completed or ReplayOutcome.Running) && !Problems.Any(p => p.Code == ReplayProblemCodes.NotResumable);
+
+    /// <summary>Whether it was refused before this attempt of it called anything.</summary>
+    internal bool IsTurnedAway { get; init; }
 
     /// <summary>The procedure that undoes what this one does, where it names one and something is done. Nothing undoes by itself.</summary>
     public string? Undo { get; init; }
@@ -55,7 +58,10 @@ public sealed record ReplayResult
     /// <summary>How long it took.</summary>
     public TimeSpan Duration { get; init; }
 
-    /// <summary>The results of the steps that gave one, as an object by step id: what a step that replays this procedure has as its own result.</summary>
+    /// <summary>
+    /// The results of the steps that gave one, as an object by step id: what a step that replays this procedure has as its own result. After an execution was resumed, markers stand
+    /// for what was secret or too large to be kept.
+    /// </summary>
     public JsonElement Result => _result?.Value ?? Json.EmptyObject;
 
     /// <summary>For those who prefer exceptions.</summary>
@@ -77,6 +83,11 @@ public sealed record ReplayResult
             {
                 writer.WritePropertyName(step.StepId);
                 result.WriteTo(writer);
+            }
+            else if (step is { Status: StepStatus.Success, DoneBefore: true, Omitted: not null })
+            {
+                // There is one, and whoever needs it must not take it for none.
+                writer.WriteString(step.StepId, TraceStep.OmittedMarker);
             }
         }
 

@@ -83,20 +83,30 @@ internal sealed partial class ReplayRun
         }
 
         var first = attempts;
-        var result = await PipelineOf(step, start).ExecuteAsync(
-            async token =>
-            {
-                if (attempts > first)
-                {
-                    // Each call is written down before it is made.
-                    await _journal.WriteAsync([Journalled(index) with { Outcome = _outcomes[index] with { Attempts = attempts } }], cancellationToken).ConfigureAwait(false);
-                }
+        StepCallResult? last = null;
+        try
+        {
+            last = await PipelineOf(step, start).ExecuteAsync(CallAsync, cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && last is not null)
+        {
+            // Cancelled between two calls: how the earlier one ended is known.
+        }
 
-                attempts++;
-                return await CallInTimeAsync(index, attempts - 1, token, cancellationToken).ConfigureAwait(false);
-            },
-            cancellationToken).ConfigureAwait(false);
-        return (result, attempts - 1);
+        return (last!, attempts - 1);
+
+        async ValueTask<StepCallResult> CallAsync(CancellationToken token)
+        {
+            if (attempts > first)
+            {
+                // Each call is written down before it is made.
+                await _journal.WriteAsync([Journalled(index) with { Outcome = _outcomes[index] with { Attempts = attempts } }], cancellationToken).ConfigureAwait(false);
+            }
+
+            attempts++;
+            last = null;
+            return last = await CallInTimeAsync(index, attempts - 1, token, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Makes a call within the time that its step allows. A function that does not heed its token is left behind: what becomes of it is not known.</summary>
@@ -160,7 +170,7 @@ internal sealed partial class ReplayRun
                 MaxDelay = retry.MaxDelay,
                 BackoffType = DelayBackoffType.Exponential,
                 UseJitter = true,
-                ShouldHandle = arguments => ValueTask.FromResult(arguments.Outcome.Result is { MayPass: true, Refused: false } result && (repeatable || !result.IsOutcomeUnknown)),
+                ShouldHandle = arguments => ValueTask.FromResult(arguments.Outcome.Result is { MayPass: true, Refused: false, StopRequested: false } result && (repeatable || !result.IsOutcomeUnknown)),
             });
         }
 
@@ -180,11 +190,14 @@ internal sealed partial class ReplayRun
     {
         var iterations = new List<ReplayResult>();
         StepFailure? failure = null;
+        StepFailure? stopped = null;
         var stop = false;
+        var anew = IsReadAnew(step, start.Elements);
         foreach (var element in start.Elements)
         {
             var inner = _frame.ForElement(step, iterations.Count, element, _resolver, _journal.Id);
-            var run = new ReplayRun(_context, _plan, inner, _context.Past?.Of(inner.Parent!.Value));
+            inner = inner with { ElementSettings = ReplaySettings.OfElement(inner.IsItemSecret ? null : _journal.Fingerprint(ListAction(step), element), start.Elements.Count) };
+            var run = new ReplayRun(_context, _plan, inner, anew ? null : _context.Past?.Of(inner.Parent!.Value));
             var iteration = await run.ExecuteAsync(cancellationToken).ConfigureAwait(false);
             iterations.Add(iteration);
             stop |= run.StopRequested;
@@ -196,6 +209,12 @@ internal sealed partial class ReplayRun
                     break;
                 }
             }
+
+            if (stop && iterations.Count < start.Elements.Count)
+            {
+                stopped = new StepFailure(FailureTypes.Refused, Invariant($"After element {iterations.Count} of {start.Elements.Count}: a filter of the host asked to end the turn there."));
+                break;
+            }
         }
 
         var results = Json.Build(writer =>
@@ -204,7 +223,7 @@ internal sealed partial class ReplayRun
             iterations.ForEach(i => i.Result.WriteTo(writer));
             writer.WriteEndArray();
         });
-        return (new StepCallResult { Result = results, Failure = failure, Refused = iterations is [.., { Outcome: ReplayOutcome.Refused }], StopRequested = stop }, iterations);
+        return (new StepCallResult { Result = results, Failure = failure ?? stopped, Refused = stopped is not null || iterations is [.., { Outcome: ReplayOutcome.Refused }], StopRequested = stop }, iterations);
     }
 
     private async Task<(StepCallResult Result, ReplayResult? Nested)> ReplayInsideAsync(ProcedureStep step, ReplayPlan inner, JsonElement arguments, CancellationToken cancellationToken)
@@ -222,7 +241,7 @@ internal sealed partial class ReplayRun
         try
         {
             return await ReplayNestedAsync(
-                new ReplayRun(_context, inner, inside, _context.Past?.Of(inside.Parent.Value)),
+                new ReplayRun(_context, inner, inside, IsReadAnew(step, []) ? null : _context.Past?.Of(inside.Parent.Value)),
                 new StepCall(_journal.Id, step.Id, inner.Procedure.Name, arguments, EffectOf(step)),
                 cancellationToken).ConfigureAwait(false);
         }

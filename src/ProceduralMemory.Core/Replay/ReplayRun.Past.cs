@@ -27,7 +27,7 @@ internal sealed partial class ReplayRun
             if (row is { Status: StepStatus.Success })
             {
                 Done(i, row);
-                if (row.Omitted is not null || row.Result is { } result && ReplayPast.IsRedacted(result))
+                if (!ReplayPast.IsKept(row))
                 {
                     notKept.Add(row.StepId);
                 }
@@ -35,7 +35,20 @@ internal sealed partial class ReplayRun
 
             if (past.Request.Results.TryGetValue(_frame.Path + _steps[i].Id, out var told) && (row is not { Status: StepStatus.Success } || notKept.Remove(_steps[i].Id)))
             {
-                Told(i, row, told);
+                Told(i, row, told, omitted: null);
+            }
+            else if (row is not { Status: StepStatus.Success } && _frame.Path.Length == 0 && past.Repairs.TryGetValue(_steps[i].Id, out var call))
+            {
+                var isKept = ReplayPast.IsKept(call);
+                Told(i, row, call.Result ?? Json.Null, isKept ? null : call.Omitted);
+                if (!isKept)
+                {
+                    notKept.Add(_steps[i].Id);
+                }
+            }
+            else if (row is { Status: StepStatus.Skipped, Attempts: > 0 } && !IsLeftOut(_steps[i]))
+            {
+                StaySkipped(i, row);
             }
             else if (row is not null && row.Status is not (StepStatus.Success or StepStatus.Skipped or StepStatus.Pending))
             {
@@ -49,61 +62,48 @@ internal sealed partial class ReplayRun
 
     private void Done(int index, ExecutionStep row)
     {
-        _outcomes[index] = _outcomes[index] with
-        {
-            Status = StepStatus.Success,
-            Arguments = row.Arguments,
-            Result = row.Result,
-            Omitted = row.Omitted,
-            Match = row.Match,
-            Attempts = row.Attempts,
-            IdempotencyKey = row.IdempotencyKey,
-            Repaired = row.Repaired,
-            DoneBefore = true,
-            Duration = row.Duration ?? TimeSpan.Zero,
-        };
+        _outcomes[index] = ReplayPast.OutcomeOf(row) with { Effect = _outcomes[index].Effect, Failure = null };
         _resolver.Results[row.StepId] = row.Result;
     }
 
     /// <summary>A step that was done by other means; or that was done, and its result was not kept.</summary>
-    private void Told(int index, ExecutionStep? row, JsonElement told) => End(
+    private void Told(int index, ExecutionStep? row, JsonElement told, string? omitted) => End(
         index,
         _outcomes[index] with
         {
             Status = StepStatus.Success,
             Result = told.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? null : told,
-            Omitted = null,
+            Omitted = omitted,
             Repaired = row?.Status is not StepStatus.Success || row.Repaired,
             Attempts = row?.Attempts ?? 0,
             IdempotencyKey = row?.IdempotencyKey,
             Failure = row?.Failure,
         });
 
+    /// <summary>A step that failed and was counted as skipped: the replay has gone on without it, and it may have had its effect.</summary>
+    private void StaySkipped(int index, ExecutionStep row) => _outcomes[index] = ReplayPast.OutcomeOf(row) with { Effect = _outcomes[index].Effect };
+
     /// <summary>A step that was begun, and is not known to be done.</summary>
     private void MakeReady(int index, ExecutionStep row, ResumeRequest request, List<ReplayProblem> problems)
     {
         var step = _steps[index];
-        var ready = _outcomes[index] with { Attempts = row.Attempts };
-        if (step.Kind is not StepKind.Function)
+        var ready = _outcomes[index] with { Attempts = row.Attempts, IdempotencyKey = row.IdempotencyKey };
+        if (step.Kind is not StepKind.Function || IsLeftOut(step))
         {
-            // What stands in it has a journal of its own.
+            // What stands in it has a journal of its own; and of what is left out nobody has to know how it ended.
             _outcomes[index] = ready;
             return;
         }
 
         // A call that returned, if otherwise than expected, has had its effect as far as anybody knows.
         var isUnknown = row.Status is StepStatus.Running or StepStatus.Unknown || row.Failure?.ErrorType is FailureTypes.UnexpectedOutcome or FailureTypes.TooLarge;
-        if (!isUnknown)
+        if (!isUnknown || IsRepeatable(step, _context.Executor.Describe(step.Action)) || request.Repeat.Contains(_frame.Path + step.Id))
         {
             _outcomes[index] = ready;
         }
-        else if (IsRepeatable(step, _context.Executor.Describe(step.Action)) || request.Repeat.Contains(_frame.Path + step.Id))
-        {
-            _outcomes[index] = ready with { IdempotencyKey = row.IdempotencyKey };
-        }
         else
         {
-            End(index, ready with { Status = StepStatus.Unknown, IdempotencyKey = row.IdempotencyKey, Arguments = row.Arguments, Result = row.Result, Failure = row.Failure ?? new StepFailure(FailureTypes.OutcomeUnknown, "Its process ended in the middle of the call: whether it had its effect is not known.") });
+            End(index, ready with { Status = StepStatus.Unknown, Arguments = row.Arguments, Result = row.Result, Failure = row.Failure ?? new StepFailure(FailureTypes.OutcomeUnknown, "Its process ended in the middle of the call: whether it had its effect is not known.") });
             problems.Add(UnknownOutcome(step));
         }
     }
@@ -122,6 +122,7 @@ internal sealed partial class ReplayRun
                     var index = _outcomes.ToList().FindIndex(o => o.StepId == source);
                     if (_outcomes[index].Effect is StepEffect.Read)
                     {
+                        _ended.Remove(index);
                         _resolver.Results.Remove(source);
                         _outcomes[index] = Pending(_steps[index]) with { Effect = _outcomes[index].Effect, Attempts = _outcomes[index].Attempts };
                         again = true;
@@ -152,19 +153,116 @@ internal sealed partial class ReplayRun
             return true;
         }
 
+        return IsRedacted(reference);
+    }
+
+    /// <summary>What is needed for a call, and was not kept; or <see langword="null"/>. A marker is never sent in its place.</summary>
+    private ReplayProblem? WhatIsNotKept(ProcedureStep step, JsonElement? arguments)
+    {
+        var used = _resolver.Used(step, Adapted(step)).Select(a => a.Value);
+
+        // Of a marker that is converted, or put into a text, nothing need be left that tells it.
+        var references = (arguments is { } sent && !ReplayPast.IsRedacted(sent) ? used.Where(IsConverted) : used).SelectMany(ValueExpression.References).ToList();
+        if (arguments is null && step.ForEach is { } list)
+        {
+            references.AddRange(ValueExpression.Parse(list).References());
+        }
+
+        if (references.Find(r => r is StepReference or ItemReference && IsRedacted(r)) is not { } missing)
+        {
+            return null;
+        }
+
+        var source = missing is StepReference result ? PathOf(result.StepId) : ListOf(_frame) ?? _frame.Path + step.Id;
+        return new ReplayProblem(ReplayProblemCodes.RedactedResult, source, $"Step '{_frame.Path}{step.Id}' needs what step '{source}' returned, of which a part is not kept. Give its result again.");
+    }
+
+    /// <summary>Where a loop does not go through the list any more that it began with, what to do about it: what is half done is not done with other elements.</summary>
+    private ReplayProblem? ChangedList(ProcedureStep step, IReadOnlyList<JsonElement> elements)
+    {
+        if (step.Kind is not StepKind.Loop || EffectOf(step) is StepEffect.Read || !IsChanged(step, elements))
+        {
+            return null;
+        }
+
+        // What was read now is not what is needed, and must not stand as it.
+        foreach (var index in ValueExpression.Parse(step.ForEach!).References().OfType<StepReference>().Select(r => _outcomes.ToList().FindIndex(o => o.StepId == r.StepId)).Where(i => i >= 0))
+        {
+            End(index, _outcomes[index] with { Result = null, Omitted = "result: it is not the list that the loop began with" });
+        }
+
+        var source = ListOf(step) ?? _frame.Path + step.Id;
+        return new ReplayProblem(ReplayProblemCodes.RedactedResult, source, $"The loop '{_frame.Path}{step.Id}' has begun with other elements than {step.ForEach} has now, and is not to go on with these. Resume with the list as it was then: it is not kept.");
+    }
+
+    private bool IsChanged(ProcedureStep loop, IReadOnlyList<JsonElement> elements) => _context.Past!.ElementsOf(_journal.Id, loop.Id).Any(known =>
+        known.Count != elements.Count || (known.Element is not null && _journal.Fingerprint(ListAction(loop), elements[known.Index]) is { } now && now != known.Element));
+
+    /// <summary>Whether what stands in a step only reads, and is to be read again as a whole: of what it gave before not all is kept, or it was given for other elements.</summary>
+    private bool IsReadAnew(ProcedureStep step, IReadOnlyList<JsonElement> elements) => _context.Past is { } past && EffectOf(step) is StepEffect.Read
+        && (past.PartsOf(_journal.Id, step.Id).Any(p => !past.IsKept(p)) || (step.Kind is StepKind.Loop && IsChanged(step, elements)));
+
+    /// <summary>What gave the list of a loop.</summary>
+    private string ListAction(ProcedureStep loop) =>
+        ValueExpression.Parse(loop.ForEach!).References().OfType<StepReference>().Select(r => _plan.Procedure.Version.Steps.SelectMany(s => s.WithInner()).FirstOrDefault(s => s.Id == r.StepId)?.Action).FirstOrDefault() ?? "";
+
+    /// <summary>The step that the list of a loop comes from, or <see langword="null"/>.</summary>
+    private string? ListOf(ProcedureStep loop) => ValueExpression.Parse(loop.ForEach!).References().OfType<StepReference>().Select(r => PathOf(r.StepId)).FirstOrDefault();
+
+    private string? ListOf(RunFrame frame) => _plan.Procedure.Version.Steps.SelectMany(s => s.WithInner()).FirstOrDefault(s => s.Id == frame.Parent?.StepId && s.ForEach is not null) is { } loop ? ListOf(loop) : null;
+
+    /// <summary>A step whose result is known here or around the loop, with the steps that it stands in before it.</summary>
+    private string PathOf(string stepId)
+    {
+        var path = _frame.Path;
+        for (var resolver = _resolver; !resolver.Results.ContainsKey(stepId) && resolver.Around is { } around; resolver = around)
+        {
+            path = path[..(path.TrimEnd('/').LastIndexOf('/') + 1)];
+        }
+
+        return path + stepId;
+    }
+
+    /// <summary>Whether what is referred to holds a marker, or would lie in what one stands for.</summary>
+    private bool IsRedacted(ValueExpression reference)
+    {
         try
         {
             return ReplayPast.IsRedacted(reference.Evaluate(_resolver));
         }
         catch (UnresolvedBindingException)
         {
-            // A place that the result never had.
-            return false;
+            var around = reference switch
+            {
+                StepReference { Pointer.Length: > 0 } result => result with { Pointer = Outer(result.Pointer) },
+                ItemReference { Pointer.Length: > 0 } item => item with { Pointer = Outer(item.Pointer) },
+                _ => (ValueExpression?)null,
+            };
+
+            // Else a place that the result never had.
+            return around is not null && IsRedacted(around) && IsText(around);
+        }
+
+        static string Outer(string pointer) => pointer[..pointer.LastIndexOf('/')];
+
+        bool IsText(ValueExpression place)
+        {
+            try
+            {
+                return place.Evaluate(_resolver).ValueKind is JsonValueKind.String;
+            }
+            catch (UnresolvedBindingException)
+            {
+                return true;
+            }
         }
     }
 
-    /// <summary>The step from whose result something that was not kept came into these arguments after all, or <see langword="null"/>.</summary>
-    private string? RedactedSource(ProcedureStep step, JsonElement arguments) => ReplayPast.IsRedacted(arguments)
-        ? step.References().OfType<StepReference>().Select(r => r.StepId).FirstOrDefault(id => _resolver.Results.TryGetValue(id, out var result) && result is { } value && ReplayPast.IsRedacted(value))
-        : null;
+    private static bool IsConverted(JsonElement template) => template.ValueKind switch
+    {
+        JsonValueKind.Object => template.EnumerateObject().Any(m => IsConverted(m.Value)),
+        JsonValueKind.Array => template.EnumerateArray().Any(IsConverted),
+        JsonValueKind.String => ValueExpression.Parse(template.GetString()!) is ConvertedValue or InterpolatedText,
+        _ => false,
+    };
 }

@@ -118,6 +118,13 @@ internal sealed partial class ReplayRun
         {
             // Nothing goes on behind the caller's back.
             await ((Task)Task.WhenAll(running)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+            // What has ended meanwhile is known, and is to be written down.
+            foreach (var ended in running.Where(r => r.IsCompletedSuccessfully))
+            {
+                Take(await ended.ConfigureAwait(false), progress, cancellationToken);
+            }
+
             throw;
         }
 
@@ -161,6 +168,11 @@ internal sealed partial class ReplayRun
             var elements = step.ForEach is { } list ? ElementsOf(step, list) : [];
             start = new StepStart(startedAt, arguments, origins, elements, PolicyOf(step), _context.Executor.Describe(step.Action));
         }
+        catch (UnresolvedBindingException) when (_context.Past is not null && WhatIsNotKept(step, arguments: null) is { } missing)
+        {
+            progress.End = new RunEnd(ReplayOutcome.Waiting, $"'{_plan.Procedure.Name}' waits. {missing.Message}", [missing]);
+            return false;
+        }
         catch (UnresolvedBindingException exception)
         {
             _starts[index] = new StepStart(startedAt, null, new Dictionary<string, ArgumentOrigin>(), [], PolicyOf(step), null);
@@ -175,9 +187,8 @@ internal sealed partial class ReplayRun
         }
 
         start = start with { Journalled = _journal.CaptureArguments(step, start.Arguments!.Value) };
-        if (_context.Past is not null && RedactedSource(step, start.Arguments!.Value) is { } source)
+        if (_context.Past is not null && (WhatIsNotKept(step, start.Arguments!.Value) ?? ChangedList(step, start.Elements)) is { } problem)
         {
-            var problem = new ReplayProblem(ReplayProblemCodes.RedactedResult, _frame.Path + source, $"Step '{_frame.Path}{step.Id}' needs what step '{_frame.Path}{source}' returned, of which a part is not kept. Give its result again.");
             progress.End = new RunEnd(ReplayOutcome.Waiting, $"'{_plan.Procedure.Name}' waits. {problem.Message}", [problem]);
             return false;
         }
@@ -304,8 +315,7 @@ internal sealed partial class ReplayRun
 
     private string? SkipReason(ProcedureStep step)
     {
-        // Skipping is asked for by the id of a step, and a nested procedure has ids of its own.
-        if (!_frame.IsInside && _request.Skip.Contains(step.Id))
+        if (IsLeftOut(step))
         {
             return "left out on request";
         }
@@ -320,6 +330,9 @@ internal sealed partial class ReplayRun
             .Select(id => $"it needs the result of step '{id}', which {(_outcomes.Any(o => o.StepId == id && o.Failure is not null && o.Attempts > 0) ? "failed" : "was skipped")}")
             .FirstOrDefault();
     }
+
+    /// <summary>Whether a step is to be left out. That is asked for by the id of a step, and a nested procedure has ids of its own.</summary>
+    private bool IsLeftOut(ProcedureStep step) => !_frame.IsInside && _request.Skip.Contains(step.Id);
 
     private List<JsonElement> ElementsOf(ProcedureStep loop, string list)
     {
@@ -432,8 +445,8 @@ internal sealed partial class ReplayRun
         return new StepPolicy { OnFailure = asked?.OnFailure ?? step.OnFailure, Retry = asked?.Retry ?? step.Retry, Timeout = asked?.Timeout ?? step.Timeout };
     }
 
-    /// <summary>The key of a call: the same for each attempt, until one has failed for certain and the execution is resumed.</summary>
-    private string KeyOf(ProcedureStep step) => Invariant($"{_journal.Id:N}-{step.Id}-{_context.Claim.Attempt}");
+    /// <summary>The key of a call: the same for every attempt of it, also when the execution is resumed. What a person approves holds it, too.</summary>
+    private string KeyOf(ProcedureStep step) => Invariant($"{_journal.Id:N}-{step.Id}");
 
     private AdaptedParameters Adapted(ProcedureStep step) => _request.Adapted(step, _frame.IsInside);
 

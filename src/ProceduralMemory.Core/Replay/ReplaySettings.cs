@@ -40,29 +40,88 @@ internal sealed record ReplaySettings
     }
 
     /// <summary>The request of a replay that is resumed, from what its journal holds.</summary>
-    public static ReplayRequest Restore(Execution execution, ResumeRequest resume)
+    /// <param name="past">What the journal holds, and what is added to it.</param>
+    /// <param name="problems">Takes the adapted parameters that the journal does not hold, and that are not given again.</param>
+    public static ReplayRequest Restore(ReplayPast past, List<ReplayProblem> problems)
     {
+        var (execution, resume) = (past.Root, past.Request);
         var settings = execution.Settings!.Value.Deserialize<ReplaySettings>(Json.Stored)!;
-        var inputs = execution.Inputs.EnumerateObject()
-            .Where(i => !ReplayPast.IsRedacted(i.Value))
-            .ToDictionary(i => i.Name, i => i.Value, StringComparer.Ordinal);
-        foreach (var (name, value) in resume.Inputs)
+        var inputs = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var input in execution.Inputs.EnumerateObject())
         {
-            inputs.TryAdd(name, value);
+            if (!ReplayPast.IsRedacted(input.Value))
+            {
+                inputs.Add(input.Name, input.Value);
+            }
+            else if (resume.Inputs.TryGetValue(input.Name, out var given))
+            {
+                inputs.Add(input.Name, given);
+            }
         }
 
+        var left = settings.StepOverrides.Where(o => !past.Done.Contains(o.Key) && !settings.Skip.Contains(o.Key) && !resume.Skip.Contains(o.Key));
         return new ReplayRequest
         {
             Inputs = inputs,
             ConfirmConstants = settings.ConfirmConstants,
             ContinueOnFailure = settings.ContinueOnFailure,
             Skip = [.. settings.Skip.Union(resume.Skip, StringComparer.Ordinal)],
-            StepOverrides = settings.StepOverrides,
-            ActionOverrides = settings.ActionOverrides,
+            StepOverrides = GivenAgain(left, resume.StepOverrides, problems),
+            ActionOverrides = GivenAgain(settings.ActionOverrides, resume.ActionOverrides, problems),
             Policies = settings.Policies,
             Version = execution.Version,
             Request = execution.Request,
             Progress = resume.Progress,
         };
     }
+
+    /// <summary>The inputs that were given, that the journal does not hold, and that are not given again: no default stands for them.</summary>
+    public static IEnumerable<string> NotGivenAgain(ReplayPast past) => past.Root.Inputs.EnumerateObject()
+        .Where(i => ReplayPast.IsRedacted(i.Value) && !(past.Request.Inputs.TryGetValue(i.Name, out var given) && given.ValueKind is not (JsonValueKind.Undefined or JsonValueKind.Null)))
+        .Select(i => i.Name);
+
+    /// <summary>Adapted parameters with the values that the journal does not hold as they are given again.</summary>
+    private static Dictionary<string, JsonElement> GivenAgain(IEnumerable<KeyValuePair<string, JsonElement>> kept, IReadOnlyDictionary<string, JsonElement> again, List<ReplayProblem> problems)
+    {
+        var overrides = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var (key, values) in kept)
+        {
+            overrides.Add(key, values.ValueKind is not JsonValueKind.Object || !ReplayPast.IsRedacted(values) ? values : Json.Build(writer =>
+            {
+                writer.WriteStartObject();
+                foreach (var value in values.EnumerateObject())
+                {
+                    var isKept = !ReplayPast.IsRedacted(value.Value);
+                    var given = value.Value;
+                    if (!isKept && !(again.TryGetValue(key, out var members) && members.ValueKind is JsonValueKind.Object && members.TryGetProperty(value.Name, out given)))
+                    {
+                        problems.Add(new ReplayProblem(ReplayProblemCodes.MissingInput, null, $"The adapted parameter '{value.Name}' for '{key}' is secret or too large, and was not kept. Give it again."));
+                        continue;
+                    }
+
+                    writer.WritePropertyName(value.Name);
+                    given.WriteTo(writer);
+                }
+
+                writer.WriteEndObject();
+            }));
+        }
+
+        return overrides;
+    }
+
+    /// <summary>What is kept of an element of a loop, so that a loop which goes on can tell whether its list is still the one it began with.</summary>
+    /// <param name="element">Tells the element; <see langword="null"/> where that would give a secret away.</param>
+    /// <param name="count">How many elements the list has.</param>
+    public static JsonElement OfElement(string? element, int count) => Json.Build(writer =>
+    {
+        writer.WriteStartObject();
+        if (element is not null)
+        {
+            writer.WriteString("element", element);
+        }
+
+        writer.WriteNumber("count", count);
+        writer.WriteEndObject();
+    });
 }

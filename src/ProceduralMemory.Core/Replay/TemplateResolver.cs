@@ -13,6 +13,9 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
     /// <summary>Results by step id; a step without one has no entry, a step that returned nothing has <see langword="null"/>.</summary>
     public Dictionary<string, JsonElement?> Results { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>In a loop, what is known around it.</summary>
+    public TemplateResolver? Around => around;
+
     /// <summary>Resolves the arguments of a step.</summary>
     /// <exception cref="UnresolvedBindingException">A path leads nowhere, or what is put together cannot be one value.</exception>
     public (JsonElement Arguments, Dictionary<string, ArgumentOrigin> Origins) Resolve(ProcedureStep step, AdaptedParameters adapted)

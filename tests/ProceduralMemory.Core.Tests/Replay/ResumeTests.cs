@@ -12,7 +12,7 @@ public sealed class ResumeTests : IDisposable
     public void Dispose() => _test.Dispose();
 
     [Fact]
-    public async Task What_is_done_stays_done_and_the_failed_step_is_called_again_with_the_same_arguments_and_another_key()
+    public async Task What_is_done_stays_done_and_the_failed_step_is_called_again_with_the_same_arguments_and_the_same_key()
     {
         await StoreAsync(Read("t.a"), Write("t.b", """{"id":"$steps.a.outputs#/id","x":"$inputs.x"}"""), Write("t.c", """{"done":"$steps.b.outputs"}"""));
         _executor.Returns("t.a", """{"id":7}""").Fails("t.b", "no disk");
@@ -26,7 +26,7 @@ public sealed class ResumeTests : IDisposable
         Assert.Equal(["t.a", "t.b", "t.b", "t.c"], Called());
         Given.JsonEqual("""{"id":7,"x":1}""", _executor.Calls[2].Arguments);
         Given.JsonEqual("""{"done":"built"}""", _executor.Calls[3].Arguments);
-        Assert.NotEqual(failed.Steps[1].IdempotencyKey, resumed.Steps[1].IdempotencyKey);
+        Assert.Equal(failed.Steps[1].IdempotencyKey, resumed.Steps[1].IdempotencyKey);
         Assert.Equal((2, StepStatus.Success), (resumed.Steps[1].Attempts, resumed.Steps[1].Status));
         Given.JsonEqual("""{"id":7}""", resumed.Steps[0].Result);
     }

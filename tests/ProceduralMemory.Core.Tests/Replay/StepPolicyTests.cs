@@ -54,7 +54,10 @@ public sealed class StepPolicyTests : IDisposable
     {
         // A read is made again after any error that may pass, a write only where nothing was done.
         { "busy", StepEffect.Read, 3 },
-        { "busy", StepEffect.Write, 3 },
+        { "busy", StepEffect.Write, 1 },
+        { "busy", StepEffect.Unknown, 1 },
+        { "busy", StepEffect.IdempotentWrite, 3 },
+        { "throttled", StepEffect.Write, 3 },
         { "broken", StepEffect.Read, 3 },
         { "broken", StepEffect.Write, 1 },
         { "broken", StepEffect.IdempotentWrite, 3 },
@@ -71,6 +74,7 @@ public sealed class StepPolicyTests : IDisposable
         _executor.On("t.a", (_, _) => error switch
         {
             "busy" => throw new HttpRequestException("busy", null, HttpStatusCode.ServiceUnavailable),
+            "throttled" => throw new HttpRequestException("throttled", null, HttpStatusCode.TooManyRequests),
             "broken" => throw new IOException("The connection broke."),
             "refused" => throw new HttpRequestException(HttpRequestError.ConnectionError, "refused"),
             "bad" => throw new HttpRequestException("bad", null, HttpStatusCode.BadRequest),
@@ -82,7 +86,7 @@ public sealed class StepPolicyTests : IDisposable
         Assert.Equal(ReplayOutcome.Failed, result.Outcome);
         Assert.Equal((calls, calls), (_executor.Calls.Count, result.Steps[0].Attempts));
         Assert.Equal(calls, (await Memory.GetExecutionAsync(result.ExecutionId!.Value))!.Steps[0].Attempts);
-        Assert.Equal(error is "broken" && effect is not StepEffect.Read ? StepStatus.Unknown : StepStatus.Failed, result.Steps[0].Status);
+        Assert.Equal(error is "broken" or "busy" && effect is not StepEffect.Read ? StepStatus.Unknown : StepStatus.Failed, result.Steps[0].Status);
     }
 
     [Fact]

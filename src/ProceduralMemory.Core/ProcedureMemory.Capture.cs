@@ -122,7 +122,28 @@ public sealed partial class ProcedureMemory
             StartedAt = now,
         };
         await Store.InsertTraceAsync(trace, cancellationToken).ConfigureAwait(false);
-        session.AttachRepair(new ProcedureRecorder(this, session, trace, nextOrdinal: 0));
+        session.AttachRepair(new ProcedureRecorder(this, session, trace, nextOrdinal: 0) { Mends = ActionsOf(replay).ToHashSet(StringComparer.OrdinalIgnoreCase) });
+
+        static IEnumerable<string> ActionsOf(ReplayResult replay) => replay.Steps.SelectMany(s => s.Iterations.Append(s.Nested).OfType<ReplayResult>().SelectMany(ActionsOf).Prepend(s.Action));
+    }
+
+    /// <summary>Adds to what a replay is resumed with what was recorded in the session since it stopped.</summary>
+    internal static async Task<ResumeRequest> WithCallsSinceAsync(MemorySession? session, Guid executionId, ResumeRequest request, CancellationToken cancellationToken)
+    {
+        if (session is null)
+        {
+            return request;
+        }
+
+        var (repair, recorder) = (session.RepairOf(executionId), session.Recorder);
+        var hasRepair = repair is not null && await repair.SettleCallsAsync(cancellationToken).ConfigureAwait(false);
+        var others = session.Repairs.Where(r => r != repair).Select(r => (r.TraceId, IsElsewhere: true));
+        return request with
+        {
+            RepairTraceId = request.RepairTraceId ?? (hasRepair ? repair!.TraceId : recorder?.TraceId),
+            SessionTraces = [.. recorder is null ? [] : new[] { (recorder.TraceId, IsElsewhere: false) }, .. others],
+            AreCallsMissing = repair is { IsIncomplete: true } || recorder is { IsIncomplete: true },
+        };
     }
 
     internal void RecordingAttached() => Interlocked.Increment(ref _attachedRecordings);

@@ -135,17 +135,18 @@ public sealed partial class ProcedureMemory
     private async Task<string?> WhyUnwantedAsync(string scope, IReadOnlyList<ProcedureStep> steps, Procedure? standing, CancellationToken cancellationToken)
     {
         var actions = Tombstone.ActionsOf(steps);
-        if ((await Store.ListTombstonesAsync(scope, cancellationToken).ConfigureAwait(false)).FirstOrDefault(t => t.Actions.SequenceEqual(actions, StringComparer.Ordinal)) is { } tombstone)
+        var isStanding = standing is not null && Tombstone.ActionsOf(standing.Version.Steps).SequenceEqual(actions, StringComparer.Ordinal);
+        if (!isStanding && (await Store.ListTombstonesAsync(scope, cancellationToken).ConfigureAwait(false)).FirstOrDefault(t => t.Actions.SequenceEqual(actions, StringComparer.Ordinal)) is { } tombstone)
         {
             return $"A procedure that calls the same functions was erased on {tombstone.At:yyyy-MM-dd}, and is not learned again. ({nameof(RemoveTombstoneAsync)} with {tombstone.Id:D} lets it be.)";
         }
 
-        if (standing is null || !Tombstone.ActionsOf(standing.Version.Steps).SequenceEqual(actions, StringComparer.Ordinal))
+        if (!isStanding)
         {
             return null;
         }
 
-        var decided = await Store.ListVersionApprovalsAsync([scope], [standing.Id], standingOnly: true, cancellationToken).ConfigureAwait(false);
+        var decided = await Store.ListVersionApprovalsAsync([scope], [standing!.Id], standingOnly: true, cancellationToken).ConfigureAwait(false);
         return VersionApprovals.Standing(decided.Where(a => a.Version == standing.Version.Number)) is { State: ApprovalState.Rejected }
             ? $"A person rejected '{standing.Name}' version {standing.Version.Number.ToString(System.Globalization.CultureInfo.InvariantCulture)}, which calls the same functions. It is not learned again until that is revoked ({nameof(RevokeApprovalAsync)})."
             : null;

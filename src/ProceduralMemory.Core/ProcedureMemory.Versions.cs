@@ -17,7 +17,7 @@ public sealed partial class ProcedureMemory
     /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
     /// <exception cref="ArgumentException">Nobody is named.</exception>
     public Task<Procedure> PinAsync(string name, string by, CancellationToken cancellationToken = default) =>
-        ChangeAsync(name, p => new ProcedureChange { ProcedureId = p.Id, Pinned = true, Note = Note(RevisionKind.Pinned, "the active version stays", by), At = Time.GetUtcNow() }, cancellationToken);
+        SetPinnedAsync(name, pinned: true, Note(RevisionKind.Pinned, "the active version stays", by), cancellationToken);
 
     /// <summary>Lets the evidence decide again.</summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
@@ -26,7 +26,7 @@ public sealed partial class ProcedureMemory
     /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
     /// <exception cref="ArgumentException">Nobody is named.</exception>
     public Task<Procedure> UnpinAsync(string name, string by, CancellationToken cancellationToken = default) =>
-        ChangeAsync(name, p => new ProcedureChange { ProcedureId = p.Id, Pinned = false, Note = Note(RevisionKind.Unpinned, "the evidence decides again", by), At = Time.GetUtcNow() }, cancellationToken);
+        SetPinnedAsync(name, pinned: false, Note(RevisionKind.Unpinned, "the evidence decides again", by), cancellationToken);
 
     /// <summary>Stops a procedure: it is neither found nor replayed until <see cref="ReleaseAsync"/>, or until a version is activated. What is running goes on.</summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
@@ -281,10 +281,21 @@ public sealed partial class ProcedureMemory
             : last.Note.Evidence.TryGetProperty(ReplacedVersion, out var replaced) ? replaced.GetInt32() : procedure.Version.Parent;
     }
 
-    private async Task<Procedure> ChangeAsync(string name, Func<Procedure, ProcedureChange> change, CancellationToken cancellationToken)
+    private Task<Procedure> SetPinnedAsync(string name, bool pinned, RevisionNote note, CancellationToken cancellationToken) =>
+        ChangeAsync(name, p => p.IsPinned == pinned ? null : new ProcedureChange { ProcedureId = p.Id, Pinned = pinned, Note = note, At = Time.GetUtcNow() }, cancellationToken);
+
+    /// <param name="name">The procedure, in the scope that is written.</param>
+    /// <param name="change">The change; <see langword="null"/> where it stands so already.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    private async Task<Procedure> ChangeAsync(string name, Func<Procedure, ProcedureChange?> change, CancellationToken cancellationToken)
     {
         var procedure = await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
-        if (!await Store.ChangeProcedureAsync(change(procedure), cancellationToken).ConfigureAwait(false))
+        if (change(procedure) is not { } changed)
+        {
+            return procedure;
+        }
+
+        if (!await Store.ChangeProcedureAsync(changed, cancellationToken).ConfigureAwait(false))
         {
             throw new ProcedureConflictException(procedure.Name, $"Another version of '{procedure.Name}' was activated in the meantime. Look at it, and repeat the change if it is still wanted.");
         }

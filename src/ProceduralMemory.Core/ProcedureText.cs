@@ -12,10 +12,11 @@ internal static class ProcedureText
     public static string Of(Procedure procedure)
     {
         var version = procedure.Version;
-        var statistics = procedure.Statistics;
+        var (statistics, all) = (version.Statistics, procedure.Statistics);
+        var whole = all.Executions == statistics.Executions ? "" : Invariant($", {all.Successes} of {all.Successes + all.Failures} over all versions");
         var head = new List<string>
         {
-            Invariant($"{procedure.Name}: version {version.Number} ({Word(version.State)}, {Word(version.Reason)} by {Word(version.Origin)}), {statistics.Successes} of {statistics.Successes + statistics.Failures} executions succeeded{(procedure.IsRetired ? "; out of use" : "")}"),
+            Invariant($"{procedure.Name}: version {version.Number} ({Word(version.State)}, {Word(version.Reason)} by {Word(version.Origin)}), {statistics.Successes} of {statistics.Successes + statistics.Failures} executions succeeded{whole}{(procedure.IsRetired ? "; out of use" : "")}"),
         };
         if (procedure.Description.Length > 0)
         {

@@ -51,8 +51,11 @@ public static class FailureTypes
     /// <summary>The call took longer than its step allows.</summary>
     public const string Timeout = "timeout";
 
-    /// <summary>The arguments or the result are larger than the limits allow.</summary>
+    /// <summary>The result is larger than the limits allow. The call was made.</summary>
     public const string TooLarge = "too_large";
+
+    /// <summary>The arguments are larger than the limits allow, and the call was not made.</summary>
+    public const string ArgumentsTooLarge = "arguments_too_large";
 
     /// <summary>The replay took longer than <see cref="ProceduralMemoryOptions.MaxReplayDuration"/> allows.</summary>
     public const string ReplayTimeout = "replay_timeout";

@@ -32,7 +32,7 @@ internal static class KernelSessions
 
     /// <summary>What is being recorded in the kernel's own sessions, whatever their scope.</summary>
     public static IEnumerable<ProcedureRecorder> Recorders(ProcedureMemory memory, Kernel kernel) =>
-        OwnedBy(kernel, memory)?.Values.Select(s => s.Recorder).OfType<ProcedureRecorder>() ?? [];
+        OwnedBy(kernel, memory)?.Values.SelectMany(s => s.Repairs.Append(s.Recorder)).OfType<ProcedureRecorder>() ?? [];
 
     /// <summary>Guards <see cref="Kernel.Data"/>, a plain dictionary, wherever this library uses it.</summary>
     public static Lock GateOf(Kernel kernel) => Gates.GetValue(kernel, static _ => new Lock());

@@ -28,4 +28,7 @@ internal static partial class Log
 
     [LoggerMessage(104, LogLevel.Error, "The scope of a call of '{Function}' could not be told, so it is not recorded, and no recording of its kernel can be finalized. {Fault}")]
     public static partial void ScopeFaulted(ILogger logger, string function, string fault, Exception? exception);
+
+    [LoggerMessage(109, LogLevel.Error, "What is done after execution {ExecutionId} stopped cannot be recorded, and nothing is learned from it. {Fault}")]
+    public static partial void RepairFaulted(ILogger logger, Guid? executionId, string fault, Exception? exception);
 }

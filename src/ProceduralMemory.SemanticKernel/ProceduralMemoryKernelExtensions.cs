@@ -124,7 +124,10 @@ public static class ProceduralMemoryKernelExtensions
         return kernel;
     }
 
-    /// <summary>Replays a procedure through a kernel: its steps call the kernel's functions through all of its filters, without a model.</summary>
+    /// <summary>
+    /// Replays a procedure through a kernel: its steps call the kernel's functions through all of its filters, without a model. Where it stops halfway inside a session (<see cref="ProcedureMemory.BeginSession"/>), and the kernel has the
+    /// recording filter, the calls that follow in the session are recorded until the replay goes on: steps that they do are not called again, and procedures learn from them.
+    /// </summary>
     /// <param name="memory">The memory.</param>
     /// <param name="kernel">The kernel.</param>
     /// <param name="name">The procedure.</param>
@@ -132,11 +135,13 @@ public static class ProceduralMemoryKernelExtensions
     /// <param name="options">Which functions may be called; <see langword="null"/> for every function that the kernel holds.</param>
     /// <param name="cancellationToken">Cancels the replay.</param>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure.</exception>
-    public static Task<ReplayResult> ReplayAsync(
+    public static async Task<ReplayResult> ReplayAsync(
         this ProcedureMemory memory, Kernel kernel, string name, ReplayRequest? request = null, KernelReplayOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(memory);
-        return memory.ReplayAsync(new KernelStepExecutor(kernel, options), name, request, cancellationToken);
+        var result = await memory.ReplayAsync(new KernelStepExecutor(kernel, options), name, request, cancellationToken).ConfigureAwait(false);
+        await BeginRepairAsync(memory, kernel, result).ConfigureAwait(false);
+        return result;
     }
 
     /// <summary>Goes on with a replay that stopped, or whose process died: see <see cref="ProcedureMemory.ResumeAsync"/>.</summary>
@@ -147,11 +152,17 @@ public static class ProceduralMemoryKernelExtensions
     /// <param name="options">Which functions may be called; <see langword="null"/> for every function that the kernel holds.</param>
     /// <param name="cancellationToken">Cancels the replay.</param>
     /// <exception cref="ExecutionNotFoundException">The scope has no execution of that id.</exception>
-    public static Task<ReplayResult> ResumeAsync(
+    public static async Task<ReplayResult> ResumeAsync(
         this ProcedureMemory memory, Kernel kernel, Guid executionId, ResumeRequest? request = null, KernelReplayOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(memory);
-        return memory.ResumeAsync(new KernelStepExecutor(kernel, options), executionId, request, cancellationToken);
+        var session = KernelSessions.Find(memory, kernel);
+        var repair = session?.RepairOf(executionId);
+        request = await ProcedureMemory.WithCallsSinceAsync(session, executionId, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
+        var result = await memory.ResumeAsync(new KernelStepExecutor(kernel, options), executionId, request, cancellationToken).ConfigureAwait(false);
+        await RepairRecording.EndAsync(repair, result, f => RepairRecording.LogFault(kernel, executionId, f)).ConfigureAwait(false);
+        await BeginRepairAsync(memory, kernel, result).ConfigureAwait(false);
+        return result;
     }
 
     /// <summary>
@@ -182,6 +193,14 @@ public static class ProceduralMemoryKernelExtensions
         ArgumentNullException.ThrowIfNull(memory);
         return memory.PreviewAsync(new KernelStepExecutor(kernel, options), name, request, cancellationToken);
     }
+
+    private static Task BeginRepairAsync(ProcedureMemory memory, Kernel kernel, ReplayResult result) => RepairRecording.BeginAsync(
+        memory,
+        kernel,
+        () => memory.CurrentSession,
+        result,
+        f => RepairRecording.LogFault(kernel, result.ExecutionId, f),
+        CancellationToken.None);
 
     private static ProcedureMemory CreateMemory(ProceduralMemoryKernelOptions options, IServiceProvider provider)
     {

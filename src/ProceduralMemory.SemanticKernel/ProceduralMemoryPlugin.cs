@@ -157,15 +157,11 @@ public sealed class ProceduralMemoryPlugin
                     Skip = ModelArgument.Strings(skip, "skip"),
                     StepOverrides = overrides,
                     ActionOverrides = overrides,
-                    RepairTraceId = repair is not null && await repair.SettleCallsAsync(cancellationToken).ConfigureAwait(false) ? repair.TraceId : session?.Recorder?.TraceId,
                 };
+                request = await ProcedureMemory.WithCallsSinceAsync(session, id, request, cancellationToken).ConfigureAwait(false);
                 var executor = new KernelStepExecutor(kernel, _replay);
                 var (procedure, result) = await ActAsync(executor, id, () => _memory.ResumeProcedureAsync(executor, id, request, cancellationToken), cancellationToken).ConfigureAwait(false);
-                if (repair is not null && !result.IsTurnedAway)
-                {
-                    await EndAsync(repair).ConfigureAwait(false);
-                }
-
+                await RepairRecording.EndAsync(repair, result, f => _guard.Fault(ResumeProcedure, f)).ConfigureAwait(false);
                 return await ReplyAsync(kernel, procedure, result, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken));
@@ -193,7 +189,7 @@ public sealed class ProceduralMemoryPlugin
                 {
                     Similar = similar.Matches.Count == 0 ? null : await SummariesAsync(kernel, similar, cancellationToken).ConfigureAwait(false),
                     Status = ReplyStatus.Recording,
-                    Message = IsFiltered(kernel)
+                    Message = RepairRecording.IsFiltered(_memory, kernel)
                         ? $"Recording '{recorder.Name}'. Every function that you call from now on is recorded by itself."
                         : $"Recording '{recorder.Name}'. This kernel has no recording filter: record each step yourself with {RecordStep}. (Host: add one with kernel.UseProceduralMemory(memory), or builder.AddProceduralMemory(…).)",
                     Next = similar.Matches.Count > 0
@@ -241,7 +237,7 @@ public sealed class ProceduralMemoryPlugin
                     return new PluginReply { Status = ReplyStatus.Recorded, Message = $"Noted with the recorded call of {name}{(success ? "" : ", which is left out of the procedure")}.", Next = Continue() };
                 }
 
-                if (isFunction && IsFiltered(kernel))
+                if (isFunction && RepairRecording.IsFiltered(_memory, kernel))
                 {
                     // Every call that passes the filters is recorded by itself here, and of another nobody but the model knows: a step that nobody tried is none to replay.
                     throw new ModelArgumentException($"No such call of {name} was recorded, and what was not called is no step. Call the function itself: that is recorded without further ado. If it was called, then in a way that passes no filters, and such a call cannot be recorded here.");
@@ -429,9 +425,6 @@ public sealed class ProceduralMemoryPlugin
         Condition = s.Condition is { } condition ? ProcedureText.Condition(condition) : null,
     })];
 
-    /// <summary>Whether the calls of functions of this kernel are recorded by themselves.</summary>
-    private bool IsFiltered(Kernel kernel) => kernel.FunctionInvocationFilters.OfType<ProcedureRecordingFilter>().Any(f => f.Memory == _memory);
-
     private static string Continue() => $"Go on with the task, then {Finalize}.";
 
     private static PluginReply NoRecording() => new()
@@ -444,23 +437,7 @@ public sealed class ProceduralMemoryPlugin
     /// <summary>Answers a model; where the replay stopped halfway, what it does next is recorded as a repair.</summary>
     private async Task<ReplayReply> ReplyAsync(Kernel kernel, Procedure procedure, ReplayResult result, CancellationToken cancellationToken)
     {
-        if (result.CanResume && IsFiltered(kernel))
-        {
-            try
-            {
-                var session = KernelSessions.Get(_memory, kernel);
-                if (session.Recorder is null)
-                {
-                    await _memory.StartRepairAsync(session, result, cancellationToken).ConfigureAwait(false);
-                }
-            }
-            catch (ProceduralMemoryException exception)
-            {
-                // The replay is what the model asked for, and how it went is what it must be told.
-                _guard.Fault(ReplayProcedure, exception);
-            }
-        }
-
+        await RepairRecording.BeginAsync(_memory, kernel, () => KernelSessions.Get(_memory, kernel), result, f => _guard.Fault(ReplayProcedure, f), cancellationToken).ConfigureAwait(false);
         return Reply(procedure, result);
     }
 
@@ -477,20 +454,6 @@ public sealed class ProceduralMemoryPlugin
             && (resumed ?? executor.FirstExecutionId) is { } executionId)
         {
             throw new ReplayBrokeOffException(executionId, exception);
-        }
-    }
-
-    /// <summary>Ends the recording of what was done after a replay stopped, once the replay has taken it up.</summary>
-    private async Task EndAsync(Capture.ProcedureRecorder repair)
-    {
-        try
-        {
-            await repair.CompleteRepairAsync(CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (ProceduralMemoryException exception)
-        {
-            // How the replay went is what the model must be told.
-            _guard.Fault(ResumeProcedure, exception);
         }
     }
 

@@ -24,6 +24,11 @@ internal sealed class RevisionService(ProcedureMemory memory, ProceduralMemoryKe
                 // The next pass may do better; a host is not to fall over it.
                 Log.RevisionFailed(_logger, LoggedFault.Describe(exception), LoggedFault.Of(exception));
             }
+            catch (Exception) when (stoppingToken.IsCancellationRequested)
+            {
+                // Whatever a pass ends of that is stopped: what it had done is done, and the next one does the rest.
+                return;
+            }
         }
     }
 }

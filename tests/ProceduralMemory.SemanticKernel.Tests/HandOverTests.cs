@@ -179,6 +179,77 @@ public sealed class HandOverTests
         Assert.Equal(["start 80", "start 80", "start 81", "start 80"], port.Calls);
     }
 
+    [Fact]
+    public async Task Whether_a_call_after_another_replay_stopped_did_a_step_with_its_arguments_is_asked()
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"));
+        await agent.Memory.StoredAsync("one", Given.Step("host.start", """{"artifact":"one","port":80}""", "start"));
+        await agent.Memory.StoredAsync("two", Given.Step("host.start", """{"artifact":"two","port":80}""", "start"));
+        using var session = agent.Memory.BeginSession();
+        var one = (ReplayReply)await agent.Kernel.AskMemoryAsync("replay_procedure", ("name", "one"));
+        await agent.Kernel.AskMemoryAsync("replay_procedure", ("name", "two"));
+        port.Free(80);
+        await agent.Kernel.CallAsync("host.start", ("artifact", "one"), ("port", 80));
+
+        var asked = await agent.Kernel.AskMemoryAsync("resume_procedure", ("executionId", one.ExecutionId));
+
+        Assert.Equal(ReplyStatus.Waiting, asked.Status);
+        Assert.Equal(3, port.Calls.Count(c => c == "start 80"));
+    }
+
+    [Fact]
+    public async Task A_recording_that_is_started_after_a_replay_stopped_hides_no_call_from_it()
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"));
+        await StoreDeployAsync(agent);
+
+        var conversation = await agent.AskAsync(
+            "Deploy orders.", Model.Replays("deploy"), Model.StartsRecording(), Model.Calls("host-start", """{"artifact":"orders-1","port":81}"""), Model.Calls("procedures-resume_procedure", $$"""{"executionId":"{{Model.LastExecution}}"}"""));
+
+        Assert.Equal(ReplyStatus.Completed, conversation.Replies[^1].Status);
+        Assert.Equal(["build", "start 80", "start 81", "announce 81"], port.Calls);
+    }
+
+    [Fact]
+    public async Task However_many_calls_lie_between_that_of_the_step_is_known()
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"));
+        agent.Kernel.Plugins.Add(Given.Plugin("log", ("look", () => 1)));
+        await StoreDeployAsync(agent);
+        using var session = agent.Memory.BeginSession();
+        var stopped = (ReplayReply)await agent.Kernel.AskMemoryAsync("replay_procedure", ("name", "deploy"));
+        for (var i = 0; i < 30; i++)
+        {
+            await agent.Kernel.CallAsync("log.look");
+        }
+
+        await agent.Kernel.CallAsync("host.start", ("artifact", "orders-1"), ("port", 81));
+
+        Assert.Equal(ReplyStatus.Completed, (await agent.Kernel.AskMemoryAsync("resume_procedure", ("executionId", stopped.ExecutionId))).Status);
+        Assert.Equal(["build", "start 80", "start 81", "announce 81"], port.Calls);
+        Assert.Equal(21, (await agent.Memory.GetTraceAsync((await agent.Memory.GetExecutionAsync(Guid.Parse(stopped.ExecutionId!)))!.Steps[1].RepairTraceId!.Value))!.Steps.Count);
+    }
+
+    [Fact]
+    public async Task A_host_that_replays_by_itself_inside_a_session_has_what_it_mends_recorded_as_well()
+    {
+        var port = new Port();
+        await using var agent = await TestAgent.StartAsync(KernelPluginFactory.CreateFromObject(port, "host"));
+        await StoreDeployAsync(agent);
+        using var session = agent.Memory.BeginSession();
+        var stopped = await agent.Memory.ReplayAsync(agent.Kernel, "deploy");
+        await agent.Kernel.CallAsync("host.start", ("artifact", "orders-1"), ("port", 81));
+
+        var resumed = await agent.Memory.ResumeAsync(agent.Kernel, stopped.ExecutionId!.Value);
+
+        Assert.Equal(["build", "start 80", "start 81", "announce 81"], port.Calls);
+        var repair = (await agent.Memory.GetTraceAsync((await agent.Memory.GetExecutionAsync(resumed.ExecutionId!.Value))!.Steps[1].RepairTraceId!.Value))!;
+        Assert.Equal((resumed.ExecutionId, TraceStatus.Completed, 1), (repair.RepairOf, repair.Status, repair.Steps.Count));
+    }
+
     private static string[] Statuses(ToolReply reply) => [.. reply["steps"].EnumerateArray().Select(s => s.GetProperty("status").GetString()!)];
 
     private static Task<Procedure> StoreDeployAsync(TestAgent agent) => agent.Memory.StoredAsync(

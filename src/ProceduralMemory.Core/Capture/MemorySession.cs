@@ -55,6 +55,18 @@ public sealed class MemorySession : IDisposable
         }
     }
 
+    /// <summary>What records the calls after replays that stopped, the latest last.</summary>
+    internal IReadOnlyList<ProcedureRecorder> Repairs
+    {
+        get
+        {
+            lock (_repairs)
+            {
+                return [.. _repairs];
+            }
+        }
+    }
+
     /// <summary>What the last recording gave, where it met a procedure of its name that does something else: <see cref="ProcedureMemory.DistillTraceAsync"/> settles it.</summary>
     public RecordingResult? Unsettled { get; private set; }
 

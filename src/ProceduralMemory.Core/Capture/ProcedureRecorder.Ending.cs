@@ -57,24 +57,24 @@ public sealed partial class ProcedureRecorder
         }).ConfigureAwait(false);
     }
 
-    /// <summary>Waits for calls in flight, so that what they gave can be read. The recording goes on.</summary>
+    /// <summary>Waits for calls in flight, so that what they gave can be read. The recording goes on meanwhile, and calls that begin are waited for as well.</summary>
     /// <returns>Whether it holds anything.</returns>
     internal async Task<bool> SettleCallsAsync(CancellationToken cancellationToken)
     {
-        if (CallCount == 0)
+        Task idle;
+        lock (_gate)
         {
-            return false;
+            idle = WhenIdle();
         }
 
-        await CloseForFinalizingAsync(cancellationToken).ConfigureAwait(false);
-        Settle(ended: false);
-        return true;
+        await idle.WaitAsync(cancellationToken).ConfigureAwait(false);
+        return CallCount > 0;
     }
 
-    /// <summary>Ends a recording that makes no procedure of its own. Waits for calls in flight.</summary>
+    /// <summary>Ends a recording that makes no procedure of its own. Waits for calls in flight. One that lacks a call is given up: nobody is to learn from it.</summary>
     internal async Task CompleteRepairAsync(CancellationToken cancellationToken)
     {
-        if (CallCount == 0)
+        if (CallCount == 0 || IsIncomplete)
         {
             await AbandonAsync(cancellationToken).ConfigureAwait(false);
             return;
@@ -100,16 +100,12 @@ public sealed partial class ProcedureRecorder
     private async Task CloseForFinalizingAsync(CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var idle = Task.CompletedTask;
+        Task idle;
         lock (_gate)
         {
             ThrowIfNotActive();
             _state = RecorderState.Finalizing;
-            if (_inFlight > 0)
-            {
-                _idle = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                idle = _idle.Task;
-            }
+            idle = WhenIdle();
         }
 
         try
@@ -163,6 +159,9 @@ public sealed partial class ProcedureRecorder
         }
     }
 
+    // Under the lock.
+    private Task WhenIdle() => _inFlight == 0 ? Task.CompletedTask : (_idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+
     private bool IsGivenUp()
     {
         lock (_gate)
@@ -175,10 +174,11 @@ public sealed partial class ProcedureRecorder
     {
         lock (_gate)
         {
-            if (--_inFlight == 0 && _state is RecorderState.Finalizing)
+            if (--_inFlight == 0)
             {
-                // Under the lock: outside of it this could be the wait of another attempt to finalize, with calls in flight. What waits goes on elsewhere.
+                // Under the lock: outside of it this could be a later wait, with calls in flight. What waits goes on elsewhere.
                 _idle?.TrySetResult();
+                _idle = null;
             }
         }
     }

@@ -62,6 +62,9 @@ public sealed partial class ProcedureRecorder
     /// <summary>The execution that the calls may repair, where it was begun for that.</summary>
     internal Guid? RepairOf { get; }
 
+    /// <summary>The functions of the replay that stopped: however long ago that was, their calls may be its steps.</summary>
+    internal IReadOnlySet<string> Mends { get; init; } = new HashSet<string>();
+
     /// <summary>The name that the procedure is to have.</summary>
     public string Name { get; }
 

@@ -162,7 +162,7 @@ public interface IProcedureStore
     Task WriteExecutionAsync(JournalEntry entry, CancellationToken cancellationToken = default);
 
     /// <summary>Takes an execution over for a further attempt, in one compare-and-set: of several that try it with the same execution as they read it, one gets it.</summary>
-    /// <param name="execution">The outermost execution as it was read.</param>
+    /// <param name="execution">The outermost execution as it was read, except for <see cref="Execution.Settings"/>: those are written.</param>
     /// <param name="owner">The process that takes it.</param>
     /// <param name="leaseUntil">Up to when it says so (UTC).</param>
     /// <param name="cancellationToken">Cancels before the write.</param>

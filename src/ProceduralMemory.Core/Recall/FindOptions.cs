@@ -69,7 +69,7 @@ public sealed record FindOptions
         {
             VersionState.Retired when mergedInto is not null => new(name, LeftOutReason.Retired, $"'{name}' was merged into '{mergedInto}'. Use that one, or activate a version of this one."),
             VersionState.Retired => new(name, LeftOutReason.Retired, $"'{name}' is out of use. Activate a version of it to use it again."),
-            VersionState.Quarantined => new(name, LeftOutReason.Quarantined, $"'{name}' was stopped since it did not do well. Release it, or activate another version of it, to use it again."),
+            VersionState.Quarantined => new(name, LeftOutReason.Quarantined, $"'{name}' was stopped: it did not do well, or a person stopped it. Release it, or activate another version of it, to use it again."),
             VersionState.Draft => new(name, LeftOutReason.Draft, $"'{name}' is a draft. Activate a version of it to use it."),
             _ => new(name, LeftOutReason.Active, $"'{name}' is in use, and only others were asked for."),
         };

@@ -71,7 +71,8 @@ internal sealed class ProcedureReplayer(
             return NotResumed(root, procedure, [new ReplayProblem(ReplayProblemCodes.NotResumable, null, why)], "was not resumed");
         }
 
-        (resume, var repairs) = await RepairsAsync(root, procedure, resume, problems, cancellationToken).ConfigureAwait(false);
+        (resume, var calls) = await CallsSinceAsync(root, resume, cancellationToken).ConfigureAwait(false);
+        var repairs = ReplayRepairs.Of(tree, procedure, resume, calls, action => executor.Describe(action)?.IdempotencyKeyParameter, problems);
         var past = new ReplayPast(tree, resume, repairs);
         var request = ReplaySettings.Restore(past, problems);
         LookAtResume(procedure, resume, problems);
@@ -86,7 +87,9 @@ internal sealed class ProcedureReplayer(
             return NotResumed(root, procedure, problems, "was not resumed, and nothing was called") with { Drift = look.Drift.Found };
         }
 
-        var claim = await store.ClaimExecutionAsync(root, ReplayOwner.Current, options.TimeProvider.GetUtcNow() + options.ReplayLease, cancellationToken).ConfigureAwait(false);
+        // What is left out now stays so, should it be resumed once more.
+        var claimed = resume.Skip.Count == 0 ? root : root with { Settings = ReplaySettings.WithSkip(root.Settings!.Value, resume.Skip) };
+        var claim = await store.ClaimExecutionAsync(claimed, ReplayOwner.Current, options.TimeProvider.GetUtcNow() + options.ReplayLease, cancellationToken).ConfigureAwait(false);
         if (claim is null)
         {
             return NotResumed(root, procedure, [new ReplayProblem(ReplayProblemCodes.NotResumable, null, $"Execution {root.Id:D} was resumed elsewhere in this moment. Read how it stands with GetExecutionAsync.")], "was not resumed");
@@ -97,47 +100,29 @@ internal sealed class ProcedureReplayer(
         return await RunAsync(context, look, request, root, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>
-    /// A step that stopped the replay, and whose function was called by other means since, is done: it is not to be called again. That holds for calls that were recorded
-    /// for this execution, or around the whole of it. Which of several steps a call was made for is not guessed.
-    /// </summary>
-    private async Task<(ResumeRequest Request, IReadOnlyDictionary<string, TraceStep> Repairs)> RepairsAsync(
-        Execution root, Procedure procedure, ResumeRequest resume, List<ReplayProblem> problems, CancellationToken cancellationToken)
+    /// <summary>The calls that were recorded since the replay stopped: for this execution, around the whole of it, or in the session that resumes it.</summary>
+    private async Task<(ResumeRequest Request, IReadOnlyList<CallSince> Calls)> CallsSinceAsync(Execution root, ResumeRequest resume, CancellationToken cancellationToken)
     {
-        var repairs = new Dictionary<string, TraceStep>(StringComparer.Ordinal);
-        var trace = resume.RepairTraceId is { } traceId ? await store.GetTraceAsync([scope.Write], traceId, cancellationToken).ConfigureAwait(false) : null;
-        if (trace is null || !(trace.RepairOf == root.Id || Contains(trace, root)))
+        var calls = new List<CallSince>();
+        if (resume.RepairTraceId is { } traceId && await store.GetTraceAsync([scope.Write], traceId, cancellationToken).ConfigureAwait(false) is { } trace)
         {
-            // The host may name any recording of its own for what it tells, but not the repair of another execution.
-            return (trace?.RepairOf is null ? resume : resume with { RepairTraceId = null }, repairs);
-        }
-
-        var functions = procedure.Version.Steps.Where(s => s.Kind is StepKind.Function).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
-        foreach (var rows in root.Steps
-            .Where(s => s.Status is StepStatus.Failed or StepStatus.Unknown or StepStatus.Running && functions.Contains(s.StepId))
-            .GroupBy(s => s.Action, StringComparer.OrdinalIgnoreCase))
-        {
-            var since = rows.Min(r => r.StartedAt);
-            var call = trace.Steps.LastOrDefault(s => s.Status is StepStatus.Success && s.StartedAt >= since && string.Equals(s.Action, rows.Key, StringComparison.OrdinalIgnoreCase));
-            if (call is null || rows.Any(r => resume.Results.ContainsKey(r.StepId) || resume.Repeat.Contains(r.StepId)))
+            if (trace.RepairOf == root.Id || Contains(trace, root))
             {
-                continue;
+                calls.AddRange(trace.Steps.Select(s => new CallSince(s, traceId, IsElsewhere: false)));
             }
-
-            if (rows.Count() == 1)
+            else if (trace.RepairOf is not null)
             {
-                repairs.Add(rows.Single().StepId, call);
-            }
-            else if (rows.Any(r => r.Effect is not StepEffect.Read))
-            {
-                problems.Add(new ReplayProblem(
-                    ReplayProblemCodes.OutcomeUnknown,
-                    rows.First().StepId,
-                    $"Steps {InputBinder.Quoted([.. rows.Select(r => r.StepId)])} all call {rows.Key}, which was called since the replay stopped: for which of them is not known. Resume with the result of each of them that is done."));
+                // The host may name any recording of its own for what it tells, but not the repair of another execution.
+                resume = resume with { RepairTraceId = null };
             }
         }
 
-        return (resume, repairs);
+        foreach (var (id, isElsewhere) in resume.SessionTraces.Where(t => !calls.Exists(c => c.TraceId == t.TraceId)))
+        {
+            calls.AddRange((await store.GetTraceAsync([scope.Write], id, cancellationToken).ConfigureAwait(false))?.Steps.Select(s => new CallSince(s, id, isElsewhere)) ?? []);
+        }
+
+        return (resume, calls);
     }
 
     /// <summary>Whether a recording has the replay as one of its steps.</summary>
@@ -167,7 +152,7 @@ internal sealed class ProcedureReplayer(
         if (procedure.IsRetired || (procedure.ActiveVersion is null && request.Version is null))
         {
             return [new ReplayProblem(ReplayProblemCodes.NotActive, null, procedure.IsRetired
-                ? $"'{procedure.Name}' is retired: it was merged into another procedure. Search for the task instead, or activate a version of this one."
+                ? $"'{procedure.Name}' is retired. Search for the task instead: another procedure may do it. A person can activate a version of this one."
                 : $"'{procedure.Name}' has no active version: it is a draft that nobody has activated yet.")];
         }
 

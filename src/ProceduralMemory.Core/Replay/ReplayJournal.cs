@@ -26,7 +26,7 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
         if (past is not null)
         {
             // The outermost one was reopened when it was claimed.
-            _reopened = frame.Parent is not null;
+            _reopened = frame.Parent is not null && past.Outcome is not ReplayOutcome.Completed;
             return;
         }
 
@@ -140,7 +140,7 @@ internal sealed class ReplayJournal(ReplayContext context, Procedure procedure, 
             Attempts = outcome.Attempts,
             IdempotencyKey = outcome.IdempotencyKey,
             Repaired = outcome.Repaired,
-            RepairTraceId = outcome.Repaired ? context.Past?.Request.RepairTraceId : null,
+            RepairTraceId = outcome.Repaired ? outcome.RepairTraceId : null,
             Arguments = step.Arguments,
             Result = step.Kept?.Result,
             Omitted = step.Kept?.Omitted ?? outcome.Omitted,

@@ -5,8 +5,8 @@ namespace ProceduralMemory.Replay;
 /// <summary>What the journal tells of a replay that is resumed, and what whoever resumes it adds.</summary>
 /// <param name="tree">The execution and its parts.</param>
 /// <param name="request">What it is resumed with.</param>
-/// <param name="repairs">By step id, the recorded calls by which steps of the outermost execution were done since.</param>
-internal sealed class ReplayPast(IReadOnlyList<Execution> tree, ResumeRequest request, IReadOnlyDictionary<string, TraceStep> repairs)
+/// <param name="repairs">The recorded calls by which steps were done since.</param>
+internal sealed class ReplayPast(IReadOnlyList<Execution> tree, ResumeRequest request, ReplayRepairs repairs)
 {
     private readonly Dictionary<(Guid, string, int), Execution> _parts = tree
         .Where(e => e.ParentId is not null)
@@ -23,15 +23,15 @@ internal sealed class ReplayPast(IReadOnlyList<Execution> tree, ResumeRequest re
 
     public Execution Root => tree[0];
 
-    /// <summary>By step id, the recorded calls by which steps of the outermost execution were done since it stopped.</summary>
-    public IReadOnlyDictionary<string, TraceStep> Repairs { get; } = repairs;
+    /// <summary>The recorded calls by which steps were done since it stopped.</summary>
+    public ReplayRepairs Repairs { get; } = repairs;
 
     /// <summary>The steps of the outermost execution that are done, and are not called again.</summary>
     public IReadOnlySet<string> Done { get; } = tree[0].Steps
         .Where(s => s.Status is StepStatus.Success && IsKept(s))
         .Select(s => s.StepId)
         .Concat(request.Results.Keys)
-        .Concat(repairs.Where(r => IsKept(r.Value)).Select(r => r.Key))
+        .Concat(repairs.Steps.Where(r => IsKept(r.Value.Step)).Select(r => r.Key))
         .ToHashSet(StringComparer.Ordinal);
 
     /// <summary>The versions of the procedures inside that have been begun, by the step with the steps that it stands in before it, loops left out: they go on with what they began with.</summary>
@@ -100,6 +100,7 @@ internal sealed class ReplayPast(IReadOnlyList<Execution> tree, ResumeRequest re
         Attempts = row.Attempts,
         IdempotencyKey = row.IdempotencyKey,
         Repaired = row.Repaired,
+        RepairTraceId = row.RepairTraceId,
         DoneBefore = row.Status is StepStatus.Success or StepStatus.Skipped,
         Failure = row.Failure,
         Duration = row.Duration ?? TimeSpan.Zero,

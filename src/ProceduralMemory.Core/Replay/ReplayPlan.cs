@@ -68,7 +68,7 @@ internal sealed class ReplayPlan
                         ? version is { } pinned
                             ? string.Create(CultureInfo.InvariantCulture, $"Step '{stepPath}' replays version {pinned} of the procedure '{step.Action}', which does not exist. Store the step with another version or without one, or skip it.")
                             : $"Step '{stepPath}' replays the procedure '{step.Action}', which does not exist. Record or import it, or skip the step."
-                        : $"Step '{stepPath}' replays the procedure '{inner.Name}', which {(inner.IsRetired ? "is retired: it was merged into another one" : inner.QuarantinedAt is not null ? "is in quarantine" : "has no active version")}. Activate a version of it, store the step anew, or skip it."));
+                        : $"Step '{stepPath}' replays the procedure '{inner.Name}', which {(inner.IsRetired ? "is retired" : inner.QuarantinedAt is not null ? "is in quarantine" : "has no active version")}. Activate a version of it, store the step anew, or skip it."));
                 }
                 else if (chain.Exists(p => p.Id == inner.Id))
                 {

@@ -119,6 +119,9 @@ public sealed record StepOutcome
     /// <summary>Whether it was done by other means than its own call, and its result told when the execution was resumed.</summary>
     public bool Repaired { get; init; }
 
+    /// <summary>The trace of the calls by which it was done, where they were recorded.</summary>
+    internal Guid? RepairTraceId { get; init; }
+
     /// <summary>What it does to the world, as the host declares it today.</summary>
     public StepEffect Effect { get; init; }
 

@@ -74,7 +74,7 @@ internal sealed partial class ReplayRun
         var attempts = _outcomes[index].Attempts;
         if (Json.LengthOf(start.Arguments!.Value) > _context.Options.MaxReplayResultBytes)
         {
-            return (new StepCallResult { Failure = new StepFailure(FailureTypes.TooLarge, Invariant($"The arguments have more than {nameof(_context.Options.MaxReplayResultBytes)} ({_context.Options.MaxReplayResultBytes}) bytes. Bind a part of the value.")) }, attempts);
+            return (new StepCallResult { Failure = new StepFailure(FailureTypes.ArgumentsTooLarge, Invariant($"The arguments have more than {nameof(_context.Options.MaxReplayResultBytes)} ({_context.Options.MaxReplayResultBytes}) bytes. Bind a part of the value.")) }, attempts);
         }
 
         if (start.Policy is { Retry: null, Timeout: null })

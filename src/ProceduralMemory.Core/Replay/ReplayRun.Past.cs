@@ -24,7 +24,11 @@ internal sealed partial class ReplayRun
                 _starts[i] = new StepStart(row.StartedAt ?? _context.Time.GetUtcNow(), null, new Dictionary<string, ArgumentOrigin>(), [], PolicyOf(_steps[i]), null) { Journalled = row.Arguments };
             }
 
-            if (row is { Status: StepStatus.Success })
+            if (_past is { Outcome: ReplayOutcome.Completed } && row is { Status: StepStatus.Skipped })
+            {
+                StaySkipped(i, row);
+            }
+            else if (row is { Status: StepStatus.Success })
             {
                 Done(i, row);
                 if (!ReplayPast.IsKept(row))
@@ -33,14 +37,14 @@ internal sealed partial class ReplayRun
                 }
             }
 
-            if (past.Request.Results.TryGetValue(_frame.Path + _steps[i].Id, out var told) && (row is not { Status: StepStatus.Success } || notKept.Remove(_steps[i].Id)))
+            if (past.Request.Results.TryGetValue(_frame.Path + _steps[i].Id, out var told) && (row is { Status: StepStatus.Success } ? notKept.Remove(_steps[i].Id) : _past is not { Outcome: ReplayOutcome.Completed }))
             {
                 Told(i, row, told, omitted: null);
             }
-            else if (row is not { Status: StepStatus.Success } && _frame.Path.Length == 0 && past.Repairs.TryGetValue(_steps[i].Id, out var call))
+            else if (row is not { Status: StepStatus.Success } && past.Repairs.Steps.TryGetValue(_frame.Path + _steps[i].Id, out var call))
             {
-                var isKept = ReplayPast.IsKept(call);
-                Told(i, row, call.Result ?? Json.Null, isKept ? null : call.Omitted);
+                var isKept = ReplayPast.IsKept(call.Step);
+                Told(i, row, call.Step.Result ?? Json.Null, isKept ? null : call.Step.Omitted ?? "result: it is secret", call.TraceId);
                 if (!isKept)
                 {
                     notKept.Add(_steps[i].Id);
@@ -56,7 +60,11 @@ internal sealed partial class ReplayRun
             }
         }
 
-        RepeatWhatIsNotKept(notKept, problems);
+        if (_past is not { Outcome: ReplayOutcome.Completed })
+        {
+            RepeatWhatIsNotKept(notKept, problems);
+        }
+
         return problems;
     }
 
@@ -67,7 +75,7 @@ internal sealed partial class ReplayRun
     }
 
     /// <summary>A step that was done by other means; or that was done, and its result was not kept.</summary>
-    private void Told(int index, ExecutionStep? row, JsonElement told, string? omitted) => End(
+    private void Told(int index, ExecutionStep? row, JsonElement told, string? omitted, Guid? repairTraceId = null) => End(
         index,
         _outcomes[index] with
         {
@@ -75,6 +83,7 @@ internal sealed partial class ReplayRun
             Result = told.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined ? null : told,
             Omitted = omitted,
             Repaired = row?.Status is not StepStatus.Success || row.Repaired,
+            RepairTraceId = repairTraceId ?? row?.RepairTraceId ?? _context.Past!.Request.RepairTraceId,
             Attempts = row?.Attempts ?? 0,
             IdempotencyKey = row?.IdempotencyKey,
             Failure = row?.Failure,
@@ -156,6 +165,37 @@ internal sealed partial class ReplayRun
         return IsRedacted(reference);
     }
 
+    /// <summary>Whether a step was done since the replay stopped, by a call with the same arguments; or has to be asked about for that.</summary>
+    private bool IsDoneSince(int index, StepStart start, RunProgress progress)
+    {
+        var step = _steps[index];
+        if (step.Kind is not StepKind.Function || _outcomes[index].Effect is StepEffect.Read || _context.Past is not { } past
+            || past.Request.Repeat.Contains(_frame.Path + step.Id) || past.Repairs.Take(step.Action, start.Journalled!.Value, start.Function?.IdempotencyKeyParameter) is not var (call, isCertain))
+        {
+            return false;
+        }
+
+        if (isCertain && ReplayPast.IsKept(call.Step))
+        {
+            _starts[index] = start;
+            Told(index, row: null, call.Step.Result ?? Json.Null, omitted: null, call.TraceId);
+            return true;
+        }
+
+        var problem = isCertain
+            ? new ReplayProblem(ReplayProblemCodes.RedactedResult, _frame.Path + step.Id, $"Step '{_frame.Path}{step.Id}' ({step.Action}) was done since the replay stopped, and what it returned is not kept. Resume with its result.")
+            : new ReplayProblem(ReplayProblemCodes.OutcomeUnknown, _frame.Path + step.Id, $"Step '{_frame.Path}{step.Id}' calls {step.Action}, which was called since the replay stopped, perhaps with the same arguments: whether it is done is not known. If so, resume with its result; if not, the host can have it repeated.");
+        progress.End = Waiting(problem);
+        return true;
+    }
+
+    private RunEnd Waiting(ReplayProblem problem) => new(ReplayOutcome.Waiting, $"'{_plan.Procedure.Name}' waits. {problem.Message}", [problem]);
+
+    /// <summary>What is needed to decide whether a step is called, and was not kept; or <see langword="null"/>.</summary>
+    private ReplayProblem? WhatIsNotKept(StepCondition? condition, ProcedureStep step) =>
+        _context.Past is null || condition is null || IsLeftOut(step) ? null
+        : ValueExpression.Parse(condition.Value).References().FirstOrDefault(r => r is StepReference or ItemReference && IsRedacted(r)) is { } missing ? NotKept(step, missing) : null;
+
     /// <summary>What is needed for a call, and was not kept; or <see langword="null"/>. A marker is never sent in its place.</summary>
     private ReplayProblem? WhatIsNotKept(ProcedureStep step, JsonElement? arguments)
     {
@@ -168,11 +208,11 @@ internal sealed partial class ReplayRun
             references.AddRange(ValueExpression.Parse(list).References());
         }
 
-        if (references.Find(r => r is StepReference or ItemReference && IsRedacted(r)) is not { } missing)
-        {
-            return null;
-        }
+        return references.Find(r => r is StepReference or ItemReference && IsRedacted(r)) is { } missing ? NotKept(step, missing) : null;
+    }
 
+    private ReplayProblem NotKept(ProcedureStep step, ValueExpression missing)
+    {
         var source = missing is StepReference result ? PathOf(result.StepId) : ListOf(_frame) ?? _frame.Path + step.Id;
         return new ReplayProblem(ReplayProblemCodes.RedactedResult, source, $"Step '{_frame.Path}{step.Id}' needs what step '{source}' returned, of which a part is not kept. Give its result again.");
     }

@@ -57,6 +57,11 @@ internal sealed partial class ReplayRun
             var problems = Restore();
             if (_past is { Outcome: ReplayOutcome.Completed })
             {
+                if (_ended.Count > 0)
+                {
+                    await _journal.WriteAsync([.. _ended.Select(Journalled)], cancellationToken).ConfigureAwait(false);
+                }
+
                 return Result(ReplayOutcome.Completed, _past.Message ?? "", verdict: null, TimeSpan.Zero, problems);
             }
 
@@ -81,12 +86,12 @@ internal sealed partial class ReplayRun
     private async Task<RunEnd> RunStepsAsync(CancellationToken cancellationToken)
     {
         var running = new List<Task<EndedStep>>();
+        var begun = new List<int>();
         var progress = new RunProgress();
         try
         {
             while (true)
             {
-                var begun = new List<int>();
                 while (progress.End is null && !progress.MustStop && !cancellationToken.IsCancellationRequested
                     && running.Count + begun.Count < _context.Options.MaxParallelSteps && _graph.Next(_outcomes) is { } index)
                 {
@@ -102,6 +107,7 @@ internal sealed partial class ReplayRun
                     // What has happened is written down even when the caller no longer waits.
                     await WriteAsync(begun, _ended.Count > 0 ? CancellationToken.None : cancellationToken).ConfigureAwait(false);
                     running.AddRange(begun.Select(i => RunStepAsync(i, cancellationToken)));
+                    begun.Clear();
                 }
 
                 if (running.Count == 0)
@@ -116,6 +122,13 @@ internal sealed partial class ReplayRun
         }
         catch
         {
+            // What was not called by then is not.
+            foreach (var index in begun)
+            {
+                _outcomes[index] = _outcomes[index] with { Status = StepStatus.Pending, Attempts = _outcomes[index].Attempts - 1 };
+                _starts[index] = null;
+            }
+
             // Nothing goes on behind the caller's back.
             await ((Task)Task.WhenAll(running)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
@@ -130,7 +143,9 @@ internal sealed partial class ReplayRun
 
         if (progress.End is not null)
         {
-            return progress.End;
+            // What broke off beside it is to be told as well.
+            var unknown = progress.Problems.Except(progress.End.Problems).ToList();
+            return progress.End with { Message = string.Join(' ', unknown.Select(p => p.Message).Prepend(progress.End.Message)), Problems = [.. progress.End.Problems, .. unknown] };
         }
 
         if (_outcomes.Any(o => o.Status is StepStatus.Pending or StepStatus.Unknown or StepStatus.Failed))
@@ -146,7 +161,7 @@ internal sealed partial class ReplayRun
         var name = Invariant($"'{_plan.Procedure.Name}' version {_plan.Procedure.Version.Number}");
         return firstFailure is null
             ? new RunEnd(ReplayOutcome.Completed, Invariant($"{name}: {Count(StepStatus.Success)} of {_steps.Count} steps done{Left(StepStatus.Skipped, "skipped")}."), [])
-            : new RunEnd(ReplayOutcome.Failed, Invariant($"{name}: step '{firstFailure.StepId}' ({firstFailure.Action}) failed: {firstFailure.Failure?.Message} {Count(StepStatus.Success)} of {_steps.Count} steps are done{Left(StepStatus.Pending, "not begun")}{Left(StepStatus.Skipped, "skipped")}.{string.Concat(problems.Select(p => " " + p.Message))}"), problems);
+            : new RunEnd(ReplayOutcome.Failed, Invariant($"{name}: step '{firstFailure.StepId}' ({firstFailure.Action}) failed: {Sentence(firstFailure.Failure?.Message)} {Count(StepStatus.Success)} of {_steps.Count} steps are done{Left(StepStatus.Pending, "not begun")}{Left(StepStatus.Skipped, "skipped")}.{string.Concat(problems.Select(p => " " + p.Message))}"), problems);
     }
 
     /// <summary>Makes a step ready to be called.</summary>
@@ -154,6 +169,12 @@ internal sealed partial class ReplayRun
     private async Task<bool> BeginStepAsync(int index, RunProgress progress, CancellationToken cancellationToken)
     {
         var step = _steps[index];
+        if (WhatIsNotKept(step.Condition, step) is { } undecided)
+        {
+            progress.End = Waiting(undecided);
+            return false;
+        }
+
         if (SkipReason(step) is { } reason)
         {
             End(index, _outcomes[index] with { Status = StepStatus.Skipped, Failure = new StepFailure("skipped", reason) });
@@ -170,7 +191,7 @@ internal sealed partial class ReplayRun
         }
         catch (UnresolvedBindingException) when (_context.Past is not null && WhatIsNotKept(step, arguments: null) is { } missing)
         {
-            progress.End = new RunEnd(ReplayOutcome.Waiting, $"'{_plan.Procedure.Name}' waits. {missing.Message}", [missing]);
+            progress.End = Waiting(missing);
             return false;
         }
         catch (UnresolvedBindingException exception)
@@ -189,7 +210,12 @@ internal sealed partial class ReplayRun
         start = start with { Journalled = _journal.CaptureArguments(step, start.Arguments!.Value) };
         if (_context.Past is not null && (WhatIsNotKept(step, start.Arguments!.Value) ?? ChangedList(step, start.Elements)) is { } problem)
         {
-            progress.End = new RunEnd(ReplayOutcome.Waiting, $"'{_plan.Procedure.Name}' waits. {problem.Message}", [problem]);
+            progress.End = Waiting(problem);
+            return false;
+        }
+
+        if (IsDoneSince(index, start, progress))
+        {
             return false;
         }
 
@@ -451,6 +477,9 @@ internal sealed partial class ReplayRun
     private AdaptedParameters Adapted(ProcedureStep step) => _request.Adapted(step, _frame.IsInside);
 
     private int Count(StepStatus status) => _outcomes.Count(o => o.Status == status);
+
+    /// <summary>What others say, with a full stop at its end.</summary>
+    private static string Sentence(string? text) => (text ?? "").TrimEnd() is { Length: > 0 } said ? said[^1] is '.' or '!' or '?' ? said : said + "." : "";
 
     private string Left(StepStatus status, string word) => Count(status) is > 0 and var count ? Invariant($", {count} {word}") : "";
 

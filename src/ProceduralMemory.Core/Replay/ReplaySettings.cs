@@ -39,6 +39,13 @@ internal sealed record ReplaySettings
         return JsonSerializer.SerializeToElement(settings, Json.Stored);
     }
 
+    /// <summary>What is kept, with further steps to leave out.</summary>
+    public static JsonElement WithSkip(JsonElement kept, IEnumerable<string> skip)
+    {
+        var settings = kept.Deserialize<ReplaySettings>(Json.Stored)!;
+        return JsonSerializer.SerializeToElement(settings with { Skip = [.. settings.Skip.Union(skip, StringComparer.Ordinal)] }, Json.Stored);
+    }
+
     /// <summary>The request of a replay that is resumed, from what its journal holds.</summary>
     /// <param name="past">What the journal holds, and what is added to it.</param>
     /// <param name="problems">Takes the adapted parameters that the journal does not hold, and that are not given again.</param>

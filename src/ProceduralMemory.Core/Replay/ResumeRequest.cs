@@ -33,8 +33,17 @@ public sealed record ResumeRequest
     /// <summary>Further steps of the procedure to leave out, by id; also one whose outcome is not known, which is then not asked about.</summary>
     public IReadOnlyCollection<string> Skip { get; init; } = [];
 
-    /// <summary>The trace of the calls by which steps of <see cref="Results"/> were done, where they were recorded.</summary>
+    /// <summary>
+    /// The trace of the calls by which steps of <see cref="Results"/> were done, where they were recorded. Inside a session the calls that follow a replay which stopped are recorded by themselves where the executor's
+    /// shell does so; then it is set by itself, too.
+    /// </summary>
     public Guid? RepairTraceId { get; init; }
+
+    /// <summary>What else the session that resumes has recorded or is recording. Calls that are elsewhere are of repairs of other replays.</summary>
+    internal IReadOnlyList<(Guid TraceId, bool IsElsewhere)> SessionTraces { get; init; } = [];
+
+    /// <summary>Whether calls were made in the session that are in none of the traces.</summary>
+    internal bool AreCallsMissing { get; init; }
 
     /// <summary>Is told of every step when it has ended.</summary>
     public IProgress<StepOutcome>? Progress { get; init; }

@@ -6,10 +6,13 @@ namespace ProceduralMemory.Revise;
 /// <summary>What was learned and when: versions and decisions in the order of time.</summary>
 public sealed class ProcedureHistory
 {
+    private readonly bool _isOutOfUse;
+
     internal ProcedureHistory(Procedure procedure, IReadOnlyList<ProcedureVersion> versions, IReadOnlyList<Revision> revisions, IReadOnlyList<Procedure> merged)
     {
         Merged = merged;
         ProcedureName = procedure.Name;
+        _isOutOfUse = procedure.IsRetired;
         var byNumber = versions.ToDictionary(v => v.Number);
         Entries =
         [
@@ -29,7 +32,7 @@ public sealed class ProcedureHistory
     public IReadOnlyList<Procedure> Merged { get; }
 
     /// <summary>The history as text for people: each version with what made it, what it changed, and how it has done; each decision with its reason.</summary>
-    public override string ToString() => string.Join('\n', Entries.SelectMany(Lines).Prepend(ProcedureName)
+    public override string ToString() => string.Join('\n', Entries.SelectMany(Lines).Prepend(_isOutOfUse ? $"{ProcedureName} (out of use: none of its versions is replayed)" : ProcedureName)
         .Concat(Merged.Select(m => Invariant($"merged into it: {m.Name}, {m.Statistics.Successes} of {m.Statistics.Successes + m.Statistics.Failures} executions succeeded{Mean(m.Statistics)}"))));
 
     private static string Mean(ExecutionStatistics statistics) => statistics.MeanDuration is { } duration ? Invariant($", {duration.TotalMilliseconds:0} ms on average") : "";

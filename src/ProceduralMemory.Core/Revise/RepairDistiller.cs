@@ -36,7 +36,7 @@ internal sealed class RepairDistiller
             .ToList();
         if (ways is [])
         {
-            return (null, null);
+            return (null, "the calls by which it was done otherwise were not recorded, or are not kept any more");
         }
 
         // Nobody's way is taken where each did something else.

@@ -25,7 +25,7 @@ public sealed class ExecutionTextTests : IDisposable
             execution <id>, begun 2031-05-04 03:02:01Z
             request: do it
             inputs: {"x":1,"password":"[redacted]"}
-            'outer' version 1: step 'last' (t.fails) failed: no disk 3 of 5 steps are done, 1 skipped.
+            'outer' version 1: step 'last' (t.fails) failed: no disk. 3 of 5 steps are done, 1 skipped.
             1. list (t.list) [read]: success, 40 ms
                with {"x":1}
                gave [1,2]

@@ -106,7 +106,7 @@ public sealed class NothingTwiceTests : IDisposable
         var done = await Memory.ResumeAsync(_executor, failed.ExecutionId!.Value, new ResumeRequest { RepairTraceId = repair.Id, Results = Given.Values(("b", "7")) });
 
         Assert.Equal(ReplayProblemCodes.OutcomeUnknown, Assert.Single(asked.Problems).Code);
-        Assert.Equal("Steps 'a', 'b' all call t.mail, which was called since the replay stopped: for which of them is not known. Resume with the result of each of them that is done.", asked.Problems[0].Message);
+        Assert.Equal("Steps 'a', 'b' all call t.mail, which was called since the replay stopped: for which of its steps is not known. Resume with the result of each of them that is done, and leave out what is not needed. One that is not done the host can have repeated.", asked.Problems[0].Message);
         Assert.Equal(ReplayOutcome.Completed, done.Outcome);
         Assert.Equal([false, true], done.Steps.Select(s => s.Repaired));
         Given.JsonEqual("""{"to":"ada"}""", Assert.Single(_executor.Calls).Arguments);

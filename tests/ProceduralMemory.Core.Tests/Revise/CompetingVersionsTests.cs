@@ -150,6 +150,8 @@ public sealed class CompetingVersionsTests : IDisposable
         await ReplayAsync(10, fails: "t.old");
 
         var pinned = await Memory.GetAsync("p");
+        await Memory.PinAsync("p", by: "Ada");
+        Assert.Single((await Memory.GetHistoryAsync("p")).Entries, e => e.Decision?.Note.Kind is RevisionKind.Pinned);
         Assert.Equal((1, 2, true, null), (pinned.ActiveVersion, pinned.CandidateVersion, pinned.IsPinned, pinned.QuarantinedAt));
         Assert.DoesNotContain(_executor.Calls, c => c.Action == "t.new");
         await Memory.UnpinAsync("p", by: "Ada");

@@ -126,6 +126,17 @@ public sealed class WithdrawnTracesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_procedure_that_stands_goes_on_learning_when_another_one_with_its_functions_was_erased()
+    {
+        await RecordAsync("order-1", "ada");
+        await RecordAsync("order-1", "ada", name: "duplicate");
+        await Memory.EraseAsync("duplicate");
+
+        Assert.NotNull((await RecordedAsync("order-2", "bob")).Procedure);
+        Assert.Null((await RecordedAsync("order-2", "bob", name: "duplicate")).Procedure);
+    }
+
+    [Fact]
     public async Task What_a_person_rejected_is_not_recorded_anew_until_that_is_revoked()
     {
         await RecordAsync("order-1", "ada");

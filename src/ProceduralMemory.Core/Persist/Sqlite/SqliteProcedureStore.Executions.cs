@@ -33,7 +33,7 @@ public sealed partial class SqliteProcedureStore
     private const string ClaimExecution =
         """
         update executions
-        set attempt = attempt + 1, owner = @Owner, lease_until = @LeaseUntil, outcome = 'running', message = null
+        set attempt = attempt + 1, owner = @Owner, lease_until = @LeaseUntil, settings = @Settings, outcome = 'running', message = null
         where id = @Id and attempt = @Attempt and outcome = @Outcome and lease_until is @ReadLease and outcome <> 'completed' and parent_id is null and settings is not null
         """;
 
@@ -166,7 +166,7 @@ public sealed partial class SqliteProcedureStore
     public async Task<ExecutionClaim?> ClaimExecutionAsync(Execution execution, string owner, DateTimeOffset leaseUntil, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(execution);
-        var parameters = new { Id = Text(execution.Id), execution.Attempt, Owner = owner, LeaseUntil = Text(leaseUntil), Outcome = Text(execution.Outcome), ReadLease = Text(execution.LeaseUntil) };
+        var parameters = new { Id = Text(execution.Id), execution.Attempt, Owner = owner, LeaseUntil = Text(leaseUntil), Settings = Text(execution.Settings), Outcome = Text(execution.Outcome), ReadLease = Text(execution.LeaseUntil) };
         return await _database.ExecuteAsync(ClaimExecution, parameters, cancellationToken).ConfigureAwait(false) == 1 ? new ExecutionClaim(execution.Id, execution.Attempt + 1) : null;
     }
 

@@ -1,0 +1,62 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.SemanticKernel;
+using ProceduralMemory.Capture;
+using ProceduralMemory.Replay;
+
+namespace ProceduralMemory.SemanticKernel;
+
+/// <summary>Records what is done between a replay that stopped and its going on, in a kernel whose calls are recorded by themselves.</summary>
+internal static class RepairRecording
+{
+    /// <summary>Whether the calls of functions of a kernel are recorded by themselves.</summary>
+    public static bool IsFiltered(ProcedureMemory memory, Kernel kernel) => kernel.FunctionInvocationFilters.OfType<ProcedureRecordingFilter>().Any(f => f.Memory == memory);
+
+    /// <summary>Begins, where a replay stopped halfway.</summary>
+    /// <param name="memory">The memory.</param>
+    /// <param name="kernel">The kernel that replayed.</param>
+    /// <param name="session">Whose calls are recorded; <see langword="null"/> for nobody's.</param>
+    /// <param name="result">How the replay went.</param>
+    /// <param name="fault">Is told that it cannot be recorded: how the replay went is what the caller is to hear.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    public static async Task BeginAsync(ProcedureMemory memory, Kernel kernel, Func<MemorySession?> session, ReplayResult result, Action<ProceduralMemoryException> fault, CancellationToken cancellationToken)
+    {
+        if (!result.CanResume || !IsFiltered(memory, kernel))
+        {
+            return;
+        }
+
+        try
+        {
+            if (session() is { Recorder: null } open)
+            {
+                await memory.StartRepairAsync(open, result, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (ProceduralMemoryException exception)
+        {
+            fault(exception);
+        }
+    }
+
+    /// <summary>Ends the recording of what was done after a replay stopped, once the replay has taken it up.</summary>
+    public static async Task EndAsync(ProcedureRecorder? repair, ReplayResult result, Action<ProceduralMemoryException> fault)
+    {
+        if (repair is null || result.IsTurnedAway)
+        {
+            return;
+        }
+
+        try
+        {
+            await repair.CompleteRepairAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (ProceduralMemoryException exception)
+        {
+            fault(exception);
+        }
+    }
+
+    /// <summary>Tells a host that replays by itself.</summary>
+    public static void LogFault(Kernel kernel, Guid? executionId, Exception fault) =>
+        Log.RepairFaulted(kernel.LoggerFactory.CreateLogger("ProceduralMemory.SemanticKernel"), executionId, LoggedFault.Describe(fault), LoggedFault.Of(fault));
+}

@@ -52,6 +52,11 @@ internal static partial class GoldenCommand
             await WriteSchema3Async(memory);
         }
 
+        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Approval = ApprovalPolicy.Never, Scope = () => new MemoryScope("umbrella") }))
+        {
+            await WriteSchema5Async(memory);
+        }
+
         var asked = new Dictionary<string, ApprovalPolicy> { ["bank.refund"] = ApprovalPolicy.Always };
         using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, FunctionApproval = asked, ApprovalLifetime = TimeSpan.FromDays(1), Scope = () => new MemoryScope("wayne") }))
         {

@@ -21,6 +21,11 @@ internal sealed class TestMemory : IDisposable
         _folder = folder;
         _configure = configure;
         DatabasePath = folder is null ? ":memory:" : Path.Combine(folder.FullName, "procedures.db");
+        if (folder is not null)
+        {
+            File.WriteAllBytes(DatabasePath, Empty.Value);
+        }
+
         Memory = Open();
     }
 
@@ -30,9 +35,32 @@ internal sealed class TestMemory : IDisposable
 
     public ProcedureMemory Memory { get; }
 
+    // Migrating a new file takes longer than most tests do with it.
+    private static readonly Lazy<byte[]> Empty = new(MakeEmpty);
+
     public static TestMemory InMemory(Action<ProceduralMemoryOptions>? configure = null) => new(null, configure);
 
     public static TestMemory OnFile(Action<ProceduralMemoryOptions>? configure = null) => new(Directory.CreateTempSubdirectory("procedural-memory-"), configure);
+
+    private static byte[] MakeEmpty()
+    {
+        var folder = Directory.CreateTempSubdirectory("procedural-memory-");
+        try
+        {
+            var file = Path.Combine(folder.FullName, "empty.db");
+            using (var memory = new ProcedureMemory(file))
+            {
+                // Reads are done when they return.
+                Assert.True(memory.ListScopesAsync().IsCompletedSuccessfully);
+            }
+
+            return File.ReadAllBytes(file);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
 
     /// <summary>Another memory on the same file, as another process would have it.</summary>
     public ProcedureMemory Open(Action<ProceduralMemoryOptions>? configure = null)

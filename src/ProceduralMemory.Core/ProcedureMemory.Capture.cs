@@ -122,13 +122,24 @@ public sealed partial class ProcedureMemory
             StartedAt = now,
         };
         await Store.InsertTraceAsync(trace, cancellationToken).ConfigureAwait(false);
-        session.AttachRepair(new ProcedureRecorder(this, session, trace, nextOrdinal: 0) { Mends = ActionsOf(replay).ToHashSet(StringComparer.OrdinalIgnoreCase) });
+        session.AttachRepair(new ProcedureRecorder(this, session, trace, nextOrdinal: 0, replay.Capture) { Mends = await CalledByAsync(session, replay, cancellationToken).ConfigureAwait(false) });
+    }
 
-        static IEnumerable<string> ActionsOf(ReplayResult replay) => replay.Steps.SelectMany(s => s.Iterations.Append(s.Nested).OfType<ReplayResult>().SelectMany(ActionsOf).Prepend(s.Action));
+    /// <summary>The functions that a replay may call; <see langword="null"/> where that is not known, since it replays others.</summary>
+    private async Task<IReadOnlySet<string>?> CalledByAsync(MemorySession session, ReplayResult replay, CancellationToken cancellationToken)
+    {
+        var procedure = await Store.GetProcedureAsync(ScopeOf(session).Read, replay.ProcedureName, replay.Version, cancellationToken).ConfigureAwait(false);
+        var steps = procedure?.Version.Steps.SelectMany(s => s.WithInner()).ToList();
+        return steps is null || steps.Exists(s => s.Kind is StepKind.Procedure) ? null : steps.Select(s => ReplayRepairs.Canonical(s.Action)).ToHashSet(StringComparer.OrdinalIgnoreCase);
     }
 
     /// <summary>Adds to what a replay is resumed with what was recorded in the session since it stopped.</summary>
-    internal static async Task<ResumeRequest> WithCallsSinceAsync(MemorySession? session, Guid executionId, ResumeRequest request, CancellationToken cancellationToken)
+    /// <param name="session">The session that resumes it.</param>
+    /// <param name="executionId">The execution.</param>
+    /// <param name="request">What it is resumed with.</param>
+    /// <param name="isInsideCall">Whether it is resumed from inside a call that is recorded: that is not waited for.</param>
+    /// <param name="cancellationToken">Cancels the wait for calls in flight.</param>
+    internal static async Task<ResumeRequest> WithCallsSinceAsync(MemorySession? session, Guid executionId, ResumeRequest request, bool isInsideCall, CancellationToken cancellationToken)
     {
         if (session is null)
         {
@@ -136,12 +147,15 @@ public sealed partial class ProcedureMemory
         }
 
         var (repair, recorder) = (session.RepairOf(executionId), session.Recorder);
-        var hasRepair = repair is not null && await repair.SettleCallsAsync(cancellationToken).ConfigureAwait(false);
-        var others = session.Repairs.Where(r => r != repair).Select(r => (r.TraceId, IsElsewhere: true));
+        if (repair is not null && !isInsideCall)
+        {
+            await repair.SettleCallsAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         return request with
         {
-            RepairTraceId = request.RepairTraceId ?? (hasRepair ? repair!.TraceId : recorder?.TraceId),
-            SessionTraces = [.. recorder is null ? [] : new[] { (recorder.TraceId, IsElsewhere: false) }, .. others],
+            RepairTraceId = request.RepairTraceId ?? (repair is { CallCount: > 0 } ? repair.TraceId : recorder?.TraceId),
+            SessionTraces = [.. session.Repairs.Append(recorder).OfType<ProcedureRecorder>().Select(r => r.TraceId).Concat(session.Ended).Distinct()],
             AreCallsMissing = repair is { IsIncomplete: true } || recorder is { IsIncomplete: true },
         };
     }

@@ -158,9 +158,9 @@ public static class ProceduralMemoryKernelExtensions
         ArgumentNullException.ThrowIfNull(memory);
         var session = KernelSessions.Find(memory, kernel);
         var repair = session?.RepairOf(executionId);
-        request = await ProcedureMemory.WithCallsSinceAsync(session, executionId, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
+        request = await ProcedureMemory.WithCallsSinceAsync(session, executionId, request ?? new ResumeRequest(), RepairRecording.IsInsideCall(memory, session), cancellationToken).ConfigureAwait(false);
         var result = await memory.ResumeAsync(new KernelStepExecutor(kernel, options), executionId, request, cancellationToken).ConfigureAwait(false);
-        await RepairRecording.EndAsync(repair, result, f => RepairRecording.LogFault(kernel, executionId, f)).ConfigureAwait(false);
+        await RepairRecording.EndAsync(RepairRecording.IsInsideCall(memory, session) ? null : repair, result, f => RepairRecording.LogFault(kernel, executionId, f)).ConfigureAwait(false);
         await BeginRepairAsync(memory, kernel, result).ConfigureAwait(false);
         return result;
     }

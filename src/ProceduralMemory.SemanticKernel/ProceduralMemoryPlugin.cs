@@ -158,10 +158,10 @@ public sealed class ProceduralMemoryPlugin
                     StepOverrides = overrides,
                     ActionOverrides = overrides,
                 };
-                request = await ProcedureMemory.WithCallsSinceAsync(session, id, request, cancellationToken).ConfigureAwait(false);
+                request = await ProcedureMemory.WithCallsSinceAsync(session, id, request, RepairRecording.IsInsideCall(_memory, session), cancellationToken).ConfigureAwait(false);
                 var executor = new KernelStepExecutor(kernel, _replay);
                 var (procedure, result) = await ActAsync(executor, id, () => _memory.ResumeProcedureAsync(executor, id, request, cancellationToken), cancellationToken).ConfigureAwait(false);
-                await RepairRecording.EndAsync(repair, result, f => _guard.Fault(ResumeProcedure, f)).ConfigureAwait(false);
+                await RepairRecording.EndAsync(RepairRecording.IsInsideCall(_memory, session) ? null : repair, result, f => _guard.Fault(ResumeProcedure, f)).ConfigureAwait(false);
                 return await ReplyAsync(kernel, procedure, result, cancellationToken).ConfigureAwait(false);
             },
             cancellationToken));

@@ -154,7 +154,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
 
             // After a replay that stopped: a few calls, by which its rest is done or not, and later those of its functions. What it does itself when it goes on is in its own journal.
             return session?.Recorder
-                ?? (session?.Repair is { } repair && !KernelActions.IsOurs(context.Function) && (repair.CallCount < MaxRepairCalls || repair.Mends.Contains(KernelActions.NameOf(context.Function))) ? repair : null);
+                ?? (session?.Repair is { } repair && !KernelActions.IsOurs(context.Function) && (repair.CallCount < MaxRepairCalls || repair.Mends?.Contains(KernelActions.NameOf(context.Function)) is not false) ? repair : null);
         }
         catch (Exception exception)
         {

@@ -11,6 +11,9 @@ internal static class RepairRecording
     /// <summary>Whether the calls of functions of a kernel are recorded by themselves.</summary>
     public static bool IsFiltered(ProcedureMemory memory, Kernel kernel) => kernel.FunctionInvocationFilters.OfType<ProcedureRecordingFilter>().Any(f => f.Memory == memory);
 
+    /// <summary>Whether the current code is part of a call that a repair records: it does not wait for itself.</summary>
+    public static bool IsInsideCall(ProcedureMemory memory, MemorySession? session) => session?.Recorder is null && CallFrames.IsInside(memory);
+
     /// <summary>Begins, where a replay stopped halfway.</summary>
     /// <param name="memory">The memory.</param>
     /// <param name="kernel">The kernel that replayed.</param>

@@ -16,12 +16,12 @@ internal sealed class TestMemory : IDisposable
     private readonly Action<ProceduralMemoryOptions>? _configure;
     private readonly List<ProcedureMemory> _opened = [];
 
-    private TestMemory(DirectoryInfo? folder, Action<ProceduralMemoryOptions>? configure)
+    private TestMemory(DirectoryInfo? folder, Action<ProceduralMemoryOptions>? configure, bool isMade = true)
     {
         _folder = folder;
         _configure = configure;
         DatabasePath = folder is null ? ":memory:" : Path.Combine(folder.FullName, "procedures.db");
-        if (folder is not null)
+        if (folder is not null && isMade)
         {
             File.WriteAllBytes(DatabasePath, Empty.Value);
         }
@@ -41,6 +41,9 @@ internal sealed class TestMemory : IDisposable
     public static TestMemory InMemory(Action<ProceduralMemoryOptions>? configure = null) => new(null, configure);
 
     public static TestMemory OnFile(Action<ProceduralMemoryOptions>? configure = null) => new(Directory.CreateTempSubdirectory("procedural-memory-"), configure);
+
+    /// <summary>The same where there is no file yet.</summary>
+    public static TestMemory OnMissingFile(Action<ProceduralMemoryOptions>? configure = null) => new(Directory.CreateTempSubdirectory("procedural-memory-"), configure, isMade: false);
 
     private static byte[] MakeEmpty()
     {

@@ -8,6 +8,7 @@ public sealed class MemorySession : IDisposable
 {
     // Of a replay that stopped longer ago nobody is likely to go on.
     private const int MaxRepairs = 4;
+    private const int MaxEnded = 8;
 
     private static readonly AsyncLocal<MemorySession?> Ambient = new();
 
@@ -15,6 +16,7 @@ public sealed class MemorySession : IDisposable
     private readonly MemorySession? _outer;
     private readonly bool _isAmbient;
     private readonly List<ProcedureRecorder> _repairs = [];
+    private readonly List<Guid> _ended = [];
     private ProcedureRecorder? _recorder;
     private volatile bool _isClosed;
 
@@ -63,6 +65,18 @@ public sealed class MemorySession : IDisposable
             lock (_repairs)
             {
                 return [.. _repairs];
+            }
+        }
+    }
+
+    /// <summary>The latest traces whose recording ended in this session.</summary>
+    internal IReadOnlyList<Guid> Ended
+    {
+        get
+        {
+            lock (_repairs)
+            {
+                return [.. _ended];
             }
         }
     }
@@ -167,6 +181,12 @@ public sealed class MemorySession : IDisposable
     {
         if (Interlocked.CompareExchange(ref _recorder, null, recorder) == recorder || IsRemoved())
         {
+            lock (_repairs)
+            {
+                _ended.Add(recorder.TraceId);
+                _ended.RemoveRange(0, Math.Max(0, _ended.Count - MaxEnded));
+            }
+
             _memory.RecordingDetached();
         }
 

@@ -58,8 +58,7 @@ public sealed partial class ProcedureRecorder
     }
 
     /// <summary>Waits for calls in flight, so that what they gave can be read. The recording goes on meanwhile, and calls that begin are waited for as well.</summary>
-    /// <returns>Whether it holds anything.</returns>
-    internal async Task<bool> SettleCallsAsync(CancellationToken cancellationToken)
+    internal async Task SettleCallsAsync(CancellationToken cancellationToken)
     {
         Task idle;
         lock (_gate)
@@ -68,7 +67,6 @@ public sealed partial class ProcedureRecorder
         }
 
         await idle.WaitAsync(cancellationToken).ConfigureAwait(false);
-        return CallCount > 0;
     }
 
     /// <summary>Ends a recording that makes no procedure of its own. Waits for calls in flight. One that lacks a call is given up: nobody is to learn from it.</summary>
@@ -174,12 +172,17 @@ public sealed partial class ProcedureRecorder
     {
         lock (_gate)
         {
-            if (--_inFlight == 0)
-            {
-                // Under the lock: outside of it this could be a later wait, with calls in flight. What waits goes on elsewhere.
-                _idle?.TrySetResult();
-                _idle = null;
-            }
+            LeaveLocked();
+        }
+    }
+
+    // Under the lock: outside of it this could be a later wait, with calls in flight. What waits goes on elsewhere.
+    private void LeaveLocked()
+    {
+        if (--_inFlight == 0)
+        {
+            _idle?.TrySetResult();
+            _idle = null;
         }
     }
 }

@@ -62,8 +62,8 @@ public sealed partial class ProcedureRecorder
     /// <summary>The execution that the calls may repair, where it was begun for that.</summary>
     internal Guid? RepairOf { get; }
 
-    /// <summary>The functions of the replay that stopped: however long ago that was, their calls may be its steps.</summary>
-    internal IReadOnlySet<string> Mends { get; init; } = new HashSet<string>();
+    /// <summary>The functions of the replay that stopped: however long ago that was, their calls may be its steps. <see langword="null"/> where it may call any.</summary>
+    internal IReadOnlySet<string>? Mends { get; init; }
 
     /// <summary>The name that the procedure is to have.</summary>
     public string Name { get; }
@@ -444,7 +444,11 @@ public sealed partial class ProcedureRecorder
                 return true;
             }
 
-            _inFlight -= call.IsDetached ? 0 : 1;
+            if (!call.IsDetached)
+            {
+                LeaveLocked();
+            }
+
             _turnedAway = true;
             return false;
         }

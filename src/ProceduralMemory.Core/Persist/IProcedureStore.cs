@@ -68,6 +68,12 @@ public interface IProcedureStore
     /// <summary>Reads all versions of a procedure, oldest first.</summary>
     Task<IReadOnlyList<ProcedureVersion>> ListVersionsAsync(Guid procedureId, CancellationToken cancellationToken = default);
 
+    /// <summary>Reads the traces of what was done after an execution stopped, with their steps, earliest first.</summary>
+    /// <param name="scopes">The scopes that are read.</param>
+    /// <param name="executionId">The execution.</param>
+    /// <param name="cancellationToken">Cancels the call.</param>
+    Task<IReadOnlyList<Trace>> ListRepairsAsync(IReadOnlyList<string> scopes, Guid executionId, CancellationToken cancellationToken = default);
+
     /// <summary>Reads the traces that a version was distilled from, with their steps, latest first.</summary>
     /// <param name="procedureId">The procedure.</param>
     /// <param name="version">The version.</param>

@@ -72,7 +72,7 @@ internal sealed class ProcedureReplayer(
         }
 
         (resume, var calls) = await CallsSinceAsync(root, resume, cancellationToken).ConfigureAwait(false);
-        var repairs = ReplayRepairs.Of(tree, procedure, resume, calls, action => executor.Describe(action)?.IdempotencyKeyParameter, problems);
+        var repairs = ReplayRepairs.Of(tree, procedure, resume, calls, options, action => executor.Describe(action)?.IdempotencyKeyParameter, problems);
         var past = new ReplayPast(tree, resume, repairs);
         var request = ReplaySettings.Restore(past, problems);
         LookAtResume(procedure, resume, problems);
@@ -100,29 +100,36 @@ internal sealed class ProcedureReplayer(
         return await RunAsync(context, look, request, root, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The calls that were recorded since the replay stopped: for this execution, around the whole of it, or in the session that resumes it.</summary>
+    /// <summary>The calls that were recorded since the replay stopped: for this execution, in whatever session, around the whole of it, or for something else in the session that resumes it.</summary>
     private async Task<(ResumeRequest Request, IReadOnlyList<CallSince> Calls)> CallsSinceAsync(Execution root, ResumeRequest resume, CancellationToken cancellationToken)
     {
-        var calls = new List<CallSince>();
-        if (resume.RepairTraceId is { } traceId && await store.GetTraceAsync([scope.Write], traceId, cancellationToken).ConfigureAwait(false) is { } trace)
+        var traces = (await store.ListRepairsAsync([scope.Write], root.Id, cancellationToken).ConfigureAwait(false)).ToList();
+        foreach (var id in resume.SessionTraces.Cast<Guid?>().Append(resume.RepairTraceId).OfType<Guid>().Distinct().Where(id => !traces.Exists(t => t.Id == id)))
         {
-            if (trace.RepairOf == root.Id || Contains(trace, root))
+            if (await store.GetTraceAsync([scope.Write], id, cancellationToken).ConfigureAwait(false) is { } trace)
             {
-                calls.AddRange(trace.Steps.Select(s => new CallSince(s, traceId, IsElsewhere: false)));
-            }
-            else if (trace.RepairOf is not null)
-            {
-                // The host may name any recording of its own for what it tells, but not the repair of another execution.
-                resume = resume with { RepairTraceId = null };
+                traces.Add(trace);
             }
         }
 
-        foreach (var (id, isElsewhere) in resume.SessionTraces.Where(t => !calls.Exists(c => c.TraceId == t.TraceId)))
+        // The host may name any recording of its own for what it tells, and that is not looked at further; but not the repair of another execution.
+        var named = traces.Find(t => t.Id == resume.RepairTraceId);
+        if (named is not null && !IsOwn(named) && !resume.SessionTraces.Contains(named.Id))
         {
-            calls.AddRange((await store.GetTraceAsync([scope.Write], id, cancellationToken).ConfigureAwait(false))?.Steps.Select(s => new CallSince(s, id, isElsewhere)) ?? []);
+            traces.Remove(named);
         }
 
-        return (resume, calls);
+        return (
+            resume with
+            {
+                RepairTraceId = named is { RepairOf: { } other } && other != root.Id ? null : resume.RepairTraceId,
+
+                // One that was given up although it has calls lacks others.
+                AreCallsMissing = resume.AreCallsMissing || traces.Exists(t => t is { Status: TraceStatus.Abandoned, Steps.Count: > 0 } && t.RepairOf == root.Id),
+            },
+            [.. traces.SelectMany(t => t.Steps.Select(c => new CallSince(c, t, IsElsewhere: !IsOwn(t))))]);
+
+        bool IsOwn(Trace trace) => trace.RepairOf == root.Id || Contains(trace, root);
     }
 
     /// <summary>Whether a recording has the replay as one of its steps.</summary>
@@ -207,7 +214,7 @@ internal sealed class ProcedureReplayer(
         try
         {
             var result = await run.ExecuteAsync(both.Token).ConfigureAwait(false);
-            return result with { Drift = look.Drift.Found, Message = result.Message + adapted };
+            return result with { Drift = look.Drift.Found, Message = result.Message + adapted, Capture = context.Capture };
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested && limit.IsCancellationRequested)
         {

@@ -28,6 +28,9 @@ public sealed record ReplayResult
     /// <summary>Whether the execution can be resumed with <see cref="ProcedureMemory.ResumeAsync"/>: it has begun, is not completed, and nobody else runs it.</summary>
     public bool CanResume => ExecutionId is not null && Outcome is not (ReplayOutcome.Completed or ReplayOutcome.Running) && !Problems.Any(p => p.Code == ReplayProblemCodes.NotResumable);
 
+    /// <summary>What takes secrets out, which knows those that the replay has met; <see langword="null"/> where nothing was begun.</summary>
+    internal Capture.ValueCapture? Capture { get; init; }
+
     /// <summary>Whether it was refused before this attempt of it called anything.</summary>
     internal bool IsTurnedAway { get; init; }
 

@@ -44,7 +44,7 @@ internal sealed partial class ReplayRun
             else if (row is not { Status: StepStatus.Success } && past.Repairs.Steps.TryGetValue(_frame.Path + _steps[i].Id, out var call))
             {
                 var isKept = ReplayPast.IsKept(call.Step);
-                Told(i, row, call.Step.Result ?? Json.Null, isKept ? null : call.Step.Omitted ?? "result: it is secret", call.TraceId);
+                Told(i, row, call.Step.Result ?? Json.Null, isKept ? null : call.Step.Omitted ?? "result: it is secret", call.Trace.Id);
                 if (!isKept)
                 {
                     notKept.Add(_steps[i].Id);
@@ -165,28 +165,36 @@ internal sealed partial class ReplayRun
         return IsRedacted(reference);
     }
 
-    /// <summary>Whether a step was done since the replay stopped, by a call with the same arguments; or has to be asked about for that.</summary>
+    /// <summary>Whether a write was done since the replay stopped, by a call with the same arguments; or has to be asked about for that.</summary>
     private bool IsDoneSince(int index, StepStart start, RunProgress progress)
     {
         var step = _steps[index];
-        if (step.Kind is not StepKind.Function || _outcomes[index].Effect is StepEffect.Read || _context.Past is not { } past
-            || past.Request.Repeat.Contains(_frame.Path + step.Id) || past.Repairs.Take(step.Action, start.Journalled!.Value, start.Function?.IdempotencyKeyParameter) is not var (call, isCertain))
+        if (step.Kind is not StepKind.Function || _outcomes[index].Effect is StepEffect.Read || _context.Past is not { } past || past.Request.Repeat.Contains(_frame.Path + step.Id))
         {
             return false;
         }
 
-        if (isCertain && ReplayPast.IsKept(call.Step))
+        var (call, isUnsure) = past.Repairs.Take(step.Action, start.Journalled!.Value, start.Function?.IdempotencyKeyParameter);
+        if (call is not null && ReplayPast.IsKept(call.Step))
         {
             _starts[index] = start;
-            Told(index, row: null, call.Step.Result ?? Json.Null, omitted: null, call.TraceId);
+            Told(index, row: null, call.Step.Result ?? Json.Null, omitted: null, call.Trace.Id);
             return true;
         }
 
-        var problem = isCertain
-            ? new ReplayProblem(ReplayProblemCodes.RedactedResult, _frame.Path + step.Id, $"Step '{_frame.Path}{step.Id}' ({step.Action}) was done since the replay stopped, and what it returned is not kept. Resume with its result.")
-            : new ReplayProblem(ReplayProblemCodes.OutcomeUnknown, _frame.Path + step.Id, $"Step '{_frame.Path}{step.Id}' calls {step.Action}, which was called since the replay stopped, perhaps with the same arguments: whether it is done is not known. If so, resume with its result; if not, the host can have it repeated.");
-        progress.End = Waiting(problem);
-        return true;
+        if (call is not null)
+        {
+            progress.End = Waiting(new ReplayProblem(ReplayProblemCodes.RedactedResult, _frame.Path + step.Id, $"Step '{_frame.Path}{step.Id}' ({step.Action}) was done since the replay stopped, and what it returned is not kept. Resume with its result."));
+        }
+        else if (isUnsure)
+        {
+            progress.End = Waiting(new ReplayProblem(
+                ReplayProblemCodes.OutcomeUnknown,
+                _frame.Path + step.Id,
+                $"Whether step '{_frame.Path}{step.Id}' was done since the replay stopped is not known: {step.Action} may have been called with these arguments. If it is done, resume with its result; if not, the host can have it repeated."));
+        }
+
+        return call is not null || isUnsure;
     }
 
     private RunEnd Waiting(ReplayProblem problem) => new(ReplayOutcome.Waiting, $"'{_plan.Procedure.Name}' waits. {problem.Message}", [problem]);

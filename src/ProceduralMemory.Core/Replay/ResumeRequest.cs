@@ -39,8 +39,8 @@ public sealed record ResumeRequest
     /// </summary>
     public Guid? RepairTraceId { get; init; }
 
-    /// <summary>What else the session that resumes has recorded or is recording. Calls that are elsewhere are of repairs of other replays.</summary>
-    internal IReadOnlyList<(Guid TraceId, bool IsElsewhere)> SessionTraces { get; init; } = [];
+    /// <summary>What the session that resumes has recorded or is recording.</summary>
+    internal IReadOnlyList<Guid> SessionTraces { get; init; } = [];
 
     /// <summary>Whether calls were made in the session that are in none of the traces.</summary>
     internal bool AreCallsMissing { get; init; }

@@ -7,7 +7,7 @@ namespace ProceduralMemory.Tests.Persist;
 /// <summary>A file that cannot be used: the fault and the mend are named, and the file is left as it was.</summary>
 public sealed class DamagedDatabaseTests : IDisposable
 {
-    private readonly TestMemory _test = TestMemory.OnFile();
+    private readonly TestMemory _test = TestMemory.OnMissingFile();
 
     private ProcedureMemory Memory => _test.Memory;
 

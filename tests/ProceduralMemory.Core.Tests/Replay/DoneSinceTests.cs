@@ -133,7 +133,7 @@ public sealed class DoneSinceTests : IDisposable
         await Memory.StartRepairAsync(session, stopped, CancellationToken.None);
         session.Repair!.MarkIncomplete(new IOException("The disk is full."));
 
-        var request = await ProcedureMemory.WithCallsSinceAsync(session, stopped.ExecutionId!.Value, new ResumeRequest(), CancellationToken.None);
+        var request = await ProcedureMemory.WithCallsSinceAsync(session, stopped.ExecutionId!.Value, new ResumeRequest(), isInsideCall: false, CancellationToken.None);
         var asked = await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value, request);
         var done = await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value, request with { Results = Given.Values(("a", "1")) });
 
@@ -161,7 +161,7 @@ public sealed class DoneSinceTests : IDisposable
         Assert.False(settled.IsCompleted);
         await recorder.CompleteStepAsync(second, Given.Value("1"));
 
-        Assert.True(await settled);
+        await settled;
         Assert.False(recorder.IsIncomplete);
         Assert.Equal(2, (await Memory.GetTraceAsync(recorder.TraceId))!.Steps.Count);
     }

@@ -8,7 +8,7 @@ namespace ProceduralMemory.Tests.Revise;
 /// <summary>What was kept for long enough goes, and what was counted and learned from it stays.</summary>
 public sealed class RetentionTests : IDisposable
 {
-    private readonly TestMemory _test = TestMemory.OnFile(o => o.FunctionApproval = new Dictionary<string, ApprovalPolicy> { ["t.ask"] = ApprovalPolicy.Always });
+    private readonly TestMemory _test = TestMemory.OnMissingFile(o => o.FunctionApproval = new Dictionary<string, ApprovalPolicy> { ["t.ask"] = ApprovalPolicy.Always });
 
     private ProcedureMemory Memory => _test.Memory;
 

@@ -32,7 +32,7 @@ public sealed partial class SqliteProcedureStore
         update procedures set
             description = iif(procedures.description <> t.description, procedures.description, coalesce(
                 (select other.description from version_traces v join traces other on other.id = v.trace_id and other.id <> t.id
-                 where v.procedure_id = procedures.id and other.description <> '' order by other.started_at desc, other.id desc limit 1), '')),
+                 where v.procedure_id = procedures.id and other.status = 'completed' and other.description <> '' order by other.started_at desc, other.id desc limit 1), '')),
             notes = iif(procedures.notes = t.notes, null, procedures.notes),
             tags = (select json_group_array(l.value) from json_each(procedures.tags) l
                     where l.value not in (select value from json_each(t.tags))

@@ -194,6 +194,14 @@ public sealed partial class SqliteProcedureStore
         cancellationToken);
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<Trace>> ListRepairsAsync(IReadOnlyList<string> scopes, Guid executionId, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Trace>>(
+        connection => [.. connection
+            .Query<TraceRow>($"{SelectTraces} where repair_of = @ExecutionId and scope in @Scopes order by id", new { ExecutionId = Text(executionId), Scopes = scopes })
+            .Select(r => r.ToTrace())
+            .Select(t => t with { Steps = ReadTraceSteps(connection, t.Id) })],
+        cancellationToken);
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<Trace>> ListVersionTracesAsync(Guid procedureId, int version, int limit, CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<Trace>>(
         connection => [.. connection
             .Query<TraceRow>(

@@ -74,3 +74,6 @@ create index merges_by_kept on merges (kept_id, id);
 
 -- A library that knows only schema 4 would replay what is in quarantine, and take a candidate for malformed.
 update schema_info set version = 5, min_reader = 5;
+
+-- What was done after an execution stopped is looked for when it is resumed.
+create index traces_by_repair on traces (repair_of) where repair_of is not null;

@@ -4,27 +4,20 @@ using ProceduralMemory.Replay;
 namespace ProceduralMemory.Tests.Replay;
 
 /// <summary>What was done since a replay stopped, in calls that were recorded, is not done again; and for which step a call was made is not guessed.</summary>
-public sealed class DoneSinceTests : IDisposable
+public sealed class DoneSinceTests : StoppedReplays
 {
-    private readonly TestMemory _test = TestMemory.OnFile();
-    private readonly ScriptedExecutor _executor = new();
-
-    private ProcedureMemory Memory => _test.Memory;
-
-    public void Dispose() => _test.Dispose();
-
     [Fact]
     public async Task Inside_a_nested_procedure_and_in_a_loop_a_step_is_done_that_was_called_with_its_arguments()
     {
         await Memory.StoreAsync(Given.Definition("inner", Write("t.mail", """{"to":"ada"}""")));
         await StoreAsync(Given.Nested("inner", id: "a") with { OnFailure = FailurePolicy.Continue }, Read("t.list"), Loop(Write("t.ring", """{"who":"$item"}""")));
-        _executor.Returns("t.list", """["ada","bob"]""").Fails("t.mail").Fails("t.ring");
-        var stopped = await Memory.ReplayAsync(_executor, "p");
+        Executor.Returns("t.list", """["ada","bob"]""").Fails("t.mail").Fails("t.ring");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
 
         var resumed = await ResumeAsync(stopped, Call("t.mail", """{"to":"ada"}""", "7"), Call("t.ring", """{"who":"ada"}""", "8"), Call("t.ring", """{"who":"bob"}""", "9"));
 
         Assert.Equal(ReplayOutcome.Completed, resumed.Outcome);
-        Assert.Empty(_executor.Calls);
+        Assert.Empty(Executor.Calls);
         Assert.Equal("""[{"ring":8},{"ring":9}]""", resumed.Steps[2].Result!.Value.GetRawText());
         Assert.True(resumed.Steps[0].Nested!.Steps[0].Repaired);
         Assert.All(resumed.Steps[2].Iterations, i => Assert.True(i.Steps[0].Repaired));
@@ -35,23 +28,23 @@ public sealed class DoneSinceTests : IDisposable
     {
         await Memory.StoreAsync(Given.Definition("inner", Write("t.mail", """{"to":"ada"}""")));
         await StoreAsync(Given.Nested("inner", id: "a"));
-        _executor.Fails("t.mail");
-        var stopped = await Memory.ReplayAsync(_executor, "p");
+        Executor.Fails("t.mail");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
 
         var asked = await ResumeAsync(stopped, Call("t.mail", """{"to":"ada@example.org"}""", "7"));
-        var done = await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value, new ResumeRequest { Results = Given.Values(("a/mail", "7")) });
+        var done = await Memory.ResumeAsync(Executor, stopped.ExecutionId!.Value, new ResumeRequest { Results = Given.Values(("a/mail", "7")) });
 
         Assert.Equal((ReplayProblemCodes.OutcomeUnknown, "a/mail"), (asked.Problems.Single().Code, asked.Problems.Single().StepId));
         Assert.Equal(ReplayOutcome.Completed, done.Outcome);
-        Assert.Empty(_executor.Calls);
+        Assert.Empty(Executor.Calls);
     }
 
     [Fact]
     public async Task A_step_that_was_still_to_come_is_done_as_well()
     {
         await StoreAsync(Write("t.a"), Write("t.b", """{"x":"$steps.a.outputs","y":1}"""), Write("t.c", """{"x":"$steps.b.outputs"}"""));
-        _executor.Fails("t.a");
-        var stopped = await Memory.ReplayAsync(_executor, "p");
+        Executor.Fails("t.a");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
 
         var resumed = await ResumeAsync(stopped, Call("t.a", "{}", "7"), Call("t.b", """{"y":1,"x":7,"note":null}""", "8"));
 
@@ -63,8 +56,8 @@ public sealed class DoneSinceTests : IDisposable
     public async Task A_read_that_was_still_to_come_is_read_again()
     {
         await StoreAsync(Write("t.a"), Read("t.b"));
-        _executor.Fails("t.a");
-        var stopped = await Memory.ReplayAsync(_executor, "p");
+        Executor.Fails("t.a");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
 
         await ResumeAsync(stopped, Call("t.a", "{}", "7"), Call("t.b", "{}", "8"));
 
@@ -75,9 +68,9 @@ public sealed class DoneSinceTests : IDisposable
     public async Task Of_steps_with_one_function_a_call_does_the_one_with_its_arguments_and_the_others_are_called()
     {
         await StoreAsync(Given.Step("t.mail", """{"to":"ada"}""", "a"), Given.Step("t.mail", """{"to":"bob"}""", "b"));
-        _executor.Fails("t.mail");
-        var stopped = await Memory.ReplayAsync(_executor, "p");
-        _executor.Returns("t.mail", "8");
+        Executor.Fails("t.mail");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
+        Executor.Returns("t.mail", "8");
 
         var resumed = await ResumeAsync(stopped, Call("t.mail", """{"to":"ada"}""", "7"));
 
@@ -91,14 +84,14 @@ public sealed class DoneSinceTests : IDisposable
     public async Task Where_a_step_with_that_function_is_still_to_come_a_call_with_other_arguments_is_asked_about(int calls)
     {
         await StoreAsync(Given.Step("t.mail", """{"to":"ada"}""", "a"), Given.Step("t.mail", """{"to":"bob"}""", "b"));
-        _executor.Fails("t.mail");
-        var stopped = await Memory.ReplayAsync(_executor, "p");
+        Executor.Fails("t.mail");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
 
         var asked = await ResumeAsync(stopped, [.. Enumerable.Range(1, calls).Select(n => Call("t.mail", $$"""{"to":"{{n}}"}""", "7"))]);
-        var skipped = await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value, new ResumeRequest { RepairTraceId = _repair, Skip = ["a", "b"] });
+        var skipped = await Memory.ResumeAsync(Executor, stopped.ExecutionId!.Value, new ResumeRequest { RepairTraceId = Repair, Skip = ["a", "b"] });
 
         Assert.Equal((ReplayProblemCodes.OutcomeUnknown, "a"), (asked.Problems.Single().Code, asked.Problems.Single().StepId));
-        Assert.Equal((ReplayOutcome.Completed, 0), (skipped.Outcome, _executor.Calls.Count));
+        Assert.Equal((ReplayOutcome.Completed, 0), (skipped.Outcome, Executor.Calls.Count));
     }
 
     [Fact]
@@ -106,18 +99,18 @@ public sealed class DoneSinceTests : IDisposable
     {
         using var cancellation = new CancellationTokenSource();
         await StoreAsync(Write("t.z") with { OnFailure = FailurePolicy.Continue }, Given.Step("t.mail", """{"to":"ada"}""", "a") with { OnFailure = FailurePolicy.Continue }, Given.Step("t.mail", """{"to":"bob"}""", "b"));
-        _executor.Fails("t.mail").Fails("t.z");
-        var stopped = await Memory.ReplayAsync(_executor, "p");
+        Executor.Fails("t.mail").Fails("t.z");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
         await RepairAsync(stopped, Call("t.mail", "{}", "7"));
-        _executor.Calls.Clear();
-        _executor.Returns("t.mail", "8").On("t.z", (_, _) =>
+        Executor.Calls.Clear();
+        Executor.Returns("t.mail", "8").On("t.z", (_, _) =>
         {
             cancellation.Cancel();
             return new StepCallResult { Result = Given.Value("1") };
         });
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value, new ResumeRequest { RepairTraceId = _repair, Results = Given.Values(("b", "7")) }, cancellation.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Memory.ResumeAsync(Executor, stopped.ExecutionId!.Value, new ResumeRequest { RepairTraceId = Repair, Results = Given.Values(("b", "7")) }, cancellation.Token));
 
-        var resumed = await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value, new ResumeRequest { RepairTraceId = _repair });
+        var resumed = await Memory.ResumeAsync(Executor, stopped.ExecutionId!.Value, new ResumeRequest { RepairTraceId = Repair });
 
         Assert.Equal([false, false, true], resumed.Steps.Select(s => s.Repaired));
         Assert.Equal(["t.z {}", """t.mail {"to":"ada"}"""], Called());
@@ -127,15 +120,15 @@ public sealed class DoneSinceTests : IDisposable
     public async Task Where_not_every_call_was_recorded_failed_writes_are_asked_about()
     {
         await StoreAsync(Read("t.look"), Write("t.a"));
-        _executor.Fails("t.a");
-        var stopped = await Memory.ReplayAsync(_executor, "p");
+        Executor.Fails("t.a");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
         using var session = Memory.BeginSession();
         await Memory.StartRepairAsync(session, stopped, CancellationToken.None);
         session.Repair!.MarkIncomplete(new IOException("The disk is full."));
 
         var request = await ProcedureMemory.WithCallsSinceAsync(session, stopped.ExecutionId!.Value, new ResumeRequest(), isInsideCall: false, CancellationToken.None);
-        var asked = await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value, request);
-        var done = await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value, request with { Results = Given.Values(("a", "1")) });
+        var asked = await Memory.ResumeAsync(Executor, stopped.ExecutionId!.Value, request);
+        var done = await Memory.ResumeAsync(Executor, stopped.ExecutionId!.Value, request with { Results = Given.Values(("a", "1")) });
 
         Assert.Equal(ReplayProblemCodes.OutcomeUnknown, asked.Problems.Single().Code);
         Assert.Contains("not every call that was made since the replay stopped was recorded", asked.Message, StringComparison.Ordinal);
@@ -148,8 +141,8 @@ public sealed class DoneSinceTests : IDisposable
     public async Task Calls_that_end_while_their_recording_is_looked_at_are_waited_for_and_the_recording_goes_on()
     {
         await StoreAsync(Write("t.a"));
-        _executor.Fails("t.a");
-        var stopped = await Memory.ReplayAsync(_executor, "p");
+        Executor.Fails("t.a");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
         using var session = Memory.BeginSession();
         await Memory.StartRepairAsync(session, stopped, CancellationToken.None);
         var recorder = session.Repair!;
@@ -170,12 +163,12 @@ public sealed class DoneSinceTests : IDisposable
     public async Task What_is_left_out_when_it_is_resumed_stays_so_even_where_it_is_not_come_to()
     {
         await StoreAsync(Write("t.a"), Write("t.b"), Write("t.c"));
-        _executor.Fails("t.a");
-        var stopped = await Memory.ReplayAsync(_executor, "p", new ReplayRequest { Skip = ["c"] });
-        await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value, new ResumeRequest { Skip = ["b"] });
-        _executor.Returns("t.a", "1");
+        Executor.Fails("t.a");
+        var stopped = await Memory.ReplayAsync(Executor, "p", new ReplayRequest { Skip = ["c"] });
+        await Memory.ResumeAsync(Executor, stopped.ExecutionId!.Value, new ResumeRequest { Skip = ["b"] });
+        Executor.Returns("t.a", "1");
 
-        var resumed = await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value);
+        var resumed = await Memory.ResumeAsync(Executor, stopped.ExecutionId!.Value);
 
         Assert.Equal([StepStatus.Success, StepStatus.Skipped, StepStatus.Skipped], resumed.Steps.Select(s => s.Status));
     }
@@ -184,12 +177,12 @@ public sealed class DoneSinceTests : IDisposable
     public async Task A_condition_is_not_decided_by_what_stands_in_place_of_a_secret()
     {
         await StoreAsync(Write("t.a"), Write("t.b"), Write("t.c") with { Condition = new StepCondition { Value = "$steps.a.outputs#/token", Test = ConditionTest.Equal, Operand = Given.Value("\"abcdefghij\"") } });
-        _executor.Returns("t.a", """{"token":"abcdefghij"}""").Fails("t.b");
-        var stopped = await Memory.ReplayAsync(_executor, "p");
-        _executor.Returns("t.b", "1");
+        Executor.Returns("t.a", """{"token":"abcdefghij"}""").Fails("t.b");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
+        Executor.Returns("t.b", "1");
 
-        var asked = await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value);
-        var done = await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value, new ResumeRequest { Results = Given.Values(("a", """{"token":"abcdefghij"}""")) });
+        var asked = await Memory.ResumeAsync(Executor, stopped.ExecutionId!.Value);
+        var done = await Memory.ResumeAsync(Executor, stopped.ExecutionId!.Value, new ResumeRequest { Results = Given.Values(("a", """{"token":"abcdefghij"}""")) });
 
         Assert.Equal((ReplayProblemCodes.RedactedResult, "a"), (asked.Problems.Single().Code, asked.Problems.Single().StepId));
         Assert.Equal((ReplayOutcome.Completed, StepStatus.Success), (done.Outcome, done.Steps[2].Status));
@@ -203,11 +196,11 @@ public sealed class DoneSinceTests : IDisposable
             Read("t.list"),
             Loop(Read("t.a"), Write("t.b", """{"x":"$steps.a.outputs#/token"}""") with { Condition = new StepCondition { Value = "$steps.a.outputs#/no", Test = ConditionTest.Present } }, Write("t.c")),
             Write("t.x", """{"x":"$steps.each.outputs#/0/a/id"}"""));
-        _executor.Returns("t.list", "[1,2]").Returns("t.a", """{"id":7,"token":"abcdefghij"}""")
+        Executor.Returns("t.list", "[1,2]").Returns("t.a", """{"id":7,"token":"abcdefghij"}""")
             .On("t.c", (_, _) => ++n == 2 ? new StepCallResult { Failure = new StepFailure("F", "no") } : new StepCallResult { Result = Given.Value("1") });
-        var stopped = await Memory.ReplayAsync(_executor, "p");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
 
-        var resumed = await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value);
+        var resumed = await Memory.ResumeAsync(Executor, stopped.ExecutionId!.Value);
 
         Assert.Equal(ReplayOutcome.Completed, resumed.Outcome);
         Assert.Equal("""t.x {"x":7}""", Called().Last());
@@ -216,24 +209,24 @@ public sealed class DoneSinceTests : IDisposable
     [Fact]
     public async Task Arguments_that_are_too_large_are_no_call_of_which_nothing_is_known()
     {
-        var memory = _test.Open(o => (o.MaxReplayResultBytes, o.MaxValueBytes) = (64 * 1024, 64 * 1024));
+        var memory = Test.Open(o => (o.MaxReplayResultBytes, o.MaxValueBytes) = (64 * 1024, 64 * 1024));
         await memory.StoreAsync(Given.Definition("p", Read("t.a"), Write("t.b", """{"x":"$steps.a.outputs","y":"$steps.a.outputs"}""")));
-        _executor.Returns("t.a", $"\"{new string('x', 40 * 1024)}\"");
+        Executor.Returns("t.a", $"\"{new string('x', 40 * 1024)}\"");
 
-        var stopped = await memory.ReplayAsync(_executor, "p");
-        var resumed = await memory.ResumeAsync(_executor, stopped.ExecutionId!.Value);
+        var stopped = await memory.ReplayAsync(Executor, "p");
+        var resumed = await memory.ResumeAsync(Executor, stopped.ExecutionId!.Value);
 
         Assert.Equal((FailureTypes.ArgumentsTooLarge, ReplayOutcome.Failed), (stopped.Steps[1].Failure!.ErrorType, resumed.Outcome));
-        Assert.Equal(["t.a"], _executor.Calls.Select(c => c.Action));
+        Assert.Equal(["t.a"], Executor.Calls.Select(c => c.Action));
     }
 
     [Fact]
     public async Task A_write_that_broke_off_is_told_of_also_where_a_filter_ended_the_turn()
     {
         await StoreAsync(Write("t.a"), Write("t.b"));
-        _executor.On("t.a", (_, _) => new StepCallResult { Failure = new StepFailure("TimeoutException", "too slow"), IsOutcomeUnknown = true, StopRequested = true });
+        Executor.On("t.a", (_, _) => new StepCallResult { Failure = new StepFailure("TimeoutException", "too slow"), IsOutcomeUnknown = true, StopRequested = true });
 
-        var stopped = await Memory.ReplayAsync(_executor, "p");
+        var stopped = await Memory.ReplayAsync(Executor, "p");
 
         Assert.Equal(ReplayOutcome.Refused, stopped.Outcome);
         Assert.Equal((ReplayProblemCodes.OutcomeUnknown, "a"), (stopped.Problems.Single().Code, stopped.Problems.Single().StepId));
@@ -244,7 +237,7 @@ public sealed class DoneSinceTests : IDisposable
     public async Task A_step_that_was_to_be_called_beside_one_that_waits_for_approval_is_pending_when_the_time_is_up()
     {
         var asked = new TaskCompletionSource();
-        var memory = _test.Open(o =>
+        var memory = Test.Open(o =>
         {
             (o.Approval, o.MaxParallelSteps, o.AllowParallelWrites) = (ApprovalPolicy.Never, 3, true);
             o.FunctionApproval = new Dictionary<string, ApprovalPolicy> { ["t.b"] = ApprovalPolicy.Always };
@@ -253,12 +246,12 @@ public sealed class DoneSinceTests : IDisposable
         });
         await memory.StoreAsync(Given.Definition("p", Write("t.a"), Write("t.b")));
 
-        var replay = memory.ReplayAsync(_executor, "p");
+        var replay = memory.ReplayAsync(Executor, "p");
         await asked.Task;
-        _test.Time.Advance(TimeSpan.FromMinutes(2));
+        Test.Time.Advance(TimeSpan.FromMinutes(2));
 
         Assert.Equal([(StepStatus.Pending, 0), (StepStatus.Pending, 0)], (await replay).Steps.Select(s => (s.Status, s.Attempts)));
-        Assert.Empty(_executor.Calls);
+        Assert.Empty(Executor.Calls);
     }
 
     private sealed class SilentApprover(TaskCompletionSource asked) : IReplayApprover
@@ -270,40 +263,4 @@ public sealed class DoneSinceTests : IDisposable
             return ApprovalDecision.Pending;
         }
     }
-
-    private Guid? _repair;
-
-    private static (string Action, string Arguments, string Result) Call(string action, string arguments, string result) => (action, arguments, result);
-
-    /// <summary>Records calls after a replay stopped, and lets it go on with them.</summary>
-    private async Task<ReplayResult> ResumeAsync(ReplayResult stopped, params IReadOnlyList<(string Action, string Arguments, string Result)> calls)
-    {
-        await RepairAsync(stopped, calls);
-        _executor.Calls.Clear();
-        return await Memory.ResumeAsync(_executor, stopped.ExecutionId!.Value, new ResumeRequest { RepairTraceId = _repair });
-    }
-
-    private async Task RepairAsync(ReplayResult stopped, params IReadOnlyList<(string Action, string Arguments, string Result)> calls)
-    {
-        using var session = Memory.BeginSession();
-        await Memory.StartRepairAsync(session, stopped, CancellationToken.None);
-        var recorder = session.Repair!;
-        foreach (var (action, arguments, result) in calls)
-        {
-            await recorder.CompleteStepAsync(recorder.BeginStep(action, Given.Value(arguments))!, Given.Value(result));
-        }
-
-        _repair = recorder.TraceId;
-    }
-
-    private static ProcedureStep Loop(params IReadOnlyList<ProcedureStep> steps) =>
-        new() { Id = "each", Action = "for each", Kind = StepKind.Loop, ForEach = "$steps.list.outputs", Steps = steps };
-
-    private static ProcedureStep Read(string action, string arguments = "{}") => Given.Step(action, arguments, action[2..]) with { Effect = StepEffect.Read };
-
-    private static ProcedureStep Write(string action, string arguments = "{}") => Given.Step(action, arguments, action[2..]) with { Effect = StepEffect.Write };
-
-    private Task<Procedure> StoreAsync(params IReadOnlyList<ProcedureStep> steps) => Memory.StoreAsync(Given.Definition("p", steps));
-
-    private IEnumerable<string> Called() => _executor.Calls.Select(c => $"{c.Action} {c.Arguments.GetRawText()}");
 }

@@ -121,8 +121,9 @@ public sealed partial class ProcedureMemory
             Status = TraceStatus.Recording,
             StartedAt = now,
         };
+        var mends = await CalledByAsync(session, replay, cancellationToken).ConfigureAwait(false);
         await Store.InsertTraceAsync(trace, cancellationToken).ConfigureAwait(false);
-        session.AttachRepair(new ProcedureRecorder(this, session, trace, nextOrdinal: 0, replay.Capture) { Mends = await CalledByAsync(session, replay, cancellationToken).ConfigureAwait(false) });
+        session.AttachRepair(new ProcedureRecorder(this, session, trace, nextOrdinal: 0, replay.Capture) { Mends = mends });
     }
 
     /// <summary>The functions that a replay may call; <see langword="null"/> where that is not known, since it replays others.</summary>

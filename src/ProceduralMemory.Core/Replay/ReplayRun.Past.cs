@@ -202,7 +202,7 @@ internal sealed partial class ReplayRun
     /// <summary>What is needed to decide whether a step is called, and was not kept; or <see langword="null"/>.</summary>
     private ReplayProblem? WhatIsNotKept(StepCondition? condition, ProcedureStep step) =>
         _context.Past is null || condition is null || IsLeftOut(step) ? null
-        : ValueExpression.Parse(condition.Value).References().FirstOrDefault(r => r is StepReference or ItemReference && IsRedacted(r)) is { } missing ? NotKept(step, missing) : null;
+        : ValueExpression.Parse(condition.Value).References().FirstOrDefault(r => r is StepReference or ItemReference && IsRedacted(r)) is { } missing ? AskFor(step, missing) : null;
 
     /// <summary>What is needed for a call, and was not kept; or <see langword="null"/>. A marker is never sent in its place.</summary>
     private ReplayProblem? WhatIsNotKept(ProcedureStep step, JsonElement? arguments)
@@ -216,10 +216,10 @@ internal sealed partial class ReplayRun
             references.AddRange(ValueExpression.Parse(list).References());
         }
 
-        return references.Find(r => r is StepReference or ItemReference && IsRedacted(r)) is { } missing ? NotKept(step, missing) : null;
+        return references.Find(r => r is StepReference or ItemReference && IsRedacted(r)) is { } missing ? AskFor(step, missing) : null;
     }
 
-    private ReplayProblem NotKept(ProcedureStep step, ValueExpression missing)
+    private ReplayProblem AskFor(ProcedureStep step, ValueExpression missing)
     {
         var source = missing is StepReference result ? PathOf(result.StepId) : ListOf(_frame) ?? _frame.Path + step.Id;
         return new ReplayProblem(ReplayProblemCodes.RedactedResult, source, $"Step '{_frame.Path}{step.Id}' needs what step '{source}' returned, of which a part is not kept. Give its result again.");

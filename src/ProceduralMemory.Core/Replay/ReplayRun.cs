@@ -59,7 +59,7 @@ internal sealed partial class ReplayRun
             {
                 if (_ended.Count > 0)
                 {
-                    await _journal.WriteAsync([.. _ended.Select(Journalled)], cancellationToken).ConfigureAwait(false);
+                    await WriteAsync([], cancellationToken).ConfigureAwait(false);
                 }
 
                 return Result(ReplayOutcome.Completed, _past.Message ?? "", verdict: null, TimeSpan.Zero, problems);

@@ -165,7 +165,7 @@ internal sealed class ReplayScale : IDisposable
         {
             using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = ":memory:", MaxParallelSteps = bound });
             var kernel = new Kernel();
-            kernel.Plugins.AddFromFunctions("slow", [KernelFunctionFactory.CreateFromMethod([SemanticKernel.FunctionEffect(StepEffect.Read)] async (int n) =>
+            kernel.Plugins.AddFromFunctions("slow", [KernelFunctionFactory.CreateFromMethod([FunctionEffect(StepEffect.Read)] async (int n) =>
             {
                 await Task.Delay(100, cancellationToken);
                 return n;

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using AgentDemo.World;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory;
 using ProceduralMemory.SemanticKernel;
 using Spectre.Console;

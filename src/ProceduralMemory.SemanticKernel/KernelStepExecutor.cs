@@ -3,6 +3,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.ChatCompletion;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Recall;
 using ProceduralMemory.Replay;
 
@@ -39,7 +40,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         _kernel = kernel;
         _options = options ?? new KernelReplayOptions();
         _options.Validate();
-        _modelCall = CallFrames.CurrentModelCall;
+        _modelCall = ModelCall.Current;
 
         // Only the innermost filter knows whether a call came through, and filters nest in order: a clone takes one more without touching the host's list.
         lock (KernelSessions.GateOf(kernel))

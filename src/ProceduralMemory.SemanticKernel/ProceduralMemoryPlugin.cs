@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Recall;
 using ProceduralMemory.Replay;
 
@@ -19,13 +20,13 @@ namespace ProceduralMemory.SemanticKernel;
 public sealed class ProceduralMemoryPlugin
 {
     /// <summary>The name of the function that searches.</summary>
-    public const string FindSimilarProcedure = "find_similar_procedure";
+    public const string FindSimilarProcedure = MemoryFunctions.Find;
 
     /// <summary>The name of the function that replays.</summary>
-    public const string ReplayProcedure = "replay_procedure";
+    public const string ReplayProcedure = MemoryFunctions.Replay;
 
     /// <summary>The name of the function that goes on with a replay.</summary>
-    public const string ResumeProcedure = "resume_procedure";
+    public const string ResumeProcedure = MemoryFunctions.Resume;
 
     /// <summary>The name of the function that starts a recording.</summary>
     public const string StartRecording = "start_recording";
@@ -35,9 +36,6 @@ public sealed class ProceduralMemoryPlugin
 
     /// <summary>The name of the function that ends a recording.</summary>
     public const string Finalize = "finalize";
-
-    // A result is shown to the model so that it can answer; a longer one would cost more than the step that it saves.
-    private const int MaxShownResultBytes = 4096;
 
     private readonly ProcedureMemory _memory;
     private readonly KernelReplayOptions _replay;
@@ -114,12 +112,12 @@ public sealed class ProceduralMemoryPlugin
                     ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
                     Skip = ModelArgument.Strings(skip, "skip"),
                     ContinueOnFailure = continueOnFailure,
-                    Request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? _memory.CurrentSession?.Request),
+                    Request = ModelCall.Shortened(ModelCall.Current?.Request ?? _memory.CurrentSession?.Request),
                 };
                 var executor = new KernelStepExecutor(kernel, _replay);
                 if (dryRun)
                 {
-                    return Planned(await _memory.PreviewProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false));
+                    return Replies.Planned(await _memory.PreviewProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false));
                 }
 
                 var result = await ActAsync(executor, resumed: null, () => _memory.ReplayProcedureAsync(executor, procedure, request, cancellationToken), cancellationToken).ConfigureAwait(false);
@@ -181,7 +179,7 @@ public sealed class ProceduralMemoryPlugin
                 ModelArgument.Required(name, "name", "Name the skill without this task's values, such as refund_order.");
 
                 // Before anything is begun: where the search fails, no recording is left behind that the model knows nothing of.
-                var request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? KernelSessions.Find(_memory, kernel)?.Request);
+                var request = ModelCall.Shortened(ModelCall.Current?.Request ?? KernelSessions.Find(_memory, kernel)?.Request);
                 var similar = await _memory.FindAsync(string.Join(' ', request ?? "", name, description), new FindOptions { Top = 3, HasFunction = a => KernelActions.CanBeReplayed(kernel, a, _replay) }, cancellationToken).ConfigureAwait(false);
                 var recorder = await _memory.StartRecordingAsync(
                     new Capture.RecordingDetails { Name = name, Description = description ?? "", Request = request }, KernelSessions.Get(_memory, kernel), cancellationToken).ConfigureAwait(false);
@@ -298,7 +296,7 @@ public sealed class ProceduralMemoryPlugin
                     return new PluginReply { Status = ReplyStatus.Conflict, Message = "A recorded function cannot finalize the recording that it is part of. Finalize after it has returned." };
                 }
 
-                if (CallFrames.CurrentModelCall?.Usage is { } usage)
+                if (ModelCall.Current?.Usage is { } usage)
                 {
                     recorder.ReportUsage(usage.ModelCalls, usage.InputTokens, usage.OutputTokens);
                 }
@@ -372,9 +370,9 @@ public sealed class ProceduralMemoryPlugin
             Next = "Answer the user.",
             Name = procedure.Name,
             Version = version.Number,
-            Inputs = Inputs(version.Inputs.Where(i => !i.Unconfirmed), withExamples: true),
-            UnconfirmedConstants = unconfirmed.Count == 0 ? null : Inputs(unconfirmed, withExamples: true),
-            Steps = Steps(version.Steps),
+            Inputs = Replies.Inputs(version.Inputs.Where(i => !i.Unconfirmed), withExamples: true),
+            UnconfirmedConstants = unconfirmed.Count == 0 ? null : Replies.Inputs(unconfirmed, withExamples: true),
+            Steps = Replies.Steps(version.Steps),
         };
     }
 
@@ -384,46 +382,11 @@ public sealed class ProceduralMemoryPlugin
         var summaries = new List<ProcedureSummary>();
         foreach (var match in found.Matches)
         {
-            summaries.Add(Summary(match.Procedure, match.Score, await _memory.AsksForConstantsAsync(executor, match.Procedure, cancellationToken).ConfigureAwait(false)));
+            summaries.Add(Replies.Summary(match.Procedure, match.Score, await _memory.AsksForConstantsAsync(executor, match.Procedure, cancellationToken).ConfigureAwait(false)));
         }
 
         return summaries;
     }
-
-    internal static ProcedureSummary Summary(Procedure procedure, double? score, bool asksForConstants = true)
-    {
-        var statistics = procedure.Version.Statistics;
-        return new ProcedureSummary
-        {
-            Name = procedure.Name,
-            Description = procedure.Description.Length == 0 ? null : procedure.Description,
-            Score = score is { } value ? Math.Round(value, 2) : null,
-            Succeeded = string.Create(CultureInfo.InvariantCulture, $"{statistics.Successes} of {statistics.Successes + statistics.Failures}"),
-            Inputs = Inputs(procedure.Version.Inputs, asksForConstants: asksForConstants),
-            Steps = [.. procedure.Version.Steps.Select(s => s.Action)],
-        };
-    }
-
-    internal static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs, bool withExamples = false, bool asksForConstants = true) => [.. inputs.Select(i => new InputSummary
-    {
-        Name = i.Name,
-        Type = i.Type is JsonType.Any ? "any" : JsonNamingPolicy.CamelCase.ConvertName(i.Type.ToString()),
-        Format = i.Format,
-        AllowedValues = i.AllowedValues.Count == 0 ? null : i.AllowedValues,
-        Required = (i.Unconfirmed && asksForConstants) || (i.Required && i.Default is null),
-        Description = i.Description,
-        Example = withExamples ? i.Default ?? i.Examples.Cast<JsonElement?>().FirstOrDefault() : null,
-    })];
-
-    internal static IReadOnlyList<LearnedStep> Steps(IReadOnlyList<ProcedureStep> steps) => [.. steps.Select(s => new LearnedStep
-    {
-        Id = s.Id,
-        Action = s.Action,
-        Arguments = s.Kind is StepKind.Loop ? null : s.Arguments,
-        ForEach = s.ForEach,
-        Steps = s.Steps.Count == 0 ? null : Steps(s.Steps),
-        Condition = s.Condition is { } condition ? ProcedureText.Condition(condition) : null,
-    })];
 
     private static string Continue() => $"Go on with the task, then {Finalize}.";
 
@@ -438,7 +401,7 @@ public sealed class ProceduralMemoryPlugin
     private async Task<ReplayReply> ReplyAsync(Kernel kernel, Procedure procedure, ReplayResult result, CancellationToken cancellationToken)
     {
         await RepairRecording.BeginAsync(_memory, kernel, () => KernelSessions.Get(_memory, kernel), result, f => _guard.Fault(ReplayProcedure, f), cancellationToken).ConfigureAwait(false);
-        return Reply(procedure, result);
+        return Replies.Of(procedure, result);
     }
 
     /// <summary>Replays. Once it may have called something, a fault of the memory does not mean that the task is still to be done.</summary>
@@ -455,69 +418,5 @@ public sealed class ProceduralMemoryPlugin
         {
             throw new ReplayBrokeOffException(executionId, exception);
         }
-    }
-
-    private static ReplayReply Planned(ReplayPreview preview) => new()
-    {
-        Status = ReplyStatus.Planned,
-        Message = "Nothing was called; this is what would be done.",
-        Next = $"{ReplayProcedure} without dryRun, if it is what the user wants.",
-        Plan = preview.ToText(),
-    };
-
-    private static ReplayReply Reply(Procedure procedure, ReplayResult result)
-    {
-        var missing = result.Problems.Count > 0 && result.Problems.All(p => p.InputName is not null);
-        var resumable = result.Problems.Any(p => p.Code == ReplayProblemCodes.NotResumable);
-        var undo = result.Undo is null ? "" : $" To undo what is done: {ReplayProcedure} of '{result.Undo}', if the user wants that.";
-        var (status, next) = result.Outcome switch
-        {
-            ReplayOutcome.Completed when result.Verdict is ExecutionVerdict.Unknown => (ReplyStatus.Completed, "All steps are done, but not every outcome could be checked: see the notes. Check those yourself if you can, and tell the user."),
-            ReplayOutcome.Completed => (ReplyStatus.Completed, "Answer the user from the results."),
-            ReplayOutcome.Failed when result.Problems.Count > 0 => (ReplyStatus.Failed, $"Look with other functions whether the step with status unknown was done, before anything of it is done again. If it was, {ResumeProcedure} with its result in results; if not, tell the user: only the host can have it repeated.{undo}"),
-            ReplayOutcome.Failed => (ReplyStatus.Failed, $"Steps with status success are done and must not be repeated. Mend the cause and call {ResumeProcedure}, which calls the failed step again; or do that step yourself and call {ResumeProcedure} with its result in results; or tell the user.{undo}"),
-            ReplayOutcome.Cancelled => (ReplyStatus.Cancelled, $"Steps with status success are done and must not be repeated. Look with other functions whether a step with status unknown was done: if it was, {ResumeProcedure} with its result in results; if not, tell the user. Else {ResumeProcedure} goes on with what is left.{undo}"),
-            _ when AwaitsApproval(result) => (ReplyStatus.ApprovalPending, $"Tell the user what waits for approval. Only a person can give it, outside of this conversation: you cannot, and do not try to get around it.{(result.CanResume ? $" When it is given, {ResumeProcedure}." : "")}"),
-            ReplayOutcome.Waiting => (ReplyStatus.Waiting, $"Find out what the message asks for, and call {ResumeProcedure} with it; or tell the user.{undo}"),
-            _ when missing => (ReplyStatus.MissingInputs, $"{(result.ExecutionId is null ? ReplayProcedure : ResumeProcedure)} again, with all inputs; ask the user for what you do not know."),
-            _ when result.Problems.Any(p => p.Code == ReplayProblemCodes.ApprovalRejected) => (ReplyStatus.Refused, "Do not try to get around the refusal. Tell the user that the procedure was rejected."),
-            _ when result.CanResume && result.Problems.Any(p => p.Code is ReplayProblemCodes.OutcomeUnknown or ReplayProblemCodes.RedactedResult or ReplayProblemCodes.MissingInput) => (ReplyStatus.Waiting, $"Find out what the message asks for, and call {ResumeProcedure} with it; or tell the user."),
-            _ when resumable => (ReplyStatus.Refused, "Do not repeat what was done. Tell the user how it stands."),
-            _ when result.ExecutionId is null => (ReplyStatus.Refused, "Do the task with the other functions, or call again as the message says."),
-            _ => (ReplyStatus.Refused, $"Do not try to get around the refusal. Tell the user what is done and what was refused.{undo}"),
-        };
-        return new ReplayReply
-        {
-            Status = status,
-            Message = result.Message,
-            Next = next,
-            ExecutionId = result.ExecutionId?.ToString("D", CultureInfo.InvariantCulture),
-            Missing = missing ? Inputs(procedure.Version.Inputs.Where(i => result.Problems.Any(p => p.InputName == i.Name))) : null,
-            Steps = result.ExecutionId is null || resumable ? null : [.. result.Steps.Select(s => Step(s, procedure.Version.Steps.Any(p => p.Id == s.StepId && p.Expectation is { Strength: not ExpectationStrength.Observed })))],
-            Replay = result,
-        };
-    }
-
-    /// <summary>Whether it waits for a person: the procedure itself, or a call of it.</summary>
-    private static bool AwaitsApproval(ReplayResult result) => result.Problems.Any(p => p.Code == ReplayProblemCodes.ApprovalPending);
-
-    /// <param name="step">How it went.</param>
-    /// <param name="mustHold">Whether what is expected of it was more than merely observed.</param>
-    private static StepReply Step(StepOutcome step, bool mustHold)
-    {
-        var size = step.Result is { } result ? System.Text.Encoding.UTF8.GetByteCount(result.GetRawText()) : 0;
-        var tooLong = size > MaxShownResultBytes;
-        return new StepReply
-        {
-            Id = step.StepId,
-            Action = step.Action,
-            Status = JsonNamingPolicy.CamelCase.ConvertName(step.Status.ToString()),
-            Result = tooLong ? null : step.Result,
-            Arguments = step.Left,
-            Note = step.Failure?.Message
-                ?? (step.Match is OutcomeMatch.Differs ? $"not as usual: {string.Join("; ", step.Differences)}" : null)
-                ?? (mustHold && step.Match is OutcomeMatch.CannotTell ? $"could not be checked: {string.Join("; ", step.Differences)}" : null)
-                ?? (tooLong ? string.Create(CultureInfo.InvariantCulture, $"the result has {size} bytes and is not shown; later steps had all of it") : null),
-        };
     }
 }

@@ -5,6 +5,7 @@ using System.Text.Json.Serialization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Extensions.AI;
 
 namespace ProceduralMemory.SemanticKernel;
 
@@ -41,7 +42,7 @@ public sealed class ProcedureAdminPlugin
         "list_procedures",
         async () => List(
             (await _memory.ListAsync(string.IsNullOrWhiteSpace(tag) ? null : [tag], cancellationToken: cancellationToken).ConfigureAwait(false))
-                .Select(p => (object)ProceduralMemoryPlugin.Summary(p, score: null)),
+                .Select(p => (object)Replies.Summary(p, score: null)),
             "procedures"),
         cancellationToken);
 
@@ -232,8 +233,8 @@ public sealed class ProcedureAdminPlugin
         Message = message ?? string.Create(CultureInfo.InvariantCulture, $"'{procedure.Name}': {procedure.Description} (version {procedure.Version.Number}, {Word(procedure.Version.State)})"),
         Name = procedure.Name,
         Version = procedure.Version.Number,
-        Inputs = ProceduralMemoryPlugin.Inputs(procedure.Version.Inputs),
-        Steps = ProceduralMemoryPlugin.Steps(procedure.Version.Steps),
+        Inputs = Replies.Inputs(procedure.Version.Inputs),
+        Steps = Replies.Steps(procedure.Version.Steps),
     };
 
     private static PluginReply Text(string text) => new() { Status = ReplyStatus.Ok, Message = text };

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.SemanticKernel;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel;
@@ -44,15 +45,15 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(next);
-        var outer = CallFrames.CurrentModelCall;
-        CallFrames.CurrentModelCall = new ModelCall(context, _memory.Options.TimeProvider);
+        var outer = ModelCall.Current;
+        ModelCall.Current = new ModelCall(context, _memory.Options.TimeProvider);
         try
         {
             await next(context).ConfigureAwait(false);
         }
         finally
         {
-            CallFrames.CurrentModelCall = outer;
+            ModelCall.Current = outer;
         }
     }
 
@@ -136,7 +137,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
                 (action, arguments) = (ProceduralMemoryPlugin.ResumeProcedure, Json.EmptyObject);
             }
 
-            var model = CallFrames.CurrentModelCall;
+            var model = ModelCall.Current;
             return recorder.BeginStep(action, arguments, kind, model?.Group, model?.Index ?? 0, omitted, effect: KernelActions.EffectOf(function), parameters: kind is StepKind.Function ? KernelActions.ParametersOf(function) : null) is { } call ? (recorder, call) : null;
         }
         catch (Exception exception)
@@ -275,7 +276,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             else if (outcome is { Status: StepStatus.Success, DoneBefore: false, Repaired: false })
             {
                 var step = logged.GetValueOrDefault(outcome.StepId) ?? throw new RecordingStateException($"Step '{outcome.StepId}' of the execution {replay.ExecutionId:D} is not in the log, so what it did cannot be recorded.");
-                var model = CallFrames.CurrentModelCall;
+                var model = ModelCall.Current;
                 var kind = outcome.Nested is null ? StepKind.Function : StepKind.Procedure;
                 var parameters = kind is StepKind.Function && KernelActions.TryFind(kernel, step.Action, out var function) ? KernelActions.ParametersOf(function) : null;
                 var begun = recorder.BeginStep(step.Action, step.Arguments ?? default, kind, model?.Group, model?.Index ?? 0, omitted: null, step.Duration ?? outcome.Duration, parameters: parameters)

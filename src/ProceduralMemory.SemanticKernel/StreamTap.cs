@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Extensions.AI;
 
 namespace ProceduralMemory.SemanticKernel;
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Extensions.AI;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
 

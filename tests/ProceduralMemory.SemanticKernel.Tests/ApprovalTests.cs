@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;

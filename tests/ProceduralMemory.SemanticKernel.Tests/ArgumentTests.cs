@@ -7,6 +7,7 @@ using System.Text.Json.Serialization;
 using CsCheck;
 using Microsoft.Extensions.AI;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Extensions.AI;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
 

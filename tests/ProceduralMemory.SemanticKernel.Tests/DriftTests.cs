@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;

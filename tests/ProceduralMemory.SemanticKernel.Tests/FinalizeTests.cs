@@ -1,3 +1,5 @@
+using ProceduralMemory.Extensions.AI;
+
 namespace ProceduralMemory.SemanticKernel.Tests;
 
 /// <summary>What the end of a recording leaves open, it says to the model: which values nobody knows the source of, and whose name it would have taken.</summary>

@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.ChatCompletion;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Microsoft.SemanticKernel;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.SemanticKernel.Tests;

@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.SemanticKernel;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
 

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.SemanticKernel;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Extensions.AI;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
 

@@ -1,5 +1,6 @@
 using Microsoft.SemanticKernel;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Extensions.AI;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
 

@@ -4,6 +4,7 @@ using AgentDemo.Model;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.Connectors.OpenAI;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;

@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using ProceduralMemory.Replay;
 
-namespace ProceduralMemory.SemanticKernel;
+namespace ProceduralMemory.Extensions.AI;
 
 /// <summary>The words that stand as <c>status</c> in replies to a model.</summary>
 public static class ReplyStatus

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 
-namespace ProceduralMemory.SemanticKernel;
+namespace ProceduralMemory.Extensions.AI;
 
 /// <summary>
 /// Runs what a model asked for, so that nothing throws at it: what it can mend is told with the mend, and what it cannot is told without details,
@@ -24,7 +24,7 @@ internal sealed class PluginGuard(ILogger logger)
         }
         catch (ProcedureNotFoundException exception)
         {
-            return new PluginReply { Status = ReplyStatus.NotFound, Message = exception.Message, Next = ProceduralMemoryPlugin.FindSimilarProcedure };
+            return new PluginReply { Status = ReplyStatus.NotFound, Message = exception.Message, Next = MemoryFunctions.Find };
         }
         catch (ExecutionNotFoundException exception)
         {
@@ -49,7 +49,7 @@ internal sealed class PluginGuard(ILogger logger)
             {
                 Status = ReplyStatus.BrokeOff,
                 Message = "The replay broke off: the procedural memory cannot be used right now. Steps of it may have been done, and how far it came is not known.",
-                Next = $"Do not do any of it again, neither with this nor with other functions. Tell the user, with the execution_id. When the memory can be used again, {ProceduralMemoryPlugin.ResumeProcedure} goes on without repeating what is done.",
+                Next = $"Do not do any of it again, neither with this nor with other functions. Tell the user, with the execution_id. When the memory can be used again, {MemoryFunctions.Resume} goes on without repeating what is done.",
                 ExecutionId = exception.ExecutionId.ToString("D", CultureInfo.InvariantCulture),
             };
         }

@@ -1,4 +1,4 @@
-namespace ProceduralMemory.SemanticKernel;
+namespace ProceduralMemory.Extensions.AI;
 
 /// <summary>
 /// What a call of <c>replay_procedure</c> did, told by the function itself to the filters that record the call: a filter in between may throw, put words of

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace ProceduralMemory.SemanticKernel;
+namespace ProceduralMemory.Extensions.AI;
 
 /// <summary>Reads what models write where an object or a list is wanted: the JSON itself, or its text.</summary>
 internal static class ModelArgument

@@ -1,4 +1,4 @@
-namespace ProceduralMemory.SemanticKernel;
+namespace ProceduralMemory;
 
 /// <summary>
 /// Declares what a function does to the world: <c>[KernelFunction, FunctionEffect(StepEffect.Read)]</c>. One that declares nothing counts as writing.

@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Distill;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory;
@@ -42,6 +43,28 @@ public class ProceduralMemoryOptions
     /// <value>The default value is <see cref="SecretRedactor"/>, which goes by the names of parameters and fields.</value>
     [Required]
     public IRedactor Redactor { get; set; } = new SecretRedactor();
+
+    /// <summary>What is learned of an agent's turns when the memory begins; <see cref="ProcedureMemory.Learning"/> switches it at run time.</summary>
+    /// <value>The default value is <see cref="LearningMode.Propose"/>.</value>
+    [EnumDataType(typeof(LearningMode))]
+    public LearningMode Learning { get; set; } = LearningMode.Propose;
+
+    /// <summary>How many calls that succeed a turn needs to be a task worth learning.</summary>
+    /// <value>The default value is 2.</value>
+    [Range(1, 10_000)]
+    public int MinimumTurnCalls { get; set; } = 2;
+
+    /// <summary>Says whether a turn was a task done well; <see langword="null"/> for the rule that no failed call may be left standing.</summary>
+    /// <value>The default value is <see langword="null"/>. <c>AddProceduralMemory</c> takes the one that is registered as a service, if any.</value>
+    public ITurnJudge? TurnJudge { get; set; }
+
+    /// <summary>Names what a turn taught; <see langword="null"/> for names made of the request's words.</summary>
+    /// <value>The default value is <see langword="null"/>. <c>AddProceduralMemory</c> takes the one that is registered as a service, if any.</value>
+    public IProcedureNamer? ProcedureNamer { get; set; }
+
+    /// <summary>Is told what became of every turn whose calls were recorded, before the agent's answer goes on. What it throws is logged, and the answer goes on.</summary>
+    /// <value>The default value is <see langword="null"/>.</value>
+    public Func<TurnResult, CancellationToken, Task>? TurnEnded { get; set; }
 
     /// <summary>What functions do to the world, by action (<c>plugin.function</c>, regardless of case). It decides whether a literal of one recording has to be confirmed, and is never learned.</summary>
     /// <value>The default value is empty: a function that declares nothing counts as writing.</value>

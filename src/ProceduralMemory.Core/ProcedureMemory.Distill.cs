@@ -107,18 +107,25 @@ public sealed partial class ProcedureMemory
     /// <param name="usage">What the recorded task cost, where its recording is to end with this; <see langword="null"/> where it has ended.</param>
     /// <param name="replace">Whether it takes the place of a procedure that does something else.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
-    private async Task<RecordingResult> DistillAsync(Trace trace, TraceUsage? usage, bool replace, CancellationToken cancellationToken)
+    /// <param name="turn">Where it is a turn, of which nothing is stored yet: what it shows.</param>
+    private async Task<RecordingResult> DistillAsync(Trace trace, TraceUsage? usage, bool replace, CancellationToken cancellationToken, LearnedTurn? turn = null)
     {
         for (var attempt = 1; ; attempt++)
         {
             // What an earlier recording or a person made stands, unless nobody replays it any more.
             var current = await Store.GetProcedureAsync([trace.Scope], trace.Name, version: null, cancellationToken).ConfigureAwait(false);
-            var standing = current is { IsRetired: false, ActiveVersion: not null } ? current : null;
+            if (turn is not null && current?.Id != turn.Known?.Id)
+            {
+                throw new ProcedureConflictException(trace.Name, $"'{trace.Name}' was stored, renamed or put out of use in the meantime. Look anew for what the turn shows.");
+            }
+
+            // What turns taught and nobody has reviewed yet goes on being sharpened by turns.
+            var standing = current is { IsRetired: false } && (current.ActiveVersion is not null || turn is not null) ? current : null;
             IReadOnlyList<Trace> earlier = standing is null ? [] : await Store.ListVersionTracesAsync(standing.Id, standing.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
             earlier = [.. earlier.Where(t => t.Id != trace.Id && !RecordedSignatures.AreOutdated(t, trace)).Take(Options.MaxTracesPerProcedure - 1)];
             if (ProcedureDistiller.TeachesNothing(trace, Options))
             {
-                await EndTraceAsync(trace, TraceStatus.Abandoned, usage, cancellationToken).ConfigureAwait(false);
+                await EndTraceAsync(trace, TraceStatus.Abandoned, turn is null ? usage : null, cancellationToken).ConfigureAwait(false);
                 Log.RecordingEmpty(_logger, trace.Name, trace.Id);
                 return new RecordingResult(trace.Id, null, trace.Steps.Count);
             }
@@ -130,6 +137,11 @@ public sealed partial class ProcedureMemory
             {
                 if (!replace && !(isMended && conflict.FailedCall is not null))
                 {
+                    if (turn is not null)
+                    {
+                        return new RecordingResult(trace.Id, null, 0) { Conflict = conflict, Message = $"It resembles '{conflict.ProcedureName}', and does something else. {conflict.Difference} Nothing is learned." };
+                    }
+
                     await EndTraceAsync(trace, TraceStatus.Completed, usage, cancellationToken).ConfigureAwait(false);
                     return new RecordingResult(trace.Id, null, 0) { Conflict = conflict };
                 }
@@ -140,7 +152,7 @@ public sealed partial class ProcedureMemory
             var distilled = ProcedureDistiller.Distill([.. earlier, trace], trace, Options)!;
             if (await WhyUnwantedAsync(trace.Scope, distilled.Definition.Steps, standing, cancellationToken).ConfigureAwait(false) is { } unwanted)
             {
-                await EndTraceAsync(trace, TraceStatus.Abandoned, usage, cancellationToken).ConfigureAwait(false);
+                await EndTraceAsync(trace, TraceStatus.Abandoned, turn is null ? usage : null, cancellationToken).ConfigureAwait(false);
                 return new RecordingResult(trace.Id, null, 0) { Unwanted = unwanted };
             }
 
@@ -150,17 +162,34 @@ public sealed partial class ProcedureMemory
                 (distilled, contradictions) = StandingVersion.Keep(distilled, standing.Version, Options);
             }
 
+            var definition = ProcedureValidator.Check(distilled.Definition with { Undo = standing?.Version.Undo }, Options);
+            var writes = SkillFinder.Writes(definition.Steps, Options);
+            if (turn is not null && await ConfirmAsync(trace, usage!, standing, earlier.Count, definition, writes, cancellationToken).ConfigureAwait(false) is { } confirmed)
+            {
+                return confirmed;
+            }
+
+            var state = isHeld ? VersionState.Candidate
+                : turn is null || !writes || Learning is LearningMode.Automatic ? VersionState.Active
+                : standing?.ActiveVersion is null ? VersionState.Draft : VersionState.Candidate;
+            if (turn is not null)
+            {
+                await StoreTurnAsync(trace, cancellationToken).ConfigureAwait(false);
+                turn = null;
+            }
+
             try
             {
                 var procedure = await Store.SaveVersionAsync(
                     new NewVersion
                     {
                         Scope = trace.Scope,
-                        Definition = ProcedureValidator.Check(distilled.Definition with { Undo = standing?.Version.Undo }, Options),
+                        Definition = definition,
                         Reason = VersionReason.Recorded,
                         Origin = ProcedureOrigin.Agent,
-                        State = isHeld ? VersionState.Candidate : VersionState.Active,
+                        State = state,
                         Note = isHeld ? new RevisionNote { Kind = RevisionKind.Proposed, Reason = "it was recorded, and a person has fixed or stopped the active version" }
+                            : state is VersionState.Candidate ? new RevisionNote { Kind = RevisionKind.Proposed, Reason = "it was learned from a turn, and may write" }
                             : isMended ? new RevisionNote { Kind = RevisionKind.Released, Reason = "its task was done and recorded anew" } : null,
                         MustBeNew = current is null,
                         ExpectedActive = current is { IsRetired: false } ? current.ActiveVersion : null,
@@ -187,6 +216,46 @@ public sealed partial class ProcedureMemory
                 // Another recording of the same name was finalized meanwhile: it is distilled as well.
             }
         }
+    }
+
+    /// <summary>Takes a turn down that shows a version anew and changes nothing of it, or nothing that a person would have to look at again.</summary>
+    /// <returns>What came of it; <see langword="null"/> where there is something to store.</returns>
+    private async Task<RecordingResult?> ConfirmAsync(Trace trace, TraceUsage usage, Procedure? standing, int earlier, ProcedureDefinition distilled, bool writes, CancellationToken cancellationToken)
+    {
+        if (standing is null || !IsSame(standing.Version, distilled, withExpectations: false))
+        {
+            return null;
+        }
+
+        var isFull = earlier >= Options.MaxTracesPerProcedure - 1;
+        if (!isFull && !(writes && standing.ActiveVersion is not null) && !IsSame(standing.Version, distilled, withExpectations: true))
+        {
+            return null;
+        }
+
+        if (!isFull)
+        {
+            await StoreTurnAsync(trace, cancellationToken).ConfigureAwait(false);
+            await Store.ConfirmVersionAsync(standing.Id, standing.Version.Number, trace.Id, usage, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+        }
+
+        return new RecordingResult(trace.Id, standing, 0) { Message = FormattableString.Invariant($"It shows '{standing.Name}' version {standing.Version.Number} anew, and nothing else.") };
+    }
+
+    private static bool IsSame(ProcedureVersion standing, ProcedureDefinition distilled, bool withExpectations)
+    {
+        return JsonElement.DeepEquals(Shape(standing.Inputs, standing.Steps), Shape(distilled.Inputs, distilled.Steps));
+
+        JsonElement Shape(IReadOnlyList<ProcedureInput> inputs, IReadOnlyList<ProcedureStep> steps) => JsonSerializer.SerializeToElement(
+            new VersionDocument { Inputs = [.. inputs.Select(i => i with { Examples = [] })], Steps = withExpectations ? steps : [.. steps.Select(WithoutExpectation)] }, Json.Stored);
+
+        static ProcedureStep WithoutExpectation(ProcedureStep step) => step with { Expectation = null, Steps = [.. step.Steps.Select(WithoutExpectation)] };
+    }
+
+    private async Task StoreTurnAsync(Trace trace, CancellationToken cancellationToken)
+    {
+        await Store.InsertTraceAsync(trace, cancellationToken).ConfigureAwait(false);
+        Log.TurnRecorded(_logger, trace.Name, trace.Id, trace.Steps.Count);
     }
 
     private async Task<bool> IsStoppedByPersonAsync(Procedure procedure, CancellationToken cancellationToken) => procedure.QuarantinedAt is not null

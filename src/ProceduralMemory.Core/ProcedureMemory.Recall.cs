@@ -15,14 +15,18 @@ public sealed partial class ProcedureMemory
         ArgumentException.ThrowIfNullOrWhiteSpace(request);
         options ??= new FindOptions();
         options.Validate();
+        return await FindInAsync(CurrentScope(), request, options, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<FindResult> FindInAsync(MemoryScope scope, string request, FindOptions options, CancellationToken cancellationToken)
+    {
         var minimum = options.MinimumScore ?? Options.MinimumScore;
         var overlap = new OverlapFinder(Store);
         if (options.Strategy is FindStrategy.KeywordOverlap)
         {
-            return await overlap.FindAsync(request, CurrentScope(), options, minimum, note: null, cancellationToken).ConfigureAwait(false);
+            return await overlap.FindAsync(request, scope, options, minimum, note: null, cancellationToken).ConfigureAwait(false);
         }
 
-        var scope = CurrentScope();
         return _finder is null
             ? await overlap.FindAsync(request, scope, options, minimum, OverlapFinder.NoIndex, cancellationToken).ConfigureAwait(false)
             : await _finder.FindAsync(request, scope, options, minimum, cancellationToken).ConfigureAwait(false)

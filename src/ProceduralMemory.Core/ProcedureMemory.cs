@@ -2,6 +2,7 @@ using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Distill;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Recall;
@@ -22,6 +23,8 @@ public sealed partial class ProcedureMemory : IDisposable
     private readonly OutcomeJudging _judging;
 
     private readonly IReplayApprover? _approver;
+    private readonly ITurnJudge? _turnJudge;
+    private readonly IProcedureNamer? _namer;
     private int _attachedRecordings;
 
     /// <summary>Creates a memory in a SQLite file, with the default options.</summary>
@@ -48,12 +51,17 @@ public sealed partial class ProcedureMemory : IDisposable
         ILoggerFactory? loggerFactory,
         IEmbeddingGenerator<string, Embedding<float>>? registered,
         IReplayApprover? registeredApprover = null,
-        Func<IEnumerable<IOutcomeJudge>>? judges = null)
+        Func<IEnumerable<IOutcomeJudge>>? judges = null,
+        ITurnJudge? registeredTurnJudge = null,
+        IProcedureNamer? registeredNamer = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         Options = options;
         _approver = options.Approver ?? registeredApprover;
+        _turnJudge = options.TurnJudge ?? registeredTurnJudge;
+        _namer = options.ProcedureNamer ?? registeredNamer;
+        _learning = (int)options.Learning;
         if (store is null)
         {
             store = _ownedStore = new SqliteProcedureStore(options);
@@ -83,7 +91,11 @@ public sealed partial class ProcedureMemory : IDisposable
     internal TimeProvider Time => Options.TimeProvider;
 
     /// <summary>Closes the database, where the memory opened it. What is asked of it afterwards is refused with <see cref="ObjectDisposedException"/>.</summary>
-    public void Dispose() => _ownedStore?.Dispose();
+    public void Dispose()
+    {
+        _ownedStore?.Dispose();
+        _learns.Dispose();
+    }
 
     private MemoryScope CurrentScope() => ScopeOf(CurrentSession);
 

@@ -10,10 +10,6 @@ internal sealed class ModelCall(AutoFunctionInvocationContext context, TimeProvi
 {
     private static readonly AsyncLocal<ModelCall?> Ambient = new();
 
-    // A longer request cannot be kept; what it is about stands at its beginning.
-    private const int MaxRequestLength = 16_384;
-    private const string CutMark = " … [cut]";
-
     private static readonly ConditionalWeakTable<ChatMessageContent, string> Groups = [];
 
     /// <summary>The model's tool call that is being served.</summary>
@@ -47,18 +43,6 @@ internal sealed class ModelCall(AutoFunctionInvocationContext context, TimeProvi
     public HashSet<string>? OfferedActions() => context.ExecutionSettings?.FunctionChoiceBehavior?
         .GetConfiguration(new FunctionChoiceBehaviorConfigurationContext(context.ChatHistory) { Kernel = context.Kernel, RequestSequenceIndex = context.RequestSequenceIndex })
         .Functions?.Select(KernelActions.NameOf).ToHashSet(StringComparer.OrdinalIgnoreCase);
-
-    /// <summary>A request of any length within what can be kept: the rest is cut off, and a mark says so.</summary>
-    public static string? Shortened(string? request)
-    {
-        if (request is null || request.Length <= MaxRequestLength)
-        {
-            return request;
-        }
-
-        var end = MaxRequestLength - CutMark.Length;
-        return string.Concat(request.AsSpan(0, char.IsHighSurrogate(request[end - 1]) ? end - 1 : end), CutMark);
-    }
 
     /// <summary>What the turn has cost so far: the model's answers since the user's request, with the tokens that the connector reports.</summary>
     public TraceUsage Usage

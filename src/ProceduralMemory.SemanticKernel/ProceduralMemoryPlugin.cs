@@ -66,7 +66,7 @@ public sealed class ProceduralMemoryPlugin
             FindSimilarProcedure,
             async () =>
             {
-                var words = ModelCall.Shortened(ModelArgument.Required(request, "request", "Give the task in the user's words."))!;
+                var words = ModelText.Shortened(ModelArgument.Required(request, "request", "Give the task in the user's words."))!;
                 var found = await _memory.FindAsync(words, new FindOptions { Top = Math.Clamp(top, 1, 20), HasFunction = a => KernelActions.CanBeReplayed(kernel, a, _replay) }, cancellationToken).ConfigureAwait(false);
                 return found.Matches.Count > 0
                     ? new FindReply
@@ -112,7 +112,7 @@ public sealed class ProceduralMemoryPlugin
                     ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
                     Skip = ModelArgument.Strings(skip, "skip"),
                     ContinueOnFailure = continueOnFailure,
-                    Request = ModelCall.Shortened(ModelCall.Current?.Request ?? _memory.CurrentSession?.Request),
+                    Request = ModelText.Shortened(ModelCall.Current?.Request ?? _memory.CurrentSession?.Request),
                 };
                 var executor = new KernelStepExecutor(kernel, _replay);
                 if (dryRun)
@@ -179,7 +179,7 @@ public sealed class ProceduralMemoryPlugin
                 ModelArgument.Required(name, "name", "Name the skill without this task's values, such as refund_order.");
 
                 // Before anything is begun: where the search fails, no recording is left behind that the model knows nothing of.
-                var request = ModelCall.Shortened(ModelCall.Current?.Request ?? KernelSessions.Find(_memory, kernel)?.Request);
+                var request = ModelText.Shortened(ModelCall.Current?.Request ?? KernelSessions.Find(_memory, kernel)?.Request);
                 var similar = await _memory.FindAsync(string.Join(' ', request ?? "", name, description), new FindOptions { Top = 3, HasFunction = a => KernelActions.CanBeReplayed(kernel, a, _replay) }, cancellationToken).ConfigureAwait(false);
                 var recorder = await _memory.StartRecordingAsync(
                     new Capture.RecordingDetails { Name = name, Description = description ?? "", Request = request }, KernelSessions.Get(_memory, kernel), cancellationToken).ConfigureAwait(false);

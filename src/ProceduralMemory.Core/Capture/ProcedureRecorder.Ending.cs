@@ -7,6 +7,9 @@ public sealed partial class ProcedureRecorder
     private const string NoSession =
         $"Nothing is stored, since no call was recorded: no session was open when the recording started, so no filter saw one. Start it, and make the calls, inside a session: using (memory.{nameof(ProcedureMemory.BeginSession)}()) {{ … }}. Or record each step with {nameof(RecordStepAsync)}.";
 
+    // Until it has one by what was done in it.
+    private const string TurnName = "turn";
+
     /// <summary>
     /// Ends the recording and makes a procedure of its successful steps, all in one transaction. Waits for calls in flight, so it must not be awaited inside of one.
     /// A recording without a successful step gives no procedure and is abandoned.
@@ -56,6 +59,29 @@ public sealed partial class ProcedureRecorder
             return true;
         }).ConfigureAwait(false);
     }
+
+    /// <summary>Takes the calls of a turn, of which nothing is written before it has ended.</summary>
+    internal static ProcedureRecorder ForTurn(ProcedureMemory memory, MemoryScope scope)
+    {
+        var now = memory.Time.GetUtcNow();
+        return new ProcedureRecorder(memory, new Trace { Id = Guid.CreateVersion7(now), Scope = scope.Write, Name = TurnName, Status = TraceStatus.Recording, StartedAt = now });
+    }
+
+    /// <summary>Ends the recording of a turn. Calls in flight are not waited for: who went on without them did not need them, or was not let wait.</summary>
+    /// <returns>What was recorded, and why it is not the whole turn; <see langword="null"/> where it is.</returns>
+    internal (Trace Turn, string? Fault) TakeTurn()
+    {
+        lock (_gate)
+        {
+            _state = RecorderState.Ended;
+            return (
+                _turn! with { Steps = [.. _turnSteps.OrderBy(s => s.Ordinal)], ModelCalls = _modelCalls, InputTokens = _inputTokens, OutputTokens = _outputTokens },
+                _fault is { } fault ? $"It could not be recorded as a whole, because {fault.Reason}." : _inFlight > 0 ? "It was answered while a call was still running." : null);
+        }
+    }
+
+    /// <summary>A text of the recorded task with everything taken out that is known to be secret by now.</summary>
+    internal string Redacted(string text) => _capture.Text(text);
 
     /// <summary>Waits for calls in flight, so that what they gave can be read. The recording goes on meanwhile, and calls that begin are waited for as well.</summary>
     internal async Task SettleCallsAsync(CancellationToken cancellationToken)

@@ -21,6 +21,10 @@ public sealed partial class ProcedureRecorder
 
     // What a later word of the agent may be about: calls that a filter recorded.
     private readonly List<AnnotatableCall> _annotatable = [];
+
+    // Of a turn, of which nothing is written before it has ended: what it is about, and its steps.
+    private readonly Trace? _turn;
+    private readonly List<TraceStep> _turnSteps = [];
     private TaskCompletionSource? _idle;
     private int _nextOrdinal;
     private int _inFlight;
@@ -47,6 +51,9 @@ public sealed partial class ProcedureRecorder
             .Where(s => s.Kind is not StepKind.Manual)
             .Select(s => new AnnotatableCall(s.Ordinal, s.Action, s.Arguments) { HasWords = s.Outcome is not null || s.Notes is not null }));
     }
+
+    private ProcedureRecorder(ProcedureMemory memory, Trace turn)
+        : this(memory, session: null, turn, nextOrdinal: 0) => _turn = turn;
 
     private enum RecorderState
     {
@@ -199,7 +206,7 @@ public sealed partial class ProcedureRecorder
                 Duration = duration,
                 Parameters = _signatures.New(call.Step),
             };
-            await _memory.Store.AppendTraceStepAsync(TraceId, step, cancellationToken).ConfigureAwait(false);
+            await AppendAsync(step, cancellationToken).ConfigureAwait(false);
             _signatures.Stored(step);
             lock (_gate)
             {
@@ -305,7 +312,7 @@ public sealed partial class ProcedureRecorder
                 Parameters = _signatures.New(step),
                 StartedAt = step.StartedAt == default ? _memory.Time.GetUtcNow() : step.StartedAt,
             };
-            await _memory.Store.AppendTraceStepAsync(TraceId, step, cancellationToken).ConfigureAwait(false);
+            await AppendAsync(step, cancellationToken).ConfigureAwait(false);
             _signatures.Stored(step);
         }
         catch (RecordingStateException exception) when (!IsGivenUp())
@@ -394,6 +401,22 @@ public sealed partial class ProcedureRecorder
             _inputTokens = inputTokens ?? _inputTokens;
             _outputTokens = outputTokens ?? _outputTokens;
         }
+    }
+
+    /// <summary>Writes a step; one of a turn is kept until the turn has ended.</summary>
+    private Task AppendAsync(TraceStep step, CancellationToken cancellationToken)
+    {
+        if (_turn is null)
+        {
+            return _memory.Store.AppendTraceStepAsync(TraceId, step, cancellationToken);
+        }
+
+        lock (_gate)
+        {
+            _turnSteps.Add(step);
+        }
+
+        return Task.CompletedTask;
     }
 
     private static string? Joined(params ReadOnlySpan<string?> reasons)

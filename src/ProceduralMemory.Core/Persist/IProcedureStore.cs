@@ -12,7 +12,7 @@ namespace ProceduralMemory.Persist;
 /// </summary>
 public interface IProcedureStore
 {
-    /// <summary>Begins a trace.</summary>
+    /// <summary>Begins a trace, with the steps that it has already, if any.</summary>
     Task InsertTraceAsync(Trace trace, CancellationToken cancellationToken = default);
 
     /// <summary>Adds a step to a trace in progress.</summary>
@@ -48,6 +48,17 @@ public interface IProcedureStore
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <returns>The procedure, or <see langword="null"/> when there is no such procedure or version.</returns>
     Task<Procedure?> GetProcedureAsync(IReadOnlyList<string> scopes, string name, int? version = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Completes a trace that shows a version anew and changes nothing of it: the version is then one that was distilled from this trace as well.</summary>
+    /// <param name="procedureId">The procedure.</param>
+    /// <param name="version">The version.</param>
+    /// <param name="traceId">The trace, which is still being recorded.</param>
+    /// <param name="usage">What the recorded task cost.</param>
+    /// <param name="at">The time (UTC).</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    /// <exception cref="RecordingStateException">The trace has ended.</exception>
+    /// <exception cref="ProcedureConflictException">There is no such version any more.</exception>
+    Task ConfirmVersionAsync(Guid procedureId, int version, Guid traceId, TraceUsage usage, DateTimeOffset at, CancellationToken cancellationToken = default);
 
     /// <summary>Reads the procedures of some scopes, ordered by name.</summary>
     Task<IReadOnlyList<Procedure>> ListProceduresAsync(IReadOnlyList<string> scopes, bool includeRetired, CancellationToken cancellationToken = default);

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
+using ProceduralMemory.Capture;
 using ProceduralMemory.Recall;
 using ProceduralMemory.Revise;
 
@@ -86,6 +87,8 @@ public sealed partial class SqliteProcedureStore
 
     private const string InsertVersionTrace = "insert into version_traces (procedure_id, version, trace_id) values (@ProcedureId, @Version, @TraceId)";
 
+    private const string RetireRecordedDrafts = "update procedure_versions set state = 'retired' where procedure_id = @Id and state = 'draft' and reason = 'recorded'";
+
     private const string SetVersionState = "update procedure_versions set state = @State where procedure_id = @ProcedureId and version = @Version";
 
     /// <inheritdoc/>
@@ -113,6 +116,27 @@ public sealed partial class SqliteProcedureStore
                     new { Scopes = scopes, Name = name.Trim(), Version = version });
                 var nearest = NearestScope.Of(scopes, rows, r => r.Scope, r => version is not null || (r.Retired == 0 && r.ActiveVersion is not null && r.QuarantinedAt is null));
                 return nearest is null ? null : Assemble(connection, [nearest], version).SingleOrDefault();
+            },
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task ConfirmVersionAsync(Guid procedureId, int version, Guid traceId, TraceUsage usage, DateTimeOffset at, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(usage);
+        return ChangeAsync(
+            connection =>
+            {
+                var id = Text(procedureId);
+                var row = connection.QuerySingleOrDefault<ProcedureRow>(
+                    $"{SelectProcedures} where id = @Id and exists (select 1 from procedure_versions v where v.procedure_id = procedures.id and v.version = @Version)", new { Id = id, Version = version })
+                    ?? throw new ProcedureConflictException(id, "The version that a trace shows anew was erased in the meantime.");
+                ThrowIfNotRecording(connection.Execute(EndTrace, EndTraceParameters(traceId, TraceStatus.Completed, at, usage)), traceId);
+                connection.Execute(InsertVersionTrace, new { ProcedureId = id, Version = version, TraceId = Text(traceId) });
+
+                // Its request is one more that the procedure is found by.
+                connection.Execute("insert or ignore into search_queue (procedure_id) values (@Id)", new { Id = id });
+                return Assemble(connection, [row], version).Single();
             },
             cancellationToken);
     }
@@ -227,6 +251,12 @@ public sealed partial class SqliteProcedureStore
                 Activated = activates ? 1 : 0,
                 At = at,
             });
+        }
+
+        if (existing is not null && version is { State: VersionState.Draft, Reason: VersionReason.Recorded })
+        {
+            // It was made of the traces of the draft before it, and of one more.
+            connection.Execute(RetireRecordedDrafts, new { Id = id });
         }
 
         if (existing is not null && version.State is VersionState.Active or VersionState.Candidate)

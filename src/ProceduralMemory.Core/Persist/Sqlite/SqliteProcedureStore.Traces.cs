@@ -77,23 +77,39 @@ public sealed partial class SqliteProcedureStore
     public Task InsertTraceAsync(Trace trace, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(trace);
-        return _database.ExecuteAsync(
-            InsertTrace,
-            new
-            {
-                Id = Text(trace.Id),
-                trace.Scope,
-                trace.Name,
-                trace.Description,
-                trace.Request,
-                Inputs = trace.Inputs.GetRawText(),
-                Tags = Text(trace.Tags),
-                trace.Notes,
-                RepairOf = Text(trace.RepairOf),
-                Status = Text(trace.Status),
-                StartedAt = Text(trace.StartedAt),
-            },
-            cancellationToken);
+        var row = new
+        {
+            Id = Text(trace.Id),
+            trace.Scope,
+            trace.Name,
+            trace.Description,
+            trace.Request,
+            Inputs = trace.Inputs.GetRawText(),
+            Tags = Text(trace.Tags),
+            trace.Notes,
+            RepairOf = Text(trace.RepairOf),
+            Status = Text(trace.Status),
+            StartedAt = Text(trace.StartedAt),
+        };
+        return trace.Steps.Count == 0
+            ? _database.ExecuteAsync(InsertTrace, row, cancellationToken)
+            : _database.WriteAsync(
+                connection =>
+                {
+                    connection.Execute(InsertTrace, row);
+                    foreach (var step in trace.Steps)
+                    {
+                        var (sql, stepRow) = RowOf(trace.Id, step);
+                        connection.Execute(sql, stepRow);
+                        if (step.Parameters is { } parameters)
+                        {
+                            connection.Execute(InsertTraceFunction, new { TraceId = row.Id, step.Action, Parameters = parameters.GetRawText() });
+                        }
+                    }
+
+                    return trace.Steps.Count;
+                },
+                cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -1,0 +1,73 @@
+using System.Text.Json;
+using ProceduralMemory.Capture;
+using ProceduralMemory.Recall;
+
+namespace ProceduralMemory.Distill;
+
+/// <summary>
+/// Names what a turn taught by the words of its request that are not values of the task: what was an argument, has digits, is quoted, or is written as a name is. Of many words those that the
+/// functions have in their names go before the others. The same turn gets the same name.
+/// </summary>
+internal static class RequestNamer
+{
+    private const int MostWords = 4;
+    private const int MostDescribed = 12;
+    private const int MostFunctions = 8;
+    private const int MostLetters = 48;
+
+    // Words of requests that say nothing of the task.
+    private static readonly HashSet<string> Fillers = new(
+        ["a", "about", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "but", "by", "can", "could", "do", "does", "dont", "for", "from", "get", "give", "go", "had", "has", "have", "he", "hello",
+            "help", "her", "hey", "hi", "him", "his", "how", "i", "if", "im", "in", "into", "is", "it", "its", "just", "kindly", "know", "let", "like", "ll", "lets", "make", "may", "me", "must", "my", "need", "needs", "no", "not", "now", "of", "on",
+            "one", "or", "our", "out", "please", "re", "s", "she", "should", "so", "some", "t", "tell", "than", "thank", "thanks", "that", "the", "their", "them", "then", "there", "they", "this", "to", "today", "too", "up", "us", "ve", "want", "wants", "was", "we",
+            "were", "what", "when", "where", "which", "who", "will", "with", "would", "you", "your", "bitte", "das", "dem", "den", "der", "des", "die", "ein", "eine", "einen", "es", "für", "ich", "im", "ist", "mir", "mit", "und", "von", "zu", "zur", "zum"],
+        StringComparer.Ordinal);
+
+    public static ProcedureNaming Name(TurnReport turn)
+    {
+        var functions = turn.Calls.Where(c => c.Status is StepStatus.Success).Select(c => c.Action).Distinct(StringComparer.OrdinalIgnoreCase).ToList();
+        var vocabulary = functions.SelectMany(f => TextAnalyzer.Analyze(f, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal);
+        var words = WordsOf(turn);
+        var (first, known) = (words.FirstOrDefault(), words.Where(w => vocabulary.Contains(w.Stem)).ToList());
+        var chosen = words.Count <= MostWords ? words : [.. words.Where(w => w == first || known.Contains(w)).Take(MostWords)];
+        if (chosen.Count < 2)
+        {
+            // One word tells no skill from another; what was called does.
+            chosen = [.. chosen, .. TextAnalyzer.Analyze(functions[^1][(functions[^1].LastIndexOf('.') + 1)..], isName: true).Where(w => IsPlain(w.Surface) && chosen.TrueForAll(c => c.Stem != w.Stem))];
+        }
+
+        var name = string.Join('_', chosen.Take(MostWords).Select(w => w.Surface));
+        name = name.Length > MostLetters ? name[..MostLetters].TrimEnd('_') : name;
+        var about = string.Join(' ', words.Take(MostDescribed).Select(w => w.Surface));
+        var calls = $"Calls {string.Join(", ", functions.Take(MostFunctions))}{(functions.Count > MostFunctions ? " and others" : "")}.";
+        return new ProcedureNaming(name.Length == 0 ? "task" : name, about.Length == 0 ? calls : $"{char.ToUpperInvariant(about[0])}{about[1..]}. {calls}");
+    }
+
+    /// <summary>The words of the request that are none of its values, each once and in its order.</summary>
+    private static List<AnalyzedWord> WordsOf(TurnReport turn)
+    {
+        if (string.IsNullOrWhiteSpace(turn.Request))
+        {
+            return [];
+        }
+
+        var values = turn.Calls.SelectMany(c => Texts(c.Arguments)).Where(t => t.Length <= turn.Request.Length && RequestText.Mentions(turn.Request, Json.String(t)))
+            .SelectMany(t => TextAnalyzer.Analyze(t, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal);
+        return
+        [
+            .. TextAnalyzer.Analyze(turn.Request.Replace(SecretRedactor.Marker, " ", StringComparison.Ordinal))
+                .Where(w => w.Weight == 1 && IsPlain(w.Surface) && !Fillers.Contains(w.Surface) && !values.Contains(w.Stem))
+                .DistinctBy(w => w.Stem, StringComparer.Ordinal),
+        ];
+    }
+
+    private static bool IsPlain(string word) => word.Length > 1 && word.All(char.IsAsciiLetterOrDigit);
+
+    private static IEnumerable<string> Texts(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Object => value.EnumerateObject().SelectMany(m => Texts(m.Value)),
+        JsonValueKind.Array => value.EnumerateArray().SelectMany(Texts),
+        JsonValueKind.String => [value.GetString()!],
+        _ => [],
+    };
+}

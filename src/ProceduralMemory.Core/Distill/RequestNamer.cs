@@ -6,12 +6,11 @@ namespace ProceduralMemory.Distill;
 
 /// <summary>
 /// Names what a turn taught by the words of its request that are not values of the task: what was an argument, has digits, is quoted, or is written as a name is. Of many words those that the
-/// functions have in their names go before the others. The same turn gets the same name.
+/// functions have in their names are taken, or the first two. The same turn gets the same name, and no more of its words goes into the description, which models read.
 /// </summary>
 internal static class RequestNamer
 {
     private const int MostWords = 4;
-    private const int MostDescribed = 12;
     private const int MostFunctions = 8;
     private const int MostLetters = 48;
 
@@ -20,7 +19,7 @@ internal static class RequestNamer
         ["a", "about", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "but", "by", "can", "could", "do", "does", "dont", "for", "from", "get", "give", "go", "had", "has", "have", "he", "hello",
             "help", "her", "hey", "hi", "him", "his", "how", "i", "if", "im", "in", "into", "is", "it", "its", "just", "kindly", "know", "let", "like", "ll", "lets", "make", "may", "me", "must", "my", "need", "needs", "no", "not", "now", "of", "on",
             "one", "or", "our", "out", "please", "re", "s", "she", "should", "so", "some", "t", "tell", "than", "thank", "thanks", "that", "the", "their", "them", "then", "there", "they", "this", "to", "today", "too", "up", "us", "ve", "want", "wants", "was", "we",
-            "were", "what", "when", "where", "which", "who", "will", "with", "would", "you", "your", "bitte", "das", "dem", "den", "der", "des", "die", "ein", "eine", "einen", "es", "für", "ich", "im", "ist", "mir", "mit", "und", "von", "zu", "zur", "zum"],
+            "were", "what", "when", "where", "which", "who", "will", "with", "would", "you", "your", "bitte", "das", "dem", "den", "der", "des", "die", "ein", "eine", "einen", "es", "fur", "ich", "im", "ist", "mir", "mit", "und", "von", "zu", "zur", "zum"],
         StringComparer.Ordinal);
 
     public static ProcedureNaming Name(TurnReport turn)
@@ -28,8 +27,14 @@ internal static class RequestNamer
         var functions = turn.Calls.Where(c => c.Status is StepStatus.Success).Select(c => c.Action).Distinct(StringComparer.OrdinalIgnoreCase).ToList();
         var vocabulary = functions.SelectMany(f => TextAnalyzer.Analyze(f, isName: true)).Select(w => w.Stem).ToHashSet(StringComparer.Ordinal);
         var words = WordsOf(turn);
-        var (first, known) = (words.FirstOrDefault(), words.Where(w => vocabulary.Contains(w.Stem)).ToList());
-        var chosen = words.Count <= MostWords ? words : [.. words.Where(w => w == first || known.Contains(w)).Take(MostWords)];
+        var first = words.FirstOrDefault();
+        List<AnalyzedWord> chosen = [.. words.Where(w => w == first || vocabulary.Contains(w.Stem))];
+        if (chosen.Count < 2)
+        {
+            // What a request begins with says what is wanted; further on come the names of those it is for.
+            chosen = [.. words.Take(2)];
+        }
+
         if (chosen.Count < 2)
         {
             // One word tells no skill from another; what was called does.
@@ -38,7 +43,7 @@ internal static class RequestNamer
 
         var name = string.Join('_', chosen.Take(MostWords).Select(w => w.Surface));
         name = name.Length > MostLetters ? name[..MostLetters].TrimEnd('_') : name;
-        var about = string.Join(' ', words.Take(MostDescribed).Select(w => w.Surface));
+        var about = string.Join(' ', chosen.Take(MostWords).Select(w => w.Surface));
         var calls = $"Calls {string.Join(", ", functions.Take(MostFunctions))}{(functions.Count > MostFunctions ? " and others" : "")}.";
         return new ProcedureNaming(name.Length == 0 ? "task" : name, about.Length == 0 ? calls : $"{char.ToUpperInvariant(about[0])}{about[1..]}. {calls}");
     }

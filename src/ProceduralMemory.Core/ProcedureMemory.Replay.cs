@@ -121,6 +121,18 @@ public sealed partial class ProcedureMemory
         procedure.Version.Inputs.Any(i => i.Unconfirmed)
         && !await new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger).ConfirmsConstantsAsync(procedure, cancellationToken).ConfigureAwait(false);
 
+    /// <summary>Whether a model may be offered to replay a procedure by one call: nothing stands in the way but inputs, no person has to approve it first, and no secret is missing that a model would have to give.</summary>
+    internal async Task<bool> CanBeOfferedAsync(IStepExecutor executor, Procedure procedure, CancellationToken cancellationToken)
+    {
+        if (procedure.Version.Inputs.Any(i => i.Secret && i.Required))
+        {
+            return false;
+        }
+
+        var preview = await PreviewProcedureAsync(executor, procedure, request: null, cancellationToken).ConfigureAwait(false);
+        return preview.Problems.All(p => p.InputName is not null) && (_approver is not null || preview.Approvals.All(a => a.Policy is not ApprovalPolicy.FirstUse));
+    }
+
     /// <summary>Lists the replays that their process left unfinished: it ended, or has not spoken up in time. A host looks for them when it starts, and resumes them or tells of them.</summary>
     /// <param name="limit">The most to return.</param>
     /// <param name="cancellationToken">Cancels the call.</param>

@@ -6,27 +6,20 @@ internal static class CallFrames
     private static readonly AsyncLocal<Frame?> Frames = new();
 
     /// <summary>Whether a call above this one is recorded by a memory, or is part of a replay: what it calls belongs to it.</summary>
-    public static bool IsInside(ProcedureMemory memory)
-    {
-        for (var frame = Frames.Value; frame is not null; frame = frame.Outer)
-        {
-            if (frame.Memory is null || frame.Memory == memory)
-            {
-                return true;
-            }
-        }
+    public static bool IsInside(ProcedureMemory memory) => Any(f => f.Kind is not FrameKind.Watched && (f.Memory is null || f.Memory == memory));
 
-        return false;
-    }
+    /// <summary>The same, where a call that is recorded for its turn alone does not count: what somebody records outright inside of it is a recording of its own.</summary>
+    public static bool IsInsideOutright(ProcedureMemory memory) => Any(f => f.Kind is FrameKind.Recorded && (f.Memory is null || f.Memory == memory));
 
     /// <summary>Enters a call that a memory records, or a call of a replay (<see langword="null"/>), which no memory records.</summary>
     /// <param name="memory">The memory, if any.</param>
     /// <param name="replay">Where the call is a replay: what is to learn how it goes.</param>
+    /// <param name="kind">What is done with the call.</param>
     /// <returns>What <see cref="Leave"/> takes.</returns>
-    public static Frame? Enter(ProcedureMemory? memory, ReplayWatch? replay = null)
+    public static Frame? Enter(ProcedureMemory? memory, ReplayWatch? replay = null, FrameKind kind = FrameKind.Recorded)
     {
         var outer = Frames.Value;
-        Frames.Value = new Frame(memory, outer, replay);
+        Frames.Value = new Frame(memory, outer, replay, kind);
         return outer;
     }
 
@@ -40,7 +33,33 @@ internal static class CallFrames
     }
 
     public static void Leave(Frame? outer) => Frames.Value = outer;
+
+    private static bool Any(Func<Frame, bool> isMeant)
+    {
+        for (var frame = Frames.Value; frame is not null; frame = frame.Outer)
+        {
+            if (isMeant(frame))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 }
 
 /// <summary>A call that others are made inside of.</summary>
-internal sealed record Frame(ProcedureMemory? Memory, Frame? Outer, ReplayWatch? Replay);
+internal sealed record Frame(ProcedureMemory? Memory, Frame? Outer, ReplayWatch? Replay, FrameKind Kind);
+
+/// <summary>What is done with a call.</summary>
+internal enum FrameKind
+{
+    /// <summary>It is a step of a recording that somebody began, or part of a replay.</summary>
+    Recorded,
+
+    /// <summary>It is recorded for the turn that it is made in, and for nobody else.</summary>
+    OfTurn,
+
+    /// <summary>It is recorded by nobody, and only looked at.</summary>
+    Watched,
+}

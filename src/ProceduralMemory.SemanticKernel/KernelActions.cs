@@ -141,10 +141,13 @@ internal static class KernelActions
 
     /// <summary>Whether a function belongs to this library, under whatever plugin name the host chose.</summary>
     public static bool IsOurs(KernelFunction function) =>
-        function.UnderlyingMethod?.DeclaringType is { } type && (type == typeof(ProceduralMemoryPlugin) || type == typeof(ProcedureAdminPlugin));
+        function.UnderlyingMethod?.DeclaringType is { } type && (type == typeof(ProceduralMemoryPlugin) || type == typeof(ProcedureAdminPlugin) || type == typeof(LearnedCall));
 
-    /// <summary>Whether a function replays, under whatever name the host chose: it is told by its method.</summary>
-    public static bool IsReplay(KernelFunction function) =>
+    /// <summary>Whether a function replays: the one that is told the procedure's name, or one of a procedure's own.</summary>
+    public static bool IsReplay(KernelFunction function) => LearnedPlugin.IsLearned(function) || IsReplayByName(function);
+
+    /// <summary>Whether a function replays what it is told the name of, under whatever name the host chose: it is told by its method.</summary>
+    public static bool IsReplayByName(KernelFunction function) =>
         function.UnderlyingMethod is { Name: nameof(ProceduralMemoryPlugin.ReplayAsync) } method && method.DeclaringType == typeof(ProceduralMemoryPlugin);
 
     /// <summary>Whether a function goes on with a replay.</summary>

@@ -62,6 +62,17 @@ public sealed class ProceduralMemoryKernelOptions : ProceduralMemoryOptions
     [RegularExpression("^[0-9A-Za-z_]{1,32}$", ErrorMessage = "AdminPluginName has 1 to 32 ASCII letters, digits and underscores.")]
     public string? AdminPluginName { get; set; }
 
+    /// <summary>The plugin name under which the model sees the procedures that fit its task, each as a function of its own.</summary>
+    /// <value>The default value is <c>learned</c>.</value>
+    [Required]
+    [RegularExpression("^[0-9A-Za-z_]{1,32}$", ErrorMessage = "LearnedPluginName has 1 to 32 ASCII letters, digits and underscores.")]
+    public string LearnedPluginName { get; set; } = "learned";
+
+    /// <summary>How many procedures are offered to the model as functions of their own in one turn, those that fit the request best. Each costs tokens. 0 offers none.</summary>
+    /// <value>The default value is 3.</value>
+    [Range(0, 32)]
+    public int MaxLearnedFunctions { get; set; } = 3;
+
     /// <summary>Whether a generator of embeddings that is registered as a service is used where <see cref="ProceduralMemoryOptions.EmbeddingGenerator"/> is not set. It must be a singleton.</summary>
     /// <value>The default value is <see langword="true"/>. Turn it off where the generator is for something else, or costs too much.</value>
     public bool UseRegisteredEmbeddingGenerator { get; set; } = true;
@@ -87,5 +98,6 @@ public sealed class ProceduralMemoryKernelOptions : ProceduralMemoryOptions
     public KernelReplayOptions Replay { get; set; } = new();
 
     /// <inheritdoc/>
-    protected override IEnumerable<string> FurtherFaults() => Replay?.Faults() ?? [];
+    protected override IEnumerable<string> FurtherFaults() => (Replay?.Faults() ?? [])
+        .Concat(string.Equals(LearnedPluginName, PluginName, StringComparison.OrdinalIgnoreCase) || string.Equals(LearnedPluginName, AdminPluginName, StringComparison.OrdinalIgnoreCase) ? [$"{nameof(LearnedPluginName)} is the name of another plugin of the memory, '{LearnedPluginName}'. Give it one of its own."] : []);
 }

@@ -115,7 +115,7 @@ public sealed class KernelStepExecutor : IStepExecutor
         ArgumentNullException.ThrowIfNull(call);
         ArgumentNullException.ThrowIfNull(replay);
         Interlocked.CompareExchange(ref _first, call, null);
-        var function = _modelCall is { } asked && KernelActions.IsReplay(asked.Function) ? asked.Function : _kernel.Plugins.SelectMany(p => p).FirstOrDefault(KernelActions.IsReplay);
+        var function = _modelCall is { } asked && KernelActions.IsReplayByName(asked.Function) ? asked.Function : _kernel.Plugins.SelectMany(p => p).FirstOrDefault(KernelActions.IsReplayByName);
         if (function is null)
         {
             // No model can replay anything through this kernel, so no filter of it can mean to gate that.

@@ -28,4 +28,10 @@ internal static partial class Log
 
     [LoggerMessage(109, LogLevel.Error, "What is done after execution {ExecutionId} stopped cannot be recorded, and nothing is learned from it. {Fault}")]
     public static partial void RepairFaulted(ILogger logger, Guid? executionId, string fault, Exception? exception);
+
+    [LoggerMessage(110, LogLevel.Warning, "Procedures could not be offered to a model, which does without them. {Fault}")]
+    public static partial void OfferFaulted(ILogger logger, string fault, Exception? exception);
+
+    [LoggerMessage(111, LogLevel.Warning, "The chat service {Service} was registered after AddProceduralMemory, so procedures are not offered to its model, and its turns are not learned from. Call AddProceduralMemory after it, or once more.")]
+    public static partial void ServiceNotCovered(ILogger logger, string service);
 }

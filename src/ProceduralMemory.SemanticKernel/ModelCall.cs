@@ -56,28 +56,7 @@ internal sealed class ModelCall(AutoFunctionInvocationContext context, TimeProvi
                 request = history[i].Role == AuthorRole.User ? i : 0;
             }
 
-            var answers = history.Skip(request).Where(m => m.Role == AuthorRole.Assistant).ToList();
-            long? input = null;
-            long? output = null;
-            foreach (var answer in answers)
-            {
-                if (answer.Metadata?.TryGetValue("Usage", out var usage) is true && usage is not null)
-                {
-                    input = Sum(input, usage, "InputTokenCount");
-                    output = Sum(output, usage, "OutputTokenCount");
-                }
-            }
-
-            return new TraceUsage(answers.Count, input, output);
+            return ModelUsage.Of([.. history.Skip(request).Where(m => m.Role == AuthorRole.Assistant)]);
         }
     }
-
-    // Connectors report usage in types of their own (OpenAI's ChatTokenUsage, Microsoft.Extensions.AI's UsageDetails) that agree on these names.
-    private static long? Sum(long? sum, object usage, string name) =>
-        usage.GetType().GetProperty(name)?.GetValue(usage) switch
-        {
-            int count => (sum ?? 0) + count,
-            long count => (sum ?? 0) + count,
-            _ => sum,
-        };
 }

@@ -4,6 +4,8 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ProceduralMemory;
+using ProceduralMemory.Capture;
+using ProceduralMemory.Distill;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Replay;
 using ProceduralMemory.SemanticKernel;
@@ -47,8 +49,10 @@ public static class ProceduralMemoryKernelExtensions
 
     /// <summary>
     /// Adds procedural memory to services, for every kernel that is built from them: the plugin that the model calls, and the filter that records.
+    /// Turns of the chat services that are registered by then are learned from (<see cref="ProceduralMemoryOptions.Learning"/>), and the procedures that fit are offered to their models.
     /// A registered <see cref="IProcedureStore"/> takes the place of the SQLite file, a registered generator of embeddings makes procedures be found by meaning as well as by words, and registered judges
-    /// (<see cref="IOutcomeJudge"/>, as singletons) are asked beside those of the options; a registered <see cref="IReplayApprover"/> is asked for approvals. Adding it a second time changes nothing.
+    /// (<see cref="IOutcomeJudge"/>, as singletons) are asked beside those of the options; a registered <see cref="IReplayApprover"/> is asked for approvals, a registered <see cref="ITurnJudge"/> whether
+    /// turns were tasks done well, and a registered <see cref="IProcedureNamer"/> for names. Adding it a second time covers the chat services that were registered in between, and changes nothing else.
     /// Where there can be no SQLite file at the path, because its folder is missing, building a kernel says so.
     /// </summary>
     /// <param name="services">The services.</param>
@@ -62,6 +66,7 @@ public static class ProceduralMemoryKernelExtensions
         if (services.Any(d => d.ServiceType == typeof(ProceduralMemoryKernelOptions)))
         {
             // A second plugin of the same name would make every kernel fail to build.
+            ChatServices.Cover(services);
             return services;
         }
 
@@ -73,8 +78,10 @@ public static class ProceduralMemoryKernelExtensions
         services.TryAddSingleton(provider => new ProcedureRecordingFilter(provider.GetRequiredService<ProcedureMemory>(), provider.GetService<ILoggerFactory>()));
         services.AddSingleton<IFunctionInvocationFilter>(provider => provider.GetRequiredService<ProcedureRecordingFilter>());
         services.AddSingleton<IAutoFunctionInvocationFilter>(provider => provider.GetRequiredService<ProcedureRecordingFilter>());
-        services.AddSingleton(provider => KernelPluginFactory.CreateFromObject(
-            new ProceduralMemoryPlugin(provider.GetRequiredService<ProcedureMemory>(), options.Replay, provider.GetService<ILoggerFactory>()), options.PluginName));
+        services.TryAddSingleton(provider => new ProceduralMemoryPlugin(provider.GetRequiredService<ProcedureMemory>(), options.Replay, provider.GetService<ILoggerFactory>()));
+        services.AddSingleton(provider => KernelPluginFactory.CreateFromObject(provider.GetRequiredService<ProceduralMemoryPlugin>(), options.PluginName));
+        services.AddSingleton<KernelPlugin>(provider => new LearnedPlugin(provider.GetRequiredService<ProcedureMemory>(), provider.GetRequiredService<ProceduralMemoryPlugin>(), options.LearnedPluginName));
+        ChatServices.Cover(services);
         if (options.AdminPluginName is { } adminName)
         {
             services.AddSingleton(provider => KernelPluginFactory.CreateFromObject(
@@ -213,6 +220,6 @@ public static class ProceduralMemoryKernelExtensions
         }
 
         var generator = options.UseRegisteredEmbeddingGenerator ? provider.GetService<IEmbeddingGenerator<string, Embedding<float>>>() : null;
-        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>(), generator, provider.GetService<IReplayApprover>(), provider.GetServices<IOutcomeJudge>);
+        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>(), generator, provider.GetService<IReplayApprover>(), provider.GetServices<IOutcomeJudge>, provider.GetService<ITurnJudge>(), provider.GetService<IProcedureNamer>());
     }
 }

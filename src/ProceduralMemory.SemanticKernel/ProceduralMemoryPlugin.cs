@@ -290,7 +290,7 @@ public sealed class ProceduralMemoryPlugin
                         : NoRecording();
                 }
 
-                if (CallFrames.IsInside(_memory))
+                if (CallFrames.IsInsideOutright(_memory))
                 {
                     // It would wait for the call that it is inside of.
                     return new PluginReply { Status = ReplyStatus.Conflict, Message = "A recorded function cannot finalize the recording that it is part of. Finalize after it has returned." };

@@ -64,19 +64,23 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         ArgumentNullException.ThrowIfNull(next);
 
         // The way of nearly every call: one read of a counter, and no state machine.
-        return _memory.HasActiveRecordings && !CallFrames.IsInside(_memory) ? RecordAsync(context, next) : next(context);
+        return _memory.HasActiveRecordings && !CallFrames.IsInsideOutright(_memory) ? RecordAsync(context, next) : next(context);
     }
 
     private async Task RecordAsync(FunctionInvocationContext context, Func<FunctionInvocationContext, Task> next)
     {
-        if (Begin(context) is not var (recorder, call))
+        var isReplay = KernelActions.IsReplay(context.Function) || KernelActions.IsResume(context.Function);
+        var turn = isReplay ? _memory.CurrentTurn : null;
+        var calls = Begin(context);
+        if (calls.Count == 0 && turn is not { IsLearning: true })
         {
             await next(context).ConfigureAwait(false);
             return;
         }
 
-        var replay = KernelActions.IsReplay(context.Function) || KernelActions.IsResume(context.Function) ? new ReplayWatch() : null;
-        var outer = CallFrames.Enter(_memory, replay);
+        var replay = isReplay ? new ReplayWatch() : null;
+        var kind = calls.Count == 0 ? FrameKind.Watched : calls.Exists(c => !c.IsOfTurn) ? FrameKind.Recorded : FrameKind.OfTurn;
+        var outer = CallFrames.Enter(_memory, replay, kind);
         try
         {
             await next(context).ConfigureAwait(false);
@@ -84,78 +88,119 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         catch (Exception exception)
         {
             var failure = new StepFailure(exception.GetType().Name, exception.Message);
-            await (replay is null
-                ? CompleteAsync(recorder, call, static () => (null, null), failure)
-                : CompleteReplayAsync(recorder, call, context, replay, failure)).ConfigureAwait(false);
+            foreach (var call in calls)
+            {
+                await (replay is null
+                    ? CompleteAsync(call, static () => (null, null), failure)
+                    : CompleteReplayAsync(call, context, replay, failure)).ConfigureAwait(false);
+            }
+
             throw;
         }
         finally
         {
             CallFrames.Leave(outer);
+            if (replay is { MayHaveActed: true })
+            {
+                turn?.DoNotLearn("A procedure was replayed in it.");
+            }
         }
 
-        if (context.IsStreaming && StreamTap.TryWrap(context, _memory, replay, (items, failure) => replay is null
-            ? CompleteAsync(
-                recorder,
-                call,
-                () =>
+        if (calls.Count > 0 && context.IsStreaming && StreamTap.TryWrap(context, _memory, replay, kind, async (items, failure) =>
+            {
+                foreach (var call in calls)
                 {
-                    var result = items.ToJson(out var lossy);
-                    return (result, lossy);
-                },
-                failure)
-            : CompleteReplayAsync(recorder, call, context, replay, failure)))
+                    await (replay is null
+                        ? CompleteAsync(
+                            call,
+                            () =>
+                            {
+                                var result = items.ToJson(out var lossy);
+                                return (result, lossy);
+                            },
+                            failure)
+                        : CompleteReplayAsync(call, context, replay, failure)).ConfigureAwait(false);
+                }
+            }))
         {
             // Nobody may ever read it: the recording does not wait for that.
-            recorder.DetachStep(call);
+            calls.ForEach(c => c.Recorder.DetachStep(c.Call));
             return;
         }
 
-        await (replay is null ? CompleteAsync(recorder, call, context) : CompleteReplayAsync(recorder, call, context, replay, failure: null)).ConfigureAwait(false);
+        foreach (var call in calls)
+        {
+            await (replay is null ? CompleteAsync(call, context) : CompleteReplayAsync(call, context, replay, failure: null)).ConfigureAwait(false);
+        }
     }
 
-    private (ProcedureRecorder Recorder, RecordedCall Call)? Begin(FunctionInvocationContext context)
+    /// <summary>Begins a step in everything that records the call: a recording that somebody began, or a repair; and the turn that it is made in.</summary>
+    private List<FilteredCall> Begin(FunctionInvocationContext context)
     {
         var function = context.Function;
-        if (string.IsNullOrEmpty(function.PluginName) || (KernelActions.IsOurs(function) && !KernelActions.IsReplay(function) && !KernelActions.IsResume(function)) || RecorderOf(context) is not { } recorder)
+        var calls = new List<FilteredCall>();
+        if (string.IsNullOrEmpty(function.PluginName) || (KernelActions.IsOurs(function) && !KernelActions.IsReplay(function) && !KernelActions.IsResume(function)))
         {
-            return null;
+            return calls;
         }
 
-        try
+        foreach (var (recorder, isOfTurn) in RecordersOf(context))
         {
-            var arguments = KernelJson.CaptureArguments(function, context.Arguments, out var omitted);
-            var action = KernelActions.NameOf(function);
-            var kind = StepKind.Function;
-            if (KernelActions.IsReplay(function))
+            try
             {
-                kind = StepKind.Procedure;
-                (action, arguments) = ComposedStep(arguments);
-            }
-            else if (KernelActions.IsResume(function))
-            {
-                (action, arguments) = (ProceduralMemoryPlugin.ResumeProcedure, Json.EmptyObject);
-            }
+                var arguments = KernelJson.CaptureArguments(function, context.Arguments, out var omitted);
+                var action = KernelActions.NameOf(function);
+                var kind = StepKind.Function;
+                if (KernelActions.IsReplay(function))
+                {
+                    kind = StepKind.Procedure;
+                    (action, arguments) = ComposedStep(function, arguments);
+                }
+                else if (KernelActions.IsResume(function))
+                {
+                    (action, arguments) = (ProceduralMemoryPlugin.ResumeProcedure, Json.EmptyObject);
+                }
 
-            var model = ModelCall.Current;
-            return recorder.BeginStep(action, arguments, kind, model?.Group, model?.Index ?? 0, omitted, effect: KernelActions.EffectOf(function), parameters: kind is StepKind.Function ? KernelActions.ParametersOf(function) : null) is { } call ? (recorder, call) : null;
+                var model = ModelCall.Current;
+                if (recorder.BeginStep(action, arguments, kind, model?.Group, model?.Index ?? 0, omitted, effect: KernelActions.EffectOf(function), parameters: kind is StepKind.Function ? KernelActions.ParametersOf(function) : null) is { } call)
+                {
+                    calls.Add(new FilteredCall(recorder, call, isOfTurn));
+                }
+            }
+            catch (Exception exception)
+            {
+                Fault(recorder, exception);
+            }
         }
-        catch (Exception exception)
-        {
-            Fault(recorder, exception);
-            return null;
-        }
+
+        return calls;
     }
 
-    private ProcedureRecorder? RecorderOf(FunctionInvocationContext context)
+    private List<(ProcedureRecorder Recorder, bool IsOfTurn)> RecordersOf(FunctionInvocationContext context)
     {
+        var recorders = new List<(ProcedureRecorder, bool)>();
         try
         {
             var session = KernelSessions.Find(_memory, context.Kernel);
+            var turn = _memory.CurrentTurn;
+            if (session?.Recorder is { } outright)
+            {
+                // Whoever records it says what is to be learned of it.
+                turn?.DoNotLearn("It was recorded outright.");
+            }
 
             // After a replay that stopped: a few calls, by which its rest is done or not, and later those of its functions. What it does itself when it goes on is in its own journal.
-            return session?.Recorder
+            outright = session?.Recorder
                 ?? (session?.Repair is { } repair && !KernelActions.IsOurs(context.Function) && (repair.CallCount < MaxRepairCalls || repair.Mends?.Contains(KernelActions.NameOf(context.Function)) is not false) ? repair : null);
+            if (outright is not null && !CallFrames.IsInsideOutright(_memory))
+            {
+                recorders.Add((outright, false));
+            }
+
+            if (turn is { IsLearning: true, Recorder: { } taken } && !KernelActions.IsOurs(context.Function) && !CallFrames.IsInside(_memory))
+            {
+                recorders.Add((taken, true));
+            }
         }
         catch (Exception exception)
         {
@@ -166,13 +211,19 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             }
 
             Log.ScopeFaulted(_logger, KernelActions.NameOf(context.Function), LoggedFault.Describe(exception), LoggedFault.Of(exception));
-            return null;
         }
+
+        return recorders;
     }
 
     /// <summary>A replay as a step: the action is the procedure, the arguments are its inputs.</summary>
-    private static (string Procedure, JsonElement Inputs) ComposedStep(JsonElement arguments)
+    private static (string Procedure, JsonElement Inputs) ComposedStep(KernelFunction function, JsonElement arguments)
     {
+        if (LearnedPlugin.ProcedureOf(function) is { } learned)
+        {
+            return (learned, arguments);
+        }
+
         var name = arguments.TryGetProperty("name", out var given) && given.ValueKind is JsonValueKind.String && Json.Fault(given, Json.MaxDepth) is null ? given.GetString()!.Trim() : "";
         var inputs = arguments.TryGetProperty("inputs", out var inner) && inner.ValueKind is JsonValueKind.Object ? inner : default;
 
@@ -180,8 +231,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         return (name.Length is 0 or > ProcedureValidator.MaxNameLength ? ProceduralMemoryPlugin.ReplayProcedure : name, inputs);
     }
 
-    private Task CompleteAsync(ProcedureRecorder recorder, RecordedCall call, FunctionInvocationContext context) => CompleteAsync(
-        recorder,
+    private Task CompleteAsync(FilteredCall call, FunctionInvocationContext context) => CompleteAsync(
         call,
         () =>
         {
@@ -194,8 +244,9 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
     /// Writes a replay down as the log of executions has it, and not as the caller gave it or got it: the log knows which inputs and results are secret.
     /// A replay that broke off is no step of the procedure, but what it did is done, and whoever does the rest by hand does only the rest.
     /// </summary>
-    private async Task CompleteReplayAsync(ProcedureRecorder recorder, RecordedCall call, FunctionInvocationContext context, ReplayWatch watch, StepFailure? failure)
+    private async Task CompleteReplayAsync(FilteredCall filtered, FunctionInvocationContext context, ReplayWatch watch, StepFailure? failure)
     {
+        var (recorder, call, _) = filtered;
         Execution? logged = null;
         var done = new List<(RecordedCall Call, ExecutionStep Step)>();
         var completed = false;
@@ -225,13 +276,12 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         // The words of an exception may hold anything that the replay was given.
         var why = logged?.Message ?? watch.Reply?.Message ?? (failure is null ? "A filter answered in its place." : $"It was not let through, or broke off ({failure.ErrorType}).");
         await CompleteAsync(
-            recorder,
-            call,
+            filtered,
             () => logged is null ? (null, null) : ResultOf(logged, adapted: IsGiven("adapt") || IsGiven("skip")),
             completed ? null : new StepFailure(FailureTypes.NestedProcedure, why)).ConfigureAwait(false);
         foreach (var (begun, step) in done)
         {
-            await CompleteAsync(recorder, begun, () => (step.Result, step.Omitted), failure: null).ConfigureAwait(false);
+            await CompleteAsync(filtered with { Call = begun }, () => (step.Result, step.Omitted), failure: null).ConfigureAwait(false);
         }
 
         bool IsGiven(string name) => context.Arguments.TryGetValue(name, out var given) && given is not null;
@@ -286,8 +336,9 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         }
     }
 
-    private async Task CompleteAsync(ProcedureRecorder recorder, RecordedCall call, Func<(JsonElement? Result, string? Lossy)> capture, StepFailure? failure)
+    private async Task CompleteAsync(FilteredCall filtered, Func<(JsonElement? Result, string? Lossy)> capture, StepFailure? failure)
     {
+        var (recorder, call, _) = filtered;
         JsonElement? result = null;
         string? lossy = null;
         try
@@ -318,4 +369,7 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
             Log.RecordingFaulted(_logger, recorder.Name, recorder.TraceId, LoggedFault.Describe(exception), LoggedFault.Of(exception));
         }
     }
+
+    /// <summary>A call as a step of one recording.</summary>
+    private sealed record FilteredCall(ProcedureRecorder Recorder, RecordedCall Call, bool IsOfTurn);
 }

@@ -13,7 +13,7 @@ internal static class RepairRecording
     public static bool IsFiltered(ProcedureMemory memory, Kernel kernel) => kernel.FunctionInvocationFilters.OfType<ProcedureRecordingFilter>().Any(f => f.Memory == memory);
 
     /// <summary>Whether the current code is part of a call that a repair records: it does not wait for itself.</summary>
-    public static bool IsInsideCall(ProcedureMemory memory, MemorySession? session) => session?.Recorder is null && CallFrames.IsInside(memory);
+    public static bool IsInsideCall(ProcedureMemory memory, MemorySession? session) => session?.Recorder is null && CallFrames.IsInsideOutright(memory);
 
     /// <summary>Begins, where a replay stopped halfway.</summary>
     /// <param name="memory">The memory.</param>

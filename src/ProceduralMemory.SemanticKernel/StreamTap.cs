@@ -16,7 +16,7 @@ internal static class StreamTap
     private static readonly MethodInfo ReadMethod = typeof(StreamTap).GetMethod(nameof(Read), BindingFlags.NonPublic | BindingFlags.Static)!;
     private static readonly MethodInfo WrapMethod = typeof(StreamTap).GetMethod(nameof(Wrap), BindingFlags.NonPublic | BindingFlags.Static)!;
 
-    public static bool TryWrap(FunctionInvocationContext context, ProcedureMemory memory, ReplayWatch? replay, Func<StreamedItems, StepFailure?, Task> completed)
+    public static bool TryWrap(FunctionInvocationContext context, ProcedureMemory memory, ReplayWatch? replay, FrameKind kind, Func<StreamedItems, StepFailure?, Task> completed)
     {
         var stream = context.Result.GetValue<object>();
         if (ElementOf(stream) is not { } element)
@@ -25,7 +25,7 @@ internal static class StreamTap
         }
 
         // The element type is known only now.
-        var wrapped = WrapMethod.MakeGenericMethod(element).Invoke(null, [stream, context.Function, memory, replay, completed, CancellationToken.None]);
+        var wrapped = WrapMethod.MakeGenericMethod(element).Invoke(null, [stream, context.Function, memory, replay, kind, completed, CancellationToken.None]);
         context.Result = new FunctionResult(context.Result, wrapped);
         return true;
     }
@@ -57,7 +57,7 @@ internal static class StreamTap
     }
 
     private static async IAsyncEnumerable<T> Wrap<T>(
-        IAsyncEnumerable<T> stream, KernelFunction function, ProcedureMemory memory, ReplayWatch? replay, Func<StreamedItems, StepFailure?, Task> completed, [EnumeratorCancellation] CancellationToken cancellationToken)
+        IAsyncEnumerable<T> stream, KernelFunction function, ProcedureMemory memory, ReplayWatch? replay, FrameKind kind, Func<StreamedItems, StepFailure?, Task> completed, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var seen = new StreamedItems(function, memory.Options.MaxValueBytes);
         var failure = new StepFailure(IncompleteStream, "The caller stopped before the end of the stream.");
@@ -70,7 +70,7 @@ internal static class StreamTap
                 {
                     bool more;
                     // The body of a streamed function runs here, not in the call: what it calls belongs to it.
-                    var outer = CallFrames.Enter(memory, replay);
+                    var outer = CallFrames.Enter(memory, replay, kind);
                     try
                     {
                         more = await enumerator.MoveNextAsync().ConfigureAwait(false);

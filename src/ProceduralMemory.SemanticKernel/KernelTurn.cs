@@ -1,0 +1,117 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.SemanticKernel;
+using Microsoft.SemanticKernel.ChatCompletion;
+using ProceduralMemory.Capture;
+using ProceduralMemory.Extensions.AI;
+
+namespace ProceduralMemory.SemanticKernel;
+
+/// <summary>One turn of a chat through a kernel.</summary>
+internal sealed class KernelTurn
+{
+    private readonly ProcedureMemory _memory;
+    private readonly Kernel _kernel;
+    private readonly ChatHistory _history;
+    private readonly ILogger _logger;
+    private readonly Turn _turn;
+    private readonly HashSet<ChatMessageContent> _before;
+    private readonly List<object> _streamedUsage = [];
+    private IReadOnlyList<ChatMessageContent> _answers = [];
+    private TurnEnd _end = TurnEnd.Failed;
+    private bool _asksForCalls;
+    private bool _hasText;
+
+    public KernelTurn(ProcedureMemory memory, Kernel kernel, ChatHistory history, ILogger logger)
+    {
+        (_memory, _kernel, _history, _logger) = (memory, kernel, history, logger);
+        _before = new HashSet<ChatMessageContent>(history, ReferenceEqualityComparer.Instance);
+        _turn = memory.BeginTurn(history.LastOrDefault(m => m.Role == AuthorRole.User)?.Content);
+    }
+
+    public IDisposable Enter() => _turn.Enter();
+
+    /// <summary>Offers the procedures that fit the request, where the turn offers functions at all.</summary>
+    /// <returns>The settings that offer them.</returns>
+    public async Task<PromptExecutionSettings?> OfferAsync(PromptExecutionSettings? settings, ProceduralMemoryKernelOptions options, CancellationToken cancellationToken)
+    {
+        var plugin = _kernel.Plugins.OfType<LearnedPlugin>().FirstOrDefault(p => p.IsOf(_memory));
+        if (plugin is null || options.MaxLearnedFunctions == 0)
+        {
+            return settings;
+        }
+
+        try
+        {
+            var offered = OfferedFunctions.Of(settings, _history, _kernel);
+            if (!offered.AreOpen)
+            {
+                return settings;
+            }
+
+            var learned = await LearnedFunctions.SelectAsync(
+                _memory,
+                () => new KernelStepExecutor(_kernel, options.Replay),
+                _turn.Request,
+                options.MaxLearnedFunctions,
+                plugin.Name,
+                action => KernelActions.CanBeReplayed(_kernel, action, options.Replay) && offered.Has(action),
+                cancellationToken).ConfigureAwait(false);
+            if (learned.Count == 0)
+            {
+                return settings;
+            }
+
+            List<KernelFunction> functions = [.. learned.Select(plugin.FunctionOf)];
+            _turn.Offer = functions;
+            return offered.With(functions);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        {
+            // The model does without what it would have been offered.
+            Log.OfferFaulted(_logger, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+            return settings;
+        }
+    }
+
+    /// <summary>Takes the answers of a chat down.</summary>
+    public void Answered(IReadOnlyList<ChatMessageContent> answers)
+    {
+        _answers = answers;
+        _asksForCalls = answers.Any(a => a.Items.Any(i => i is FunctionCallContent));
+        _hasText = answers.Any(a => a.Role == AuthorRole.Assistant);
+        Finished();
+    }
+
+    /// <summary>Takes a part of a streamed answer down.</summary>
+    public void Saw(StreamingChatMessageContent part)
+    {
+        if (part.Metadata?.TryGetValue("Usage", out var usage) is true && usage is not null)
+        {
+            // The last part of each of the model's answers tells what it has cost. Only calls that come after the last of them are left to the host.
+            _streamedUsage.Add(usage);
+        }
+
+        _hasText |= part.Role is null || part.Role == AuthorRole.Assistant;
+        _asksForCalls = part.Items.Any(i => i is StreamingFunctionCallUpdateContent) || (_asksForCalls && string.IsNullOrEmpty(part.Content));
+    }
+
+    /// <summary>The model has said all. Where it left calls to the host to make, or a filter ended the turn, nobody knows yet what becomes of the task.</summary>
+    public void Finished() => _end = _hasText && !_asksForCalls ? TurnEnd.Answered : TurnEnd.BrokenOff;
+
+    public async Task EndAsync()
+    {
+        _turn.ReportUsage(UsageOf());
+        await TurnEnding.EndAsync(_turn, _end, _memory, _logger).ConfigureAwait(false);
+        _turn.Dispose();
+    }
+
+    /// <summary>What the turn has cost: the answers that the connector put into the history in between, and the last one.</summary>
+    private TraceUsage UsageOf()
+    {
+        var answers = _history.Where(m => m.Role == AuthorRole.Assistant && !_before.Contains(m)).Union(_answers.Where(a => a.Role == AuthorRole.Assistant), ReferenceEqualityComparer.Instance).Cast<ChatMessageContent>().ToList();
+        var usage = ModelUsage.Of(answers);
+        return _streamedUsage.Count == 0
+            ? usage with { ModelCalls = answers.Count + (_answers.Count == 0 && _end is not TurnEnd.Failed ? 1 : 0) }
+            : ModelUsage.Of(_streamedUsage);
+    }
+}

@@ -35,7 +35,7 @@ internal sealed class KernelTurn
     public async Task<PromptExecutionSettings?> OfferAsync(PromptExecutionSettings? settings, ProceduralMemoryKernelOptions options, CancellationToken cancellationToken)
     {
         var plugin = _kernel.Plugins.OfType<LearnedPlugin>().FirstOrDefault(p => p.IsOf(_memory));
-        if (plugin is null || options.MaxLearnedFunctions == 0)
+        if (plugin is null)
         {
             return settings;
         }

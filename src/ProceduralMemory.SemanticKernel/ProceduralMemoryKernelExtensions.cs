@@ -80,7 +80,11 @@ public static class ProceduralMemoryKernelExtensions
         services.AddSingleton<IAutoFunctionInvocationFilter>(provider => provider.GetRequiredService<ProcedureRecordingFilter>());
         services.TryAddSingleton(provider => new ProceduralMemoryPlugin(provider.GetRequiredService<ProcedureMemory>(), options.Replay, provider.GetService<ILoggerFactory>()));
         services.AddSingleton(provider => KernelPluginFactory.CreateFromObject(provider.GetRequiredService<ProceduralMemoryPlugin>(), options.PluginName));
-        services.AddSingleton<KernelPlugin>(provider => new LearnedPlugin(provider.GetRequiredService<ProcedureMemory>(), provider.GetRequiredService<ProceduralMemoryPlugin>(), options.LearnedPluginName));
+        if (options.MaxLearnedFunctions > 0)
+        {
+            services.AddSingleton<KernelPlugin>(provider => new LearnedPlugin(provider.GetRequiredService<ProcedureMemory>(), provider.GetRequiredService<ProceduralMemoryPlugin>(), options.LearnedPluginName));
+        }
+
         ChatServices.Cover(services);
         if (options.AdminPluginName is { } adminName)
         {

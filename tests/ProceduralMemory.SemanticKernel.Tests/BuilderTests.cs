@@ -52,7 +52,7 @@ public sealed class BuilderTests
     {
         var kernel = Kernel.CreateBuilder().AddProceduralMemory(o => (o.DatabasePath, o.PluginName, o.MaxSteps) = (":memory:", "skills", 7)).Build();
 
-        Assert.Equal(["skills"], kernel.Plugins.Select(p => p.Name));
+        Assert.Equal(["skills", "learned"], kernel.Plugins.Select(p => p.Name));
         Assert.Equal(7, kernel.GetRequiredService<ProcedureMemory>().Options.MaxSteps);
         Assert.Same(Assert.Single(kernel.FunctionInvocationFilters), Assert.Single(kernel.AutoFunctionInvocationFilters));
         Assert.IsType<ProcedureRecordingFilter>(kernel.FunctionInvocationFilters[0]);
@@ -66,7 +66,7 @@ public sealed class BuilderTests
         builder.Services.AddProceduralMemory(o => o.PluginName = "others");
         var kernel = builder.Build();
 
-        Assert.Equal(["procedures"], kernel.Plugins.Select(p => p.Name));
+        Assert.Equal(["procedures", "learned"], kernel.Plugins.Select(p => p.Name));
         Assert.Single(kernel.FunctionInvocationFilters);
         Assert.Single(kernel.AutoFunctionInvocationFilters);
         Assert.Equal(7, kernel.GetRequiredService<ProcedureMemory>().Options.MaxSteps);
@@ -113,7 +113,7 @@ public sealed class BuilderTests
 
         builder.AddProceduralMemory(":memory:");
 
-        Assert.Single(builder.Build().Plugins);
+        Assert.Equal(["procedures", "learned"], builder.Build().Plugins.Select(p => p.Name));
     }
 
     [Fact]
@@ -267,7 +267,7 @@ public sealed class BuilderTests
         services.AddProceduralMemory(":memory:");
         await using var provider = services.BuildServiceProvider();
 
-        Assert.Equal(["procedures"], provider.GetRequiredService<Kernel>().Plugins.Select(p => p.Name));
+        Assert.Equal(["procedures", "learned"], provider.GetRequiredService<Kernel>().Plugins.Select(p => p.Name));
         Assert.Equal(":memory:", provider.GetRequiredService<ProcedureMemory>().Options.DatabasePath);
     }
 
@@ -291,8 +291,8 @@ public sealed class BuilderTests
         await using var without = await TestAgent.StartAsync();
         await using var with = await TestAgent.StartAsync(options: o => o.AdminPluginName = "curator");
 
-        Assert.Equal(["procedures"], without.Kernel.Plugins.Select(p => p.Name));
-        Assert.Equal(["curator", "procedures"], with.Kernel.Plugins.Select(p => p.Name).Order());
+        Assert.Equal(["procedures", "learned"], without.Kernel.Plugins.Select(p => p.Name));
+        Assert.Equal(["curator", "learned", "procedures"], with.Kernel.Plugins.Select(p => p.Name).Order());
         Assert.Single(with.Kernel.FunctionInvocationFilters);
     }
 

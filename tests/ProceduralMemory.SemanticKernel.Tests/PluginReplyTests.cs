@@ -947,7 +947,7 @@ public sealed class PluginReplyTests
         b.Plugins.Add((shop ?? new Shop()).Plugin());
         b.Services.AddSingleton<ILoggerFactory>(log);
         b.Services.AddSingleton(FaultyStore.Around(new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" }), fault));
-    });
+    }, o => o.MaxLearnedFunctions = 0);
 
     private static void AssertUnavailable(ToolReply reply, string secret)
     {

@@ -56,7 +56,7 @@ internal sealed class TestAgent : IAsyncDisposable
         configure?.Invoke(builder);
         builder.AddProceduralMemory(o =>
         {
-            (o.DatabasePath, o.Approval) = (":memory:", ApprovalPolicy.Never);
+            (o.DatabasePath, o.Approval, o.Learning) = (":memory:", ApprovalPolicy.Never, LearningMode.Explicit);
             options?.Invoke(o);
         });
         afterwards?.Invoke(builder);
@@ -72,13 +72,34 @@ internal sealed class TestAgent : IAsyncDisposable
         _offered = tools?.Select(t => Kernel.Plugins.GetFunction(t.Split('-')[0], t.Split('-')[1])).ToList();
 
     /// <summary>Holds a conversation: the user asks, the model answers with these turns and then says that it is done.</summary>
-    public async Task<Conversation> AskAsync(string request, params ModelTurn[] turns)
+    public Task<Conversation> AskAsync(string request, params ModelTurn[] turns) => AskAsync(request, CancellationToken.None, turns);
+
+    /// <summary>The same, which can be cancelled.</summary>
+    public async Task<Conversation> AskAsync(string request, CancellationToken cancellationToken, params ModelTurn[] turns)
     {
         _scripts[request] = turns;
         var history = new ChatHistory();
         history.AddUserMessage(request);
-        return await GoOnAsync(history, request);
+        return await GoOnAsync(history, request, cancellationToken);
     }
+
+    /// <summary>Begins a streamed conversation, and stops reading at the first words of the answer.</summary>
+    public async Task BreakOffAsync(string request, params ModelTurn[] turns)
+    {
+        _scripts[request] = turns;
+        var history = new ChatHistory();
+        history.AddUserMessage(request);
+        await foreach (var piece in Kernel.GetRequiredService<IChatCompletionService>().GetStreamingChatMessageContentsAsync(history, Settings(), Kernel))
+        {
+            if (!string.IsNullOrEmpty(piece.Content))
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>The tools that the model was last offered.</summary>
+    public IReadOnlyList<JsonNode?> LastTools() => [.. Requests[^1]["tools"]?.AsArray() ?? []];
 
     /// <summary>The model calls one function, and this is what it is told.</summary>
     public async Task<ToolReply> ModelCallsAsync(string tool, string arguments = "{}") =>
@@ -100,20 +121,20 @@ internal sealed class TestAgent : IAsyncDisposable
         }
     }
 
-    private async Task<Conversation> GoOnAsync(ChatHistory history, string request)
+    private async Task<Conversation> GoOnAsync(ChatHistory history, string request, CancellationToken cancellationToken)
     {
         var chat = Kernel.GetRequiredService<IChatCompletionService>();
         var answer = new StringBuilder();
         if (Streaming)
         {
-            await foreach (var piece in chat.GetStreamingChatMessageContentsAsync(history, Settings(), Kernel))
+            await foreach (var piece in chat.GetStreamingChatMessageContentsAsync(history, Settings(), Kernel, cancellationToken))
             {
                 answer.Append(piece.Content);
             }
         }
         else
         {
-            answer.Append((await chat.GetChatMessageContentAsync(history, Settings(), Kernel)).Content);
+            answer.Append((await chat.GetChatMessageContentAsync(history, Settings(), Kernel, cancellationToken)).Content);
         }
 
         var last = Requests.Where(r => UserText(r) == request).MaxBy(r => r["messages"]!.AsArray().Count)!;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.ChatCompletion;
@@ -6,9 +7,12 @@ using ProceduralMemory.Extensions.AI;
 
 namespace ProceduralMemory.SemanticKernel;
 
-/// <summary>One turn of a chat through a kernel.</summary>
+/// <summary>One turn of a chat through a kernel. It may take several requests to the model, where the host makes the calls between them itself.</summary>
 internal sealed class KernelTurn
 {
+    // Turns whose model asked for calls that the host is to make: they go on with the next request of their conversation, and are forgotten with it.
+    private static readonly ConditionalWeakTable<ChatHistory, KernelTurn> Waiting = [];
+
     private readonly ProcedureMemory _memory;
     private readonly Kernel _kernel;
     private readonly ChatHistory _history;
@@ -16,16 +20,38 @@ internal sealed class KernelTurn
     private readonly Turn _turn;
     private readonly HashSet<ChatMessageContent> _before;
     private readonly List<object> _streamedUsage = [];
-    private IReadOnlyList<ChatMessageContent> _answers = [];
+    private readonly ChatMessageContent? _request;
+    private readonly List<ChatMessageContent> _answers = [];
+    private List<FunctionCallContent> _leftToHost = [];
     private TurnEnd _end = TurnEnd.Failed;
     private bool _asksForCalls;
     private bool _hasText;
 
-    public KernelTurn(ProcedureMemory memory, Kernel kernel, ChatHistory history, ILogger logger)
+    private KernelTurn(ProcedureMemory memory, Kernel kernel, ChatHistory history, ILogger logger)
     {
         (_memory, _kernel, _history, _logger) = (memory, kernel, history, logger);
         _before = new HashSet<ChatMessageContent>(history, ReferenceEqualityComparer.Instance);
-        _turn = memory.BeginTurn(history.LastOrDefault(m => m.Role == AuthorRole.User)?.Content);
+        _request = history.LastOrDefault(m => m.Role == AuthorRole.User);
+        _turn = memory.BeginTurn(_request?.Content);
+    }
+
+    /// <summary>The turn that a request to a model belongs to: the one that its conversation is in, or a new one.</summary>
+    public static async Task<KernelTurn> OfAsync(ProcedureMemory memory, Kernel kernel, ChatHistory history, ILogger logger)
+    {
+        if (Waiting.TryGetValue(history, out var waiting) && waiting._memory == memory)
+        {
+            Waiting.Remove(history);
+            if (waiting._request == history.LastOrDefault(m => m.Role == AuthorRole.User))
+            {
+                await waiting.TakeCallsOfHostAsync().ConfigureAwait(false);
+                return waiting;
+            }
+
+            await TurnEnding.EndAsync(waiting._turn, TurnEnd.BrokenOff, memory, logger).ConfigureAwait(false);
+            waiting._turn.Dispose();
+        }
+
+        return new KernelTurn(memory, kernel, history, logger);
     }
 
     public IDisposable Enter() => _turn.Enter();
@@ -76,8 +102,9 @@ internal sealed class KernelTurn
     /// <summary>Takes the answers of a chat down.</summary>
     public void Answered(IReadOnlyList<ChatMessageContent> answers)
     {
-        _answers = answers;
-        _asksForCalls = answers.Any(a => a.Items.Any(i => i is FunctionCallContent));
+        _answers.AddRange(answers);
+        _leftToHost = [.. answers.SelectMany(a => a.Items).OfType<FunctionCallContent>()];
+        _asksForCalls = _leftToHost.Count > 0;
         _hasText = answers.Any(a => a.Role == AuthorRole.Assistant);
         Finished();
     }
@@ -100,9 +127,55 @@ internal sealed class KernelTurn
 
     public async Task EndAsync()
     {
+        if (_end is TurnEnd.BrokenOff && _leftToHost.Count > 0 && _turn.IsLearning)
+        {
+            _end = TurnEnd.Failed;
+            Waiting.AddOrUpdate(_history, this);
+            return;
+        }
+
         _turn.ReportUsage(UsageOf());
         await TurnEnding.EndAsync(_turn, _end, _memory, _logger).ConfigureAwait(false);
         _turn.Dispose();
+    }
+
+    /// <summary>Takes the calls down that the model left to the host, with what the host put into the conversation as their results.</summary>
+    private async Task TakeCallsOfHostAsync()
+    {
+        var results = _history.SelectMany(m => m.Items).OfType<FunctionResultContent>().Where(r => r.CallId is not null).ToLookup(r => r.CallId!, StringComparer.Ordinal);
+        foreach (var call in _leftToHost)
+        {
+            if (results[call.Id ?? ""].LastOrDefault() is not { } result || !_kernel.Plugins.TryGetFunction(call.PluginName, call.FunctionName, out var function))
+            {
+                _turn.DoNotLearn($"What became of a call of {call.FunctionName}, which was left to the host, is not in the conversation.");
+                continue;
+            }
+
+            if (KernelActions.IsOurs(function))
+            {
+                _turn.DoNotLearn("The host called the memory itself in it.");
+                continue;
+            }
+
+            try
+            {
+                var arguments = KernelJson.CaptureArguments(function, call.Arguments ?? [], out var omitted);
+                if (_turn.Recorder?.BeginStep(KernelActions.NameOf(function), arguments, omitted: omitted, effect: KernelActions.EffectOf(function), parameters: KernelActions.ParametersOf(function)) is { } begun)
+                {
+                    var failure = result.Result is Exception exception ? new StepFailure(exception.GetType().Name, exception.Message) : null;
+                    string? lossy = null;
+                    var value = failure is null ? KernelJson.CaptureResult(result.Result, function, out lossy) : null;
+                    await _turn.Recorder.CompleteStepAsync(begun, value, failure, lossy).ConfigureAwait(false);
+                }
+            }
+            catch (Exception exception)
+            {
+                _turn.Recorder?.MarkIncomplete(exception);
+                Log.TurnFaulted(_logger, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+            }
+        }
+
+        _leftToHost = [];
     }
 
     /// <summary>What the turn has cost: the answers that the connector put into the history in between, and the last one.</summary>

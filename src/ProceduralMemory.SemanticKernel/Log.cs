@@ -32,6 +32,9 @@ internal static partial class Log
     [LoggerMessage(110, LogLevel.Warning, "Procedures could not be offered to a model, which does without them. {Fault}")]
     public static partial void OfferFaulted(ILogger logger, string fault, Exception? exception);
 
-    [LoggerMessage(111, LogLevel.Warning, "The chat service {Service} was registered after AddProceduralMemory, so procedures are not offered to its model, and its turns are not learned from. Call AddProceduralMemory after it, or once more.")]
-    public static partial void ServiceNotCovered(ILogger logger, string service);
+    [LoggerMessage(111, LogLevel.Warning, "The chat service of a turn was registered after AddProceduralMemory. Its turns are learned from when their conversation goes on, and procedures are not offered to its model. Call AddProceduralMemory after it, or once more.")]
+    public static partial void ServiceNotCovered(ILogger logger);
+
+    [LoggerMessage(112, LogLevel.Error, "A turn could not be recorded, and nothing is learned from it; its calls go on. {Fault}")]
+    public static partial void TurnFaulted(ILogger logger, string fault, Exception? exception);
 }

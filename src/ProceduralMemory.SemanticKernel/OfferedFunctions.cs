@@ -16,7 +16,7 @@ internal sealed class OfferedFunctions
         _actions = bounds?.Functions?.Select(KernelActions.NameOf).ToHashSet(StringComparer.OrdinalIgnoreCase);
     }
 
-    /// <summary>Whether the model chooses by itself among functions that are called by themselves, so that one more may be put beside them.</summary>
+    /// <summary>Whether the model chooses by itself among some functions, so that one more may be put beside them.</summary>
     public bool AreOpen { get; }
 
     public static OfferedFunctions Of(PromptExecutionSettings? settings, ChatHistory history, Kernel kernel)
@@ -33,7 +33,7 @@ internal sealed class OfferedFunctions
         }
 
         var configuration = auto.GetConfiguration(new FunctionChoiceBehaviorConfigurationContext(history) { Kernel = kernel });
-        return new OfferedFunctions(settings, areOpen: configuration is { AutoInvoke: true, Functions: { Count: > 0 } }, auto.Functions is null ? null : configuration);
+        return new OfferedFunctions(settings, areOpen: configuration.Functions is { Count: > 0 }, auto.Functions is null ? null : configuration);
     }
 
     /// <summary>Whether the turn offers a function, or sets no bounds.</summary>

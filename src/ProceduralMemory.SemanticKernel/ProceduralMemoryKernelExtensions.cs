@@ -75,7 +75,7 @@ public static class ProceduralMemoryKernelExtensions
         options.Validate();
         services.AddSingleton(options);
         services.TryAddSingleton(provider => CreateMemory(options, provider));
-        services.TryAddSingleton(provider => new ProcedureRecordingFilter(provider.GetRequiredService<ProcedureMemory>(), provider.GetService<ILoggerFactory>()));
+        services.TryAddSingleton(provider => new ProcedureRecordingFilter(provider.GetRequiredService<ProcedureMemory>(), provider.GetService<ILoggerFactory>(), seesTurns: true));
         services.AddSingleton<IFunctionInvocationFilter>(provider => provider.GetRequiredService<ProcedureRecordingFilter>());
         services.AddSingleton<IAutoFunctionInvocationFilter>(provider => provider.GetRequiredService<ProcedureRecordingFilter>());
         services.TryAddSingleton(provider => new ProceduralMemoryPlugin(provider.GetRequiredService<ProcedureMemory>(), options.Replay, provider.GetService<ILoggerFactory>()));

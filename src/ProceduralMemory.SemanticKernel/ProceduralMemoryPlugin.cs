@@ -80,7 +80,7 @@ public sealed class ProceduralMemoryPlugin
                     {
                         Status = ReplyStatus.NothingFits,
                         Message = found.LeftOut.Count == 0 ? "No stored procedure fits." : $"No stored procedure can be used. {found.LeftOut[0].Explanation}",
-                        Next = $"Do the task yourself. If it takes several steps, call {StartRecording} before the first and {Finalize} after the last.",
+                        Next = _memory.Learning is LearningMode.Off ? "Do the task yourself." : $"Do the task yourself. If it takes several steps, call {StartRecording} before the first and {Finalize} after the last.",
                         NearMisses = found.NearMisses.Count == 0 ? null : [.. found.NearMisses.Select(m => m.Procedure.Name)],
                     };
             },
@@ -176,6 +176,11 @@ public sealed class ProceduralMemoryPlugin
             StartRecording,
             async () =>
             {
+                if (_memory.Learning is LearningMode.Off)
+                {
+                    return new PluginReply { Status = ReplyStatus.Refused, Message = "The host has turned learning off: nothing is recorded.", Next = "Do the task without recording it." };
+                }
+
                 ModelArgument.Required(name, "name", "Name the skill without this task's values, such as refund_order.");
 
                 // Before anything is begun: where the search fails, no recording is left behind that the model knows nothing of.

@@ -27,15 +27,26 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
     private readonly ProcedureMemory _memory;
     private readonly ILogger _logger;
     private readonly ConditionalWeakTable<ProcedureRecorder, object> _faulted = [];
+    private readonly UncoveredTurns? _uncovered;
 
     /// <summary>Creates the filter.</summary>
     /// <param name="memory">The memory whose recordings it writes.</param>
     /// <param name="loggerFactory">Where it logs.</param>
     public ProcedureRecordingFilter(ProcedureMemory memory, ILoggerFactory? loggerFactory = null)
+        : this(memory, loggerFactory, seesTurns: false)
+    {
+    }
+
+    /// <summary>Creates the filter.</summary>
+    /// <param name="memory">The memory whose recordings it writes.</param>
+    /// <param name="loggerFactory">Where it logs.</param>
+    /// <param name="seesTurns">Whether turns are learned from, also those of chat services that nothing was put around.</param>
+    internal ProcedureRecordingFilter(ProcedureMemory memory, ILoggerFactory? loggerFactory, bool seesTurns)
     {
         ArgumentNullException.ThrowIfNull(memory);
         _memory = memory;
         _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("ProceduralMemory.SemanticKernel");
+        _uncovered = seesTurns ? new UncoveredTurns(memory, _logger) : null;
     }
 
     internal ProcedureMemory Memory => _memory;
@@ -47,8 +58,10 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         ArgumentNullException.ThrowIfNull(next);
         var outer = ModelCall.Current;
         ModelCall.Current = new ModelCall(context, _memory.Options.TimeProvider);
+        var turn = _uncovered is null ? null : await _uncovered.OfAsync(context).ConfigureAwait(false);
         try
         {
+            using var entered = turn?.Enter();
             await next(context).ConfigureAwait(false);
         }
         finally

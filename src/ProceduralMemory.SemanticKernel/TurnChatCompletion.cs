@@ -25,7 +25,7 @@ internal class TurnChatCompletion(IChatCompletionService inner, ProcedureMemory 
             return await inner.GetChatMessageContentsAsync(chatHistory, executionSettings, kernel, cancellationToken).ConfigureAwait(false);
         }
 
-        var turn = new KernelTurn(memory, kernel, chatHistory, logger);
+        var turn = await KernelTurn.OfAsync(memory, kernel, chatHistory, logger).ConfigureAwait(false);
         using (turn.Enter())
         {
             try
@@ -54,7 +54,7 @@ internal class TurnChatCompletion(IChatCompletionService inner, ProcedureMemory 
     private async IAsyncEnumerable<StreamingChatMessageContent> StreamAsync(
         ChatHistory chatHistory, PromptExecutionSettings? executionSettings, Kernel kernel, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var turn = new KernelTurn(memory, kernel, chatHistory, logger);
+        var turn = await KernelTurn.OfAsync(memory, kernel, chatHistory, logger).ConfigureAwait(false);
         try
         {
             using (turn.Enter())

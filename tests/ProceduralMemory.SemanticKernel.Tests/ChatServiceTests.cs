@@ -1,7 +1,10 @@
 using System.Runtime.CompilerServices;
+using AgentDemo.Model;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.ChatCompletion;
+using ProceduralMemory.Extensions.AI;
 
 namespace ProceduralMemory.SemanticKernel.Tests;
 
@@ -46,6 +49,49 @@ public sealed class ChatServiceTests
         Assert.Equal("late, in a turn", (await chat.GetChatMessageContentAsync("Hello", kernel: kernel)).Content);
         Assert.Equal("late, in a turn", string.Concat(await chat.GetStreamingChatMessageContentsAsync("Hello", kernel: kernel).Select(p => p.Content).ToListAsync()));
     }
+
+    [Fact]
+    public async Task Turns_of_a_service_that_was_registered_afterwards_are_learned_from_as_their_conversations_go_on()
+    {
+        using var log = new LogBook();
+        await using var agent = await TestAgent.StartAsync(
+            b =>
+            {
+                b.Plugins.Add(new Shop().Plugin());
+                b.Services.AddSingleton<ILoggerFactory>(log);
+            },
+            o => o.Learning = LearningMode.Automatic,
+            chatAfterwards: true);
+        var chat = agent.Kernel.GetRequiredService<IChatCompletionService>();
+        Assert.IsNotType<OwningTurnChatCompletion>(chat);
+
+        var talk = new ChatHistory();
+        await agent.GoOnAsync(talk, "Please refund order W1", ByHand("W1"));
+        Assert.Empty(await agent.Memory.ListAsync());
+        await agent.GoOnAsync(talk, "Please refund order W2", ByHand("W2"));
+        Assert.Equal("refund_order", Assert.Single(await agent.Memory.ListAsync()).Name);
+        Assert.Single(log.Entries, e => e.Message.Contains("registered after AddProceduralMemory", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Calls_that_the_host_makes_itself_are_taken_from_the_conversation()
+    {
+        await using var agent = await TestAgent.StartAsync(b => b.Plugins.Add(new Shop().Plugin()), o => o.Learning = LearningMode.Automatic);
+        var talk = new ChatHistory();
+        await agent.CallsByHostAsync(talk, "Please refund order W1", ByHand("W1"));
+
+        var learned = Assert.Single(await agent.Memory.ListAsync());
+        Assert.Equal(["shop.get_order", "shop.refund"], learned.Actions());
+        Assert.Equal("$steps.get_order.outputs#/CustomerId", learned.Version.Steps[1].Arguments.GetProperty("customerId").GetString());
+        Assert.Equal(3, (await agent.Memory.LatestTraceAsync()).ModelCalls);
+
+        await agent.CallsByHostAsync(talk, "Please refund order W2", Model.Calls("learned-refund_order", """{"orderId":"W2"}"""));
+        Assert.Equal("completed", ((PluginReply)talk[^2].Items.OfType<FunctionResultContent>().Single().Result!).Status);
+        Assert.False(agent.Memory.HasActiveRecordings);
+    }
+
+    private static ModelTurn[] ByHand(string order) =>
+        [Model.Calls("shop-get_order", $$"""{"orderId":"{{order}}"}"""), Model.Calls("shop-refund", """{"customerId":"C-7788","amount":1249.90}""")];
 
     [Fact]
     public async Task Without_a_kernel_there_are_no_functions_and_no_turn()

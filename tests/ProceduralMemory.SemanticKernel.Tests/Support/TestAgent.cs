@@ -42,23 +42,36 @@ internal sealed class TestAgent : IAsyncDisposable
     /// <param name="configure">Adds to the kernel before the memory is added.</param>
     /// <param name="options">The memory's options; its database is in memory.</param>
     /// <param name="afterwards">Adds to the kernel after the memory.</param>
+    /// <param name="streaming">Whether the model's answers are streamed.</param>
+    /// <param name="functionChoice">How the connector makes the calls that the model asks for.</param>
+    /// <param name="chatAfterwards">Whether the chat service is registered after the memory.</param>
     public static async Task<TestAgent> StartAsync(
         Action<IKernelBuilder>? configure = null,
         Action<ProceduralMemoryKernelOptions>? options = null,
         Action<IKernelBuilder>? afterwards = null,
         bool streaming = false,
-        FunctionChoiceBehaviorOptions? functionChoice = null)
+        FunctionChoiceBehaviorOptions? functionChoice = null,
+        bool chatAfterwards = false)
     {
         var agent = new TestAgent { Streaming = streaming, FunctionChoice = functionChoice };
         await agent._server.StartAsync();
         var builder = Kernel.CreateBuilder();
-        builder.AddOpenAIChatCompletion("scripted", agent._server.Endpoint, apiKey: null);
+        if (!chatAfterwards)
+        {
+            builder.AddOpenAIChatCompletion("scripted", agent._server.Endpoint, apiKey: null);
+        }
+
         configure?.Invoke(builder);
         builder.AddProceduralMemory(o =>
         {
             (o.DatabasePath, o.Approval, o.Learning) = (":memory:", ApprovalPolicy.Never, LearningMode.Explicit);
             options?.Invoke(o);
         });
+        if (chatAfterwards)
+        {
+            builder.AddOpenAIChatCompletion("scripted", agent._server.Endpoint, apiKey: null);
+        }
+
         afterwards?.Invoke(builder);
         agent.Kernel = builder.Build();
         return agent;
@@ -81,6 +94,37 @@ internal sealed class TestAgent : IAsyncDisposable
         var history = new ChatHistory();
         history.AddUserMessage(request);
         return await GoOnAsync(history, request, cancellationToken);
+    }
+
+    /// <summary>Goes on with a conversation as hosts do: the answer becomes part of it.</summary>
+    public async Task GoOnAsync(ChatHistory history, string request, params ModelTurn[] turns)
+    {
+        _scripts[request] = turns;
+        history.AddUserMessage(request);
+        history.Add(await Kernel.GetRequiredService<IChatCompletionService>().GetChatMessageContentAsync(history, Settings(), Kernel));
+    }
+
+    /// <summary>The same, where the host makes the calls itself that the model asks for.</summary>
+    public async Task CallsByHostAsync(ChatHistory history, string request, params ModelTurn[] turns)
+    {
+        _scripts[request] = turns;
+        history.AddUserMessage(request);
+        var settings = new OpenAIPromptExecutionSettings { FunctionChoiceBehavior = FunctionChoiceBehavior.Auto(_offered, autoInvoke: false) };
+        while (true)
+        {
+            var answer = await Kernel.GetRequiredService<IChatCompletionService>().GetChatMessageContentAsync(history, settings, Kernel);
+            history.Add(answer);
+            var calls = FunctionCallContent.GetFunctionCalls(answer).ToList();
+            if (calls.Count == 0)
+            {
+                return;
+            }
+
+            foreach (var call in calls)
+            {
+                history.Add((await call.InvokeAsync(Kernel)).ToChatMessage());
+            }
+        }
     }
 
     /// <summary>Begins a streamed conversation, and stops reading at the first words of the answer.</summary>
@@ -146,7 +190,7 @@ internal sealed class TestAgent : IAsyncDisposable
     private ModelTurn Decide(JsonObject request)
     {
         var script = _scripts.GetValueOrDefault(UserText(request)) ?? [];
-        var turn = request["messages"]!.AsArray().Count(m => (string?)m!["role"] == "assistant");
+        var turn = request["messages"]!.AsArray().Reverse().TakeWhile(m => (string?)m!["role"] != "user").Count(m => (string?)m!["role"] == "assistant");
         return turn >= script.Length ? ModelTurn.Say("Done.") : script[turn] is { ToolCalls: { Count: > 0 } calls } ? ModelTurn.Call([.. calls.Select(c => c with { ArgumentsJson = Referring(c.ArgumentsJson, request) })]) : script[turn];
     }
 

@@ -55,4 +55,7 @@ internal static partial class Log
 
     [LoggerMessage(24, LogLevel.Debug, "A turn with {Calls} calls is kept as trace {TraceId}, of '{Name}'.")]
     public static partial void TurnRecorded(ILogger logger, string name, Guid traceId, int calls);
+
+    [LoggerMessage(25, LogLevel.Warning, "What a turn has cost could not be written down. {Fault}")]
+    public static partial void CostNotKept(ILogger logger, string fault, Exception? exception);
 }

@@ -51,7 +51,7 @@ public sealed partial class ProcedureMemory
         ProcedureText.Of(await GetAsync(name, version, cancellationToken).ConfigureAwait(false));
 
     /// <summary>
-    /// Corrects where an argument comes from, as a new active version. What a person set outranks all evidence: a recording that contradicts it is reported
+    /// Corrects where an argument comes from, as a new active version; of a procedure that nobody has accepted yet (<see cref="ListForReviewAsync"/>) as a new draft. What a person set outranks all evidence: a recording that contradicts it is reported
     /// (<see cref="RecordingResult.Contradictions"/>), not obeyed.
     /// </summary>
     /// <param name="name">The procedure, in the scope that is written.</param>
@@ -67,9 +67,10 @@ public sealed partial class ProcedureMemory
         ArgumentException.ThrowIfNullOrWhiteSpace(stepId);
         ArgumentException.ThrowIfNullOrWhiteSpace(argument);
         var procedure = await GetWritableAsync(name, version: null, cancellationToken).ConfigureAwait(false);
-        if (procedure.IsRetired || procedure.ActiveVersion is null)
+        var isDraft = procedure.ActiveVersion is null;
+        if (procedure.IsRetired || (isDraft && procedure.Version is not { State: VersionState.Draft, Reason: VersionReason.Recorded or VersionReason.Edited }))
         {
-            throw new ProcedureConflictException(procedure.Name, $"'{procedure.Name}' {(procedure.IsRetired ? "is retired" : "has no active version to correct")}. Activate one first.");
+            throw new ProcedureConflictException(procedure.Name, $"'{procedure.Name}' {(procedure.IsRetired ? "is retired" : "has no active version to correct, and no draft that was recorded here")}. Activate one first.");
         }
 
         SourceEditor.RequireKnown(procedure.Version, stepId, argument, action => Options.ParametersOf(action) ?? FunctionSignature.ParametersOf(procedure.Version.Signatures, action));
@@ -84,7 +85,7 @@ public sealed partial class ProcedureMemory
                 Definition = SecretConstants.Remove(definition, Options),
                 Reason = VersionReason.Edited,
                 Origin = ProcedureOrigin.User,
-                State = VersionState.Active,
+                State = isDraft ? VersionState.Draft : VersionState.Active,
                 ExpectedActive = procedure.ActiveVersion,
                 Request = procedure.Version.Request,
                 Traces = [.. traces.Select(t => t.Id)],

@@ -41,6 +41,7 @@ public sealed partial class ProcedureMemory
             result = await replayer.ReplayAsync(procedure, request, cancellationToken).ConfigureAwait(false);
         }
 
+        CurrentTurn?.Replayed(procedure, result);
         Log.ReplayEnded(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         await LearnFromAsync(procedure, result, executor, isRefused).ConfigureAwait(false);
         return result;
@@ -111,6 +112,7 @@ public sealed partial class ProcedureMemory
         }
 
         var result = await new ProcedureReplayer(Store, Options, scope, executor, _judging, _approver, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
+        CurrentTurn?.Replayed(procedure, result);
         Log.ReplayResumed(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         await LearnFromAsync(procedure, result, executor, isCandidateRefused: false).ConfigureAwait(false);
         return (procedure, result);

@@ -13,7 +13,11 @@ namespace ProceduralMemory.Extensions.AI;
 /// <param name="Name">The name of the function, within what providers allow, unique and the same every time.</param>
 /// <param name="Description">What the model is told of it. What was stored stands in it as quoted data.</param>
 /// <param name="Schema">Its parameters: a JSON Schema object. No value that was recorded is in it.</param>
-internal sealed record LearnedFunction(Procedure Procedure, string Name, string Description, JsonElement Schema);
+internal sealed record LearnedFunction(Procedure Procedure, string Name, string Description, JsonElement Schema)
+{
+    /// <summary>What it adds to each request to a model, in bytes.</summary>
+    public long Bytes => Encoding.UTF8.GetByteCount(Name) + Encoding.UTF8.GetByteCount(Description) + Encoding.UTF8.GetByteCount(Schema.GetRawText());
+}
 
 /// <summary>Chooses the procedures that a request calls for, and makes functions of them.</summary>
 internal static partial class LearnedFunctions

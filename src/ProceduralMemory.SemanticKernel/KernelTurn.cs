@@ -89,6 +89,7 @@ internal sealed class KernelTurn
 
             List<KernelFunction> functions = [.. learned.Select(plugin.FunctionOf)];
             _turn.Offer = functions;
+            _turn.ReportOffer(learned.Count, learned.Sum(f => f.Bytes));
             return offered.With(functions);
         }
         catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)

@@ -57,6 +57,11 @@ internal static partial class GoldenCommand
             await WriteSchema5Async(memory);
         }
 
+        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Approval = ApprovalPolicy.Never, Scope = () => new MemoryScope("stark") }))
+        {
+            await WriteSchema6Async(memory);
+        }
+
         var asked = new Dictionary<string, ApprovalPolicy> { ["bank.refund"] = ApprovalPolicy.Always };
         using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, FunctionApproval = asked, ApprovalLifetime = TimeSpan.FromDays(1), Scope = () => new MemoryScope("wayne") }))
         {

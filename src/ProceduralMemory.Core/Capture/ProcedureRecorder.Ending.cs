@@ -21,6 +21,7 @@ public sealed partial class ProcedureRecorder
     /// <exception cref="ProcedureFormatException">The notes or tags are not valid; the recording then goes on.</exception>
     public async Task<RecordingResult> FinalizeAsync(string? notes = null, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
     {
+        ThrowIfOfTurn();
         notes = notes is null ? null : _capture.Text(notes);
         ProcedureValidator.CheckEnding(notes, [.. _tags.Union(tags ?? [], StringComparer.OrdinalIgnoreCase)], _memory.Options);
         await CloseForFinalizingAsync(cancellationToken).ConfigureAwait(false);
@@ -46,6 +47,7 @@ public sealed partial class ProcedureRecorder
     /// <exception cref="RecordingStateException">The recording has ended, here or in another process.</exception>
     public async Task AbandonAsync(CancellationToken cancellationToken = default)
     {
+        ThrowIfOfTurn();
         cancellationToken.ThrowIfCancellationRequested();
         lock (_gate)
         {
@@ -110,6 +112,14 @@ public sealed partial class ProcedureRecorder
             await _memory.Store.EndTraceAsync(TraceId, TraceStatus.Completed, _memory.Time.GetUtcNow(), Usage(), cancellationToken).ConfigureAwait(false);
             return true;
         }).ConfigureAwait(false);
+    }
+
+    private void ThrowIfOfTurn()
+    {
+        if (_turn is not null)
+        {
+            throw new InvalidOperationException($"This takes the calls of a turn, and ends with it. End the turn ({nameof(Turn)}.{nameof(Turn.EndAsync)}), or see to it that nothing is learned from it ({nameof(Turn)}.{nameof(Turn.DoNotLearn)}).");
+        }
     }
 
     private TraceUsage Usage()

@@ -340,6 +340,7 @@ public sealed partial class ProcedureRecorder
     public async Task<bool> AnnotateStepAsync(
         string action, JsonElement? arguments, string? outcome, string? notes, StepFailure? failure = null, CancellationToken cancellationToken = default)
     {
+        ThrowIfOfTurn();
         ArgumentException.ThrowIfNullOrWhiteSpace(action);
         cancellationToken.ThrowIfCancellationRequested();
         ProcedureValidator.CheckWords(outcome, notes, failure?.Message);

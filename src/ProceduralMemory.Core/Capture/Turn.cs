@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using ProceduralMemory.Replay;
+
 namespace ProceduralMemory.Capture;
 
 /// <summary>
@@ -17,11 +20,16 @@ public sealed class Turn : IDisposable
     private string? _whyNot;
     private int _isEnded;
     private int _isDetached;
+    private TraceUsage _usage = new(null, null, null);
+    private readonly DateTimeOffset _startedAt;
+    private readonly ConcurrentDictionary<Guid, (Guid ProcedureId, bool IsCompleted)> _replays = [];
+    private (int Count, long Bytes) _offered;
 
     internal Turn(ProcedureMemory memory, MemoryScope scope, string? request, ProcedureRecorder? recorder, string? whyNot)
     {
         _memory = memory;
         _started = memory.Time.GetTimestamp();
+        _startedAt = memory.Time.GetUtcNow();
         Scope = scope;
         Request = request;
         Recorder = recorder;
@@ -44,8 +52,11 @@ public sealed class Turn : IDisposable
     /// <summary>Whether its calls are recorded, to be learned from.</summary>
     public bool IsLearning => Recorder is not null && Volatile.Read(ref _whyNot) is null;
 
-    /// <summary>Takes its calls; <see langword="null"/> where nothing is to be learned.</summary>
-    internal ProcedureRecorder? Recorder { get; }
+    /// <summary>
+    /// Takes its calls (<see cref="ProcedureRecorder.BeginStep"/> and <see cref="ProcedureRecorder.CompleteStepAsync"/>, or <see cref="ProcedureRecorder.RecordStepAsync"/>), and ends with the turn, not by itself;
+    /// <see langword="null"/> where nothing is to be learned.
+    /// </summary>
+    public ProcedureRecorder? Recorder { get; }
 
     /// <summary>What an adapter keeps with the turn, such as the procedures that it offers.</summary>
     internal object? Offer { get; set; }
@@ -60,8 +71,17 @@ public sealed class Turn : IDisposable
     public void ReportUsage(TraceUsage usage)
     {
         ArgumentNullException.ThrowIfNull(usage);
+        _usage = usage;
         Recorder?.ReportUsage(usage.ModelCalls, usage.InputTokens, usage.OutputTokens);
     }
+
+    /// <summary>Tells what was offered to the model in this turn beside what it has anyway.</summary>
+    /// <param name="count">How many procedures.</param>
+    /// <param name="bytes">What they add to each request: the bytes of their names, descriptions and schemas.</param>
+    internal void ReportOffer(int count, long bytes) => _offered = (count, bytes);
+
+    /// <summary>Takes down how a replay in this turn has gone by now.</summary>
+    internal void Replayed(Procedure procedure, ReplayResult result) => _replays[result.ExecutionId ?? Guid.Empty] = (procedure.Id, result.Outcome is ReplayOutcome.Completed);
 
     /// <summary>Makes the turn ambient for what the caller does and awaits until the returned object is disposed: see <see cref="ProcedureMemory.CurrentTurn"/>.</summary>
     public IDisposable Enter() => new TurnFrame(this, Frames.Value);
@@ -78,18 +98,38 @@ public sealed class Turn : IDisposable
             return new TurnResult(null, null, "It has ended before.");
         }
 
-        if (Recorder is null)
-        {
-            return new TurnResult(null, null, _whyNot ?? "Nothing is learned from turns.");
-        }
-
         Detach();
         var duration = _memory.Time.GetElapsedTime(_started);
-        var (trace, fault) = Recorder.TakeTurn();
+        var result = Recorder is null
+            ? new TurnResult(null, null, _whyNot ?? "Nothing is learned from turns.")
+            : await LearnAsync(Recorder, end, duration, cancellationToken).ConfigureAwait(false);
+        if (_offered.Count > 0 || !_replays.IsEmpty)
+        {
+            await _memory.KeepCostAsync(
+                new TurnCost
+                {
+                    Id = Guid.CreateVersion7(_startedAt),
+                    Scope = Scope.Write,
+                    StartedAt = _startedAt,
+                    Duration = duration,
+                    Usage = _usage,
+                    Offered = _offered.Count,
+                    OfferedBytes = _offered.Bytes,
+                    Replays = [.. _replays.Values],
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+
+        return result;
+    }
+
+    private async Task<TurnResult> LearnAsync(ProcedureRecorder recorder, TurnEnd end, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        var (trace, fault) = recorder.TakeTurn();
         var whyNot = Volatile.Read(ref _whyNot) ?? (end is TurnEnd.Answered ? fault : "It was not answered.");
         return whyNot is not null
             ? new TurnResult(null, null, whyNot)
-            : await _memory.LearnAsync(trace, Request is null ? null : Recorder.Redacted(Request), duration, cancellationToken).ConfigureAwait(false);
+            : await _memory.LearnAsync(trace, Request is null ? null : recorder.Redacted(Request), duration, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Gives the turn up, where it has not ended: nothing is learned from it.</summary>

@@ -38,7 +38,8 @@ internal static class RequestNamer
         if (chosen.Count < 2)
         {
             // One word tells no skill from another; what was called does.
-            chosen = [.. chosen, .. TextAnalyzer.Analyze(functions[^1][(functions[^1].LastIndexOf('.') + 1)..], isName: true).Where(w => IsPlain(w.Surface) && chosen.TrueForAll(c => c.Stem != w.Stem))];
+            var parting = functions[^1].LastIndexOf('.');
+            chosen = [.. chosen, .. TextAnalyzer.Analyze($"{functions[^1][(parting + 1)..]} {functions[^1][..Math.Max(parting, 0)]}", isName: true).Where(w => IsPlain(w.Surface) && chosen.TrueForAll(c => c.Stem != w.Stem))];
         }
 
         var name = string.Join('_', chosen.Take(MostWords).Select(w => w.Surface));

@@ -164,6 +164,13 @@ public interface IProcedureStore
     /// <summary>Removes a tombstone; <see langword="false"/> where the scope has none of that id.</summary>
     Task<bool> RemoveTombstoneAsync(string scope, Guid tombstoneId, CancellationToken cancellationToken = default);
 
+    /// <summary>Writes down what a turn has cost, with what the tasks of the procedures that it replayed cost on average when they were recorded.</summary>
+    /// <returns>What the turn has saved.</returns>
+    Task<SavingsReport> AddTurnAsync(TurnCost cost, CancellationToken cancellationToken = default);
+
+    /// <summary>Adds up what the turns of a scope have cost and saved that began at or after one time and before another.</summary>
+    Task<SavingsReport> GetSavingsAsync(string scope, DateTimeOffset? since, DateTimeOffset? until, CancellationToken cancellationToken = default);
+
     /// <summary>Takes away executions and traces that were kept for long enough, of all scopes, in transactions of a bounded size.</summary>
     Task<RetentionResult> ApplyRetentionAsync(RetentionPolicy policy, DateTimeOffset now, CancellationToken cancellationToken = default);
 

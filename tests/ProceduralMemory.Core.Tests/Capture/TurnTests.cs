@@ -211,6 +211,17 @@ public sealed class TurnTests
     }
 
     [Fact]
+    public async Task What_takes_the_calls_of_a_turn_ends_with_it_and_not_by_itself()
+    {
+        using var given = Memory(LearningMode.Automatic);
+        using var turn = given.Memory.BeginTurn("Refund order W1");
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => turn.Recorder!.FinalizeAsync());
+        await Assert.ThrowsAsync<InvalidOperationException>(() => turn.Recorder!.AbandonAsync());
+        await Assert.ThrowsAsync<InvalidOperationException>(() => turn.Recorder!.AnnotateStepAsync("shop.refund", null, "done", null));
+    }
+
+    [Fact]
     public async Task Turns_that_end_at_once_and_show_the_same_new_skill_make_one_procedure()
     {
         using var given = Memory(LearningMode.Automatic);

@@ -17,7 +17,7 @@ namespace ProceduralMemory.Persist.Sqlite;
 internal sealed class SqliteDatabase : IDisposable
 {
     /// <summary>The number of the newest migration in this assembly.</summary>
-    public const int SchemaVersion = 5;
+    public const int SchemaVersion = 6;
 
     private const string MigrationsPrefix = "ProceduralMemory.Persist.Sqlite.Migrations.";
 

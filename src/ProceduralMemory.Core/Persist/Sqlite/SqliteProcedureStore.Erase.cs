@@ -60,6 +60,7 @@ public sealed partial class SqliteProcedureStore
         delete from version_traces where procedure_id || '/' || version in (select id from temp.erased where kind = 'version');
         delete from step_statistics where procedure_id || '/' || version in (select id from temp.erased where kind = 'version');
         delete from tombstones where scope = @Scope;
+        delete from turns where scope = @Scope;
 
         insert into search_index (search_index, rowid, name, description, tags, requests, actions, inputs)
         select 'delete', id, name, description, tags, requests, actions, inputs from search_documents where procedure_id in (select id from temp.erased where kind = 'procedure');

@@ -87,7 +87,7 @@ public sealed partial class SqliteProcedureStore
 
     private const string InsertVersionTrace = "insert into version_traces (procedure_id, version, trace_id) values (@ProcedureId, @Version, @TraceId)";
 
-    private const string RetireRecordedDrafts = "update procedure_versions set state = 'retired' where procedure_id = @Id and state = 'draft' and reason = 'recorded'";
+    private const string RetireLearnedDrafts = "update procedure_versions set state = 'retired' where procedure_id = @Id and state = 'draft' and reason in ('recorded', 'edited')";
 
     private const string SetVersionState = "update procedure_versions set state = @State where procedure_id = @ProcedureId and version = @Version";
 
@@ -253,10 +253,10 @@ public sealed partial class SqliteProcedureStore
             });
         }
 
-        if (existing is not null && version is { State: VersionState.Draft, Reason: VersionReason.Recorded })
+        if (existing is not null && version is { State: VersionState.Draft, Reason: VersionReason.Recorded or VersionReason.Edited })
         {
-            // It was made of the traces of the draft before it, and of one more.
-            connection.Execute(RetireRecordedDrafts, new { Id = id });
+            // It was made of the draft before it.
+            connection.Execute(RetireLearnedDrafts, new { Id = id });
         }
 
         if (existing is not null && version.State is VersionState.Active or VersionState.Candidate)

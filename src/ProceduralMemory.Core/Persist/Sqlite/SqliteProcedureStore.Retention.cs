@@ -49,6 +49,7 @@ public sealed partial class SqliteProcedureStore
         if (policy.Executions is { } keptFor)
         {
             executions += await InBatchesAsync(ListOldExecutions, now - keptFor, cancellationToken).ConfigureAwait(false);
+            await _database.ExecuteAsync("delete from turns where started_at < @Before", new { Before = Text(now - keptFor) }, cancellationToken).ConfigureAwait(false);
         }
 
         if (policy.Traces is { } tracesKeptFor)

@@ -1,0 +1,30 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Logging;
+
+namespace ProceduralMemory.Extensions.AI;
+
+/// <summary>How a chat client or an agent uses the memory.</summary>
+public sealed class ProceduralMemoryChatOptions
+{
+    /// <summary>How many procedures that fit a request are offered as functions of their own at most. Each costs tokens on every request to the model of the turn.</summary>
+    /// <value>The default value is 3; 0 offers none.</value>
+    [Range(0, 20)]
+    public int MostOffered { get; set; } = 3;
+
+    /// <summary>Which functions a replay may call.</summary>
+    /// <value>By default every function among the tools.</value>
+    [Required]
+    public FunctionReplayOptions Replay { get; set; } = new();
+
+    /// <summary>Where faults are logged; <see langword="null"/> for the logging of the services that the chat client is built with, if any.</summary>
+    public ILoggerFactory? LoggerFactory { get; set; }
+
+    internal static ProceduralMemoryChatOptions Configured(Action<ProceduralMemoryChatOptions>? configure)
+    {
+        var options = new ProceduralMemoryChatOptions();
+        configure?.Invoke(options);
+        Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
+        options.Replay.Validate();
+        return options;
+    }
+}

@@ -17,6 +17,7 @@ internal sealed class ChatMemory
 
     public ChatMemory(ProcedureMemory memory, ProceduralMemoryChatOptions options, ILoggerFactory? loggerFactory)
     {
+        options.Validate();
         (Memory, Options) = (memory, options);
         Logger = (options.LoggerFactory ?? loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("ProceduralMemory.Extensions.AI");
         _recording = new CallRecording(memory, Logger);

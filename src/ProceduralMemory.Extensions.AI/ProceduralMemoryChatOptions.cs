@@ -23,8 +23,13 @@ public sealed class ProceduralMemoryChatOptions
     {
         var options = new ProceduralMemoryChatOptions();
         configure?.Invoke(options);
-        Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
-        options.Replay.Validate();
+        options.Validate();
         return options;
+    }
+
+    internal void Validate()
+    {
+        Validator.ValidateObject(this, new ValidationContext(this), validateAllProperties: true);
+        Replay.Validate();
     }
 }

@@ -58,7 +58,24 @@ internal sealed class ChatTurn : IDisposable
         }
         finally
         {
+            await ForgetRepairsAsync(logger).ConfigureAwait(false);
             Dispose();
+        }
+    }
+
+    /// <summary>What was done after a replay stopped is known in this turn only.</summary>
+    private async Task ForgetRepairsAsync(ILogger logger)
+    {
+        foreach (var repair in OpenSession?.Repairs ?? [])
+        {
+            try
+            {
+                await repair.AbandonAsync(CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (ProceduralMemoryException exception)
+            {
+                Log.CallFaulted(logger, repair.Name, repair.TraceId, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+            }
         }
     }
 

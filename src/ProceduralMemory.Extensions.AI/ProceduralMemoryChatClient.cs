@@ -14,6 +14,8 @@ namespace ProceduralMemory.Extensions.AI;
 /// invocation, calls are learned from as soon as they are among the messages of a request, and procedures are not offered as functions: use <see cref="ProceduralMemoryTools"/> then.</para>
 /// <para>A call of a chat client inside a recorded call of a function belongs to that call. Requests may overlap; their turns do not mix.</para>
 /// <para>A stream is learned from once it is read to its end.</para>
+/// <para>What is done by hand after a replay stopped is taken up by <c>resume_procedure</c> in the same request; in later ones where the host opens a session around the conversation
+/// (<see cref="ProcedureMemory.BeginSession"/>).</para>
 /// </remarks>
 public sealed class ProceduralMemoryChatClient : DelegatingChatClient
 {

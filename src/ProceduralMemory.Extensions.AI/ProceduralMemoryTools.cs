@@ -26,4 +26,19 @@ public static class ProceduralMemoryTools
         var host = new ToolReplayHost(memory, [.. tools], options, turn: null);
         return [MemoryToolFunctions.Find(functions, host), MemoryToolFunctions.Replay(functions, host), MemoryToolFunctions.Resume(functions, host)];
     }
+
+    /// <summary>
+    /// Tools whose calls are recorded for the turn that they are made in (<see cref="ProcedureMemory.CurrentTurn"/>), and for what is recorded outright in the current session. For a host with a loop of
+    /// its own, which begins and ends its turns itself; <c>UseProceduralMemory</c> does all of it.
+    /// </summary>
+    /// <param name="tools">The tools; those that are no functions stay as they are.</param>
+    /// <param name="memory">The memory.</param>
+    /// <param name="loggerFactory">Where faults are logged.</param>
+    public static IReadOnlyList<AITool> RecordedBy(this IEnumerable<AITool> tools, ProcedureMemory memory, ILoggerFactory? loggerFactory = null)
+    {
+        ArgumentNullException.ThrowIfNull(tools);
+        ArgumentNullException.ThrowIfNull(memory);
+        List<AITool> all = [.. tools];
+        return RecordingAIFunction.Wrap(all, new CallRecording(memory, (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("ProceduralMemory.Extensions.AI")), new ToolSet(all), turn: null);
+    }
 }

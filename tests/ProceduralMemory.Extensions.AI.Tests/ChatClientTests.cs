@@ -357,6 +357,73 @@ public sealed class ChatClientTests
     }
 
     [Fact]
+    public async Task Calls_that_cannot_be_recorded_are_made_all_the_same_and_teach_nothing()
+    {
+        var ended = new ConcurrentQueue<TurnResult>();
+        await using var model = await ScriptedModel.StartAsync();
+        using var memory = Given.Memory(o => o.Redactor = new ThrowingRedactor(), ended);
+        var log = new LogLines();
+        using var client = model.CreateClient().WithMemory(memory, o => o.LoggerFactory = log);
+        var shop = new Shop();
+        model.Script(First, Says.Calls("get_order", """{"order_id":"W1"}"""), Says.Calls("refund", """{"payment":"P-W1"}"""));
+
+        Assert.Equal("Done.", await client.AskAsync(First, new ChatOptions { Tools = shop.Tools }));
+
+        Assert.Equal(2, shop.Calls.Count);
+        Assert.Null(Assert.Single(ended).Learned);
+        Assert.StartsWith("A call could not be recorded", Assert.Single(log.Lines), StringComparison.Ordinal);
+        Assert.DoesNotContain("W1", log.Lines[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_host_that_makes_calls_itself_is_learned_from_by_its_messages()
+    {
+        var ended = new ConcurrentQueue<TurnResult>();
+        using var memory = Given.Memory(ended: ended);
+        using var client = new InProcessModel(_ => [new TextContent("Done.")]).AsBuilder().UseProceduralMemory(memory).Build();
+        var shop = new Shop();
+        List<ChatMessage> messages =
+        [
+            new(ChatRole.User, "Refund order W0"),
+            new(ChatRole.Assistant, [new FunctionCallContent("0", "refund", new Dictionary<string, object?> { ["payment"] = "P-W0" })]),
+            new(ChatRole.Tool, [new FunctionResultContent("0", "old")]),
+            new(ChatRole.User, First),
+            new(ChatRole.Assistant, [new FunctionCallContent("1", "get_order", new Dictionary<string, object?> { ["order_id"] = "W1001" }), new FunctionCallContent("2", "get_order", new Dictionary<string, object?> { ["order_id"] = "W9" })]),
+            new(ChatRole.Tool, [new FunctionResultContent("1", new Shop.Order("W1001", "P-W1001")), new FunctionResultContent("2", "Error: no such order") { Exception = new KeyNotFoundException("W9") }]),
+            new(ChatRole.Assistant, [new FunctionCallContent("3", "refund", new Dictionary<string, object?> { ["payment"] = "P-W1001" })]),
+            new(ChatRole.Tool, [new FunctionResultContent("3", "done")]),
+        ];
+
+        await client.GetResponseAsync(messages, new ChatOptions { Tools = shop.Tools });
+        var learned = Assert.Single(ended).Learned!;
+        Assert.Equal(["get_order", "refund"], learned.Procedure!.Version.Steps.Select(s => s.Action));
+        var trace = (await memory.GetTraceAsync(learned.TraceId))!;
+        Assert.Equal([StepStatus.Success, StepStatus.Failed, StepStatus.Success], trace.Steps.Select(s => s.Status));
+        Assert.Equal(trace.Steps[0].CallGroup, trace.Steps[1].CallGroup);
+
+        // What the service keeps is not among the messages: a result without its call.
+        messages.RemoveAt(4);
+        await client.GetResponseAsync(messages, new ChatOptions { Tools = shop.Tools });
+        Assert.Equal("Some of its calls were made where they cannot be seen.", ended.Last().Because);
+    }
+
+    [Fact]
+    public async Task A_host_with_a_loop_of_its_own_records_its_tools()
+    {
+        using var memory = Given.Memory();
+        var shop = new Shop();
+        var tools = shop.Tools.RecordedBy(memory).Cast<AIFunction>().ToList();
+        using var turn = memory.BeginTurn("Refund order W1");
+        using (turn.Enter())
+        {
+            await tools[0].InvokeAsync(new AIFunctionArguments { ["order_id"] = "W1" });
+            await tools[1].InvokeAsync(new AIFunctionArguments { ["payment"] = "P-W1" });
+        }
+
+        Assert.Equal(["get_order", "refund"], (await turn.EndAsync(TurnEnd.Answered)).Learned!.Procedure!.Version.Steps.Select(s => s.Action));
+    }
+
+    [Fact]
     public async Task A_memory_that_is_registered_is_taken_from_the_services()
     {
         await using var model = await ScriptedModel.StartAsync();
@@ -378,6 +445,13 @@ public sealed class ChatClientTests
     private sealed class Services(ProcedureMemory memory) : IServiceProvider
     {
         public object? GetService(Type serviceType) => serviceType == typeof(ProcedureMemory) ? memory : null;
+    }
+
+    private sealed class ThrowingRedactor : IRedactor
+    {
+        public bool IsSecret(string action, string name) => name == "payment" && action == "refund" ? throw new InvalidOperationException("No.") : false;
+
+        public string Redact(string text) => text;
     }
 
     private sealed class ThrowingNamer : IProcedureNamer

@@ -388,7 +388,7 @@ public sealed class ChatClientTests
             new(ChatRole.Assistant, [new FunctionCallContent("0", "refund", new Dictionary<string, object?> { ["payment"] = "P-W0" })]),
             new(ChatRole.Tool, [new FunctionResultContent("0", "old")]),
             new(ChatRole.User, First),
-            new(ChatRole.Assistant, [new FunctionCallContent("1", "get_order", new Dictionary<string, object?> { ["order_id"] = "W1001" }), new FunctionCallContent("2", "get_order", new Dictionary<string, object?> { ["order_id"] = "W9" })]),
+            new(ChatRole.Assistant, [new FunctionCallContent("2", "get_order", new Dictionary<string, object?> { ["order_id"] = "W9" }), new FunctionCallContent("1", "get_order", new Dictionary<string, object?> { ["order_id"] = "W1001" })]),
             new(ChatRole.Tool, [new FunctionResultContent("1", new Shop.Order("W1001", "P-W1001")), new FunctionResultContent("2", "Error: no such order") { Exception = new KeyNotFoundException("W9") }]),
             new(ChatRole.Assistant, [new FunctionCallContent("3", "refund", new Dictionary<string, object?> { ["payment"] = "P-W1001" })]),
             new(ChatRole.Tool, [new FunctionResultContent("3", "done")]),
@@ -398,7 +398,7 @@ public sealed class ChatClientTests
         var learned = Assert.Single(ended).Learned!;
         Assert.Equal(["get_order", "refund"], learned.Procedure!.Version.Steps.Select(s => s.Action));
         var trace = (await memory.GetTraceAsync(learned.TraceId))!;
-        Assert.Equal([StepStatus.Success, StepStatus.Failed, StepStatus.Success], trace.Steps.Select(s => s.Status));
+        Assert.Equal([StepStatus.Failed, StepStatus.Success, StepStatus.Success], trace.Steps.Select(s => s.Status));
         Assert.Equal(trace.Steps[0].CallGroup, trace.Steps[1].CallGroup);
 
         // What the service keeps is not among the messages: a result without its call.

@@ -11,23 +11,6 @@ internal static class CallFrames
     /// <summary>The same, where a call that is recorded for its turn alone does not count: what somebody records outright inside of it is a recording of its own.</summary>
     public static bool IsInsideOutright(ProcedureMemory memory) => Any(f => f.Kind is FrameKind.Recorded && (f.Memory is null || f.Memory == memory));
 
-    /// <summary>
-    /// Whether a call of a function above this one is recorded by a memory, or is part of a replay. A call of <c>replay_procedure</c> or <c>resume_procedure</c> is none: such a call, which a turn
-    /// records too, waits for what is recorded beside it.
-    /// </summary>
-    public static bool IsInsideFunction(ProcedureMemory memory)
-    {
-        for (var frame = Frames.Value; frame is not null; frame = frame.Outer)
-        {
-            if (frame.Replay is null && (frame.Memory is null || frame.Memory == memory))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
     /// <summary>Enters a call that a memory records, or a call of a replay (<see langword="null"/>), which no memory records.</summary>
     /// <param name="memory">The memory, if any.</param>
     /// <param name="replay">Where the call is a replay: what is to learn how it goes.</param>

@@ -18,25 +18,29 @@ internal sealed class CallRecording(ProcedureMemory memory, ILogger logger)
 
     public ProcedureMemory Memory => memory;
 
-    /// <summary>Who records a call: the turn, and what somebody records outright, or what a stopped replay waits for.</summary>
-    /// <param name="turn">The turn that the call belongs to, if any.</param>
+    /// <summary>Who records a call: what somebody records outright, or what a stopped replay waits for; and the turn that it is made in.</summary>
+    /// <param name="turn">The turn, if any.</param>
     /// <param name="session">The session that it belongs to, if any.</param>
     /// <param name="action">The function; <see langword="null"/> for one of this library.</param>
-    public static IEnumerable<ProcedureRecorder> RecordersOf(Turn? turn, MemorySession? session, string? action)
+    public IEnumerable<(ProcedureRecorder Recorder, bool IsOfTurn)> RecordersOf(Turn? turn, MemorySession? session, string? action)
     {
-        if (turn is { IsLearning: true, Recorder: { } learning })
+        if (session?.Recorder is not null)
         {
-            yield return learning;
+            // Whoever records it says what is to be learned of it.
+            turn?.DoNotLearn("It was recorded outright.");
         }
 
-        if (session?.Recorder is { } recorder)
+        // After a replay that stopped: a few calls, by which its rest is done or not, and later those of its functions. What it does itself when it goes on is in its own journal.
+        var outright = session?.Recorder
+            ?? (session?.Repair is { } repair && action is not null && (repair.CallCount < MaxRepairCalls || repair.Mends?.Contains(ReplayRepairs.Canonical(action)) is not false) ? repair : null);
+        if (outright is not null && !CallFrames.IsInsideOutright(memory))
         {
-            yield return recorder;
+            yield return (outright, false);
         }
-        else if (session?.Repair is { } repair && action is not null && (repair.CallCount < MaxRepairCalls || repair.Mends?.Contains(action) is not false))
+
+        if (turn is { IsLearning: true, Recorder: { } learning } && action is not null && !CallFrames.IsInside(memory))
         {
-            // After a replay that stopped: a few calls, by which its rest is done or not, and later those of its functions. What it does itself when it goes on is in its own journal.
-            yield return repair;
+            yield return (learning, true);
         }
     }
 

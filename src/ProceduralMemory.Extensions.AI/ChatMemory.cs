@@ -66,8 +66,14 @@ internal sealed class ChatMemory
     {
         try
         {
-            var executor = new AIFunctionStepExecutor(tools, Options.Replay, invoker: null);
-            return await LearnedFunctions.SelectAsync(Memory, executor, request, Options.MostOffered, LearnedAIFunction.Plugin, a => tools.CanBeReplayed(a, Options.Replay), cancellationToken).ConfigureAwait(false);
+            return await LearnedFunctions.SelectAsync(
+                Memory,
+                () => new AIFunctionStepExecutor(tools, Options.Replay, invoker: null),
+                request,
+                Options.MaxLearnedFunctions,
+                LearnedAIFunction.Plugin,
+                a => tools.CanBeReplayed(a, Options.Replay),
+                cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -167,7 +173,7 @@ internal sealed class ChatMemory
             {
                 if (IsOurs(calls[i].Name))
                 {
-                    turn.DoNotLearn("A part of it was replayed before this request, and is not recorded.");
+                    turn.DoNotLearn("A procedure was replayed in it.");
                     return;
                 }
 

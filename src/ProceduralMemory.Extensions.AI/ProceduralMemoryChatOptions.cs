@@ -6,10 +6,10 @@ namespace ProceduralMemory.Extensions.AI;
 /// <summary>How a chat client or an agent uses the memory.</summary>
 public sealed class ProceduralMemoryChatOptions
 {
-    /// <summary>How many procedures that fit a request are offered as functions of their own at most. Each costs tokens on every request to the model of the turn.</summary>
-    /// <value>The default value is 3; 0 offers none.</value>
-    [Range(0, 20)]
-    public int MostOffered { get; set; } = 3;
+    /// <summary>How many procedures are offered to the model as functions of their own in one turn, those that fit the request best. Each costs tokens. 0 offers none.</summary>
+    /// <value>The default value is 3.</value>
+    [Range(0, 32)]
+    public int MaxLearnedFunctions { get; set; } = 3;
 
     /// <summary>Which functions a replay may call.</summary>
     /// <value>By default every function among the tools.</value>

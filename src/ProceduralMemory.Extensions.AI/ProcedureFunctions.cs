@@ -92,7 +92,7 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
 
             var overrides = ModelArgument.Object(adapt, "adapt");
             var session = host.Session;
-            var isInsideCall = session?.Recorder is null && CallFrames.IsInsideFunction(memory);
+            var isInsideCall = session?.Recorder is null && CallFrames.IsInsideOutright(memory);
             var repair = session?.RepairOf(id);
             var request = new ResumeRequest
             {

@@ -36,7 +36,7 @@ internal sealed class RecordingAIFunction : DelegatingAIFunction
 
     /// <inheritdoc/>
     protected override ValueTask<object?> InvokeCoreAsync(AIFunctionArguments arguments, CancellationToken cancellationToken) =>
-        _recording.Memory.HasActiveRecordings && !CallFrames.IsInside(_recording.Memory) && FunctionActions.OursIn(InnerFunction) is null or { Replays: true }
+        _recording.Memory.HasActiveRecordings && !CallFrames.IsInsideOutright(_recording.Memory) && FunctionActions.OursIn(InnerFunction) is null or { Replays: true }
             ? RecordAsync(arguments, cancellationToken)
             : base.InvokeCoreAsync(arguments, cancellationToken);
 
@@ -45,15 +45,17 @@ internal sealed class RecordingAIFunction : DelegatingAIFunction
     private async ValueTask<object?> RecordAsync(AIFunctionArguments arguments, CancellationToken cancellationToken)
     {
         using var entered = _turn?.Enter();
+        var memory = _recording.Memory;
+        var turn = memory.CurrentTurn;
         var ours = FunctionActions.OursIn(InnerFunction);
-        var calls = Begin(arguments, ours, out var asked);
-        if (calls.Count == 0)
+        var calls = Begin(arguments, turn, ours, out var asked);
+        if (calls.Count == 0 && (ours is null || turn is not { IsLearning: true }))
         {
             return await base.InvokeCoreAsync(arguments, cancellationToken).ConfigureAwait(false);
         }
 
         var watch = ours is null ? null : new ReplayWatch();
-        var outer = CallFrames.Enter(_recording.Memory, watch);
+        var outer = CallFrames.Enter(memory, watch, calls.Count == 0 ? FrameKind.Watched : calls.Exists(c => !c.IsOfTurn) ? FrameKind.Recorded : FrameKind.OfTurn);
         object? result;
         try
         {
@@ -67,56 +69,47 @@ internal sealed class RecordingAIFunction : DelegatingAIFunction
         finally
         {
             CallFrames.Leave(outer);
+            if (watch is { MayHaveActed: true })
+            {
+                turn?.DoNotLearn("A procedure was replayed in it.");
+            }
         }
 
         await CompleteAsync(calls, watch, asked, () => (FunctionJson.CaptureResult(result, InnerFunction, out var lossy), lossy), failure: null).ConfigureAwait(false);
         return result;
     }
 
-    private List<(ProcedureRecorder Recorder, RecordedCall Call)> Begin(AIFunctionArguments arguments, IMemoryFunction? ours, out AskedReplay? asked)
+    private List<BegunCall> Begin(AIFunctionArguments arguments, Turn? turn, IMemoryFunction? ours, out AskedReplay? asked)
     {
         asked = null;
-        var calls = new List<(ProcedureRecorder Recorder, RecordedCall Call)>();
+        var calls = new List<BegunCall>();
         var memory = _recording.Memory;
-        var turn = _turn ?? memory.CurrentTurn;
         var session = memory.CurrentSession ?? (turn?.Offer as ChatTurn)?.OpenSession;
-        List<ProcedureRecorder> recorders = [.. CallRecording.RecordersOf(turn, session, ours is null ? Name : null)];
-        if (recorders.Count == 0)
+        foreach (var (recorder, isOfTurn) in _recording.RecordersOf(turn, session, ours is null ? Name : null).ToList())
         {
-            return calls;
-        }
-
-        try
-        {
-            var captured = FunctionJson.CaptureArguments(InnerFunction, arguments, out var omitted);
-            var (group, index) = PlaceOf(FunctionInvokingChatClient.CurrentContext, memory.Options.TimeProvider);
-            var (action, adapted) = (Name, false);
-            var kind = StepKind.Function;
-            JsonElement? parameters = null;
-            var effect = StepEffect.Unknown;
-            if (ours is null)
+            try
             {
+                var captured = FunctionJson.CaptureArguments(InnerFunction, arguments, out var omitted);
+                var (group, index) = PlaceOf(FunctionInvokingChatClient.CurrentContext, memory.Options.TimeProvider);
                 var declared = FunctionActions.Describe(InnerFunction);
-                (effect, parameters) = (declared.Effect, declared.Parameters);
-            }
-            else
-            {
-                (action, captured) = ours.StepOf(captured, out adapted);
-                kind = ours.Resumes ? StepKind.Function : StepKind.Procedure;
-                asked = new AskedReplay(ours.Resumes, adapted, group, index, a => _tools.Find(a) is { } function ? FunctionActions.Describe(function).Parameters : null);
-            }
-
-            foreach (var recorder in recorders)
-            {
-                if (recorder.BeginStep(action, captured, kind, group, index, omitted, effect: effect, parameters: parameters) is { } call)
+                RecordedCall? call;
+                if (ours is null)
                 {
-                    calls.Add((recorder, call));
+                    call = recorder.BeginStep(Name, captured, StepKind.Function, group, index, omitted, effect: declared.Effect, parameters: declared.Parameters);
+                }
+                else
+                {
+                    var (action, inputs) = ours.StepOf(captured, out var adapted);
+                    asked = new AskedReplay(ours.Resumes, adapted, group, index, a => _tools.Find(a) is { } function ? FunctionActions.Describe(function).Parameters : null);
+                    call = recorder.BeginStep(action, inputs, ours.Resumes ? StepKind.Function : StepKind.Procedure, group, index, omitted);
+                }
+
+                if (call is not null)
+                {
+                    calls.Add(new BegunCall(recorder, call, isOfTurn));
                 }
             }
-        }
-        catch (Exception exception)
-        {
-            foreach (var recorder in recorders.Where(r => !calls.Exists(c => c.Recorder == r)))
+            catch (Exception exception)
             {
                 _recording.Fault(recorder, exception);
             }
@@ -125,10 +118,9 @@ internal sealed class RecordingAIFunction : DelegatingAIFunction
         return calls;
     }
 
-    private async Task CompleteAsync(
-        List<(ProcedureRecorder Recorder, RecordedCall Call)> calls, ReplayWatch? watch, AskedReplay? asked, Func<(JsonElement? Result, string? Lossy)> capture, StepFailure? failure)
+    private async Task CompleteAsync(List<BegunCall> calls, ReplayWatch? watch, AskedReplay? asked, Func<(JsonElement? Result, string? Lossy)> capture, StepFailure? failure)
     {
-        foreach (var (recorder, call) in calls)
+        foreach (var (recorder, call, _) in calls)
         {
             await (watch is null || asked is null
                 ? _recording.CompleteAsync(recorder, call, capture, failure)
@@ -140,4 +132,7 @@ internal sealed class RecordingAIFunction : DelegatingAIFunction
     private static (string? Group, int Index) PlaceOf(FunctionInvocationContext? context, TimeProvider time) => context is { FunctionCount: > 1 }
         ? (Groups.GetOrCreateValue(context.Messages).GetOrAdd(context.Iteration, static (_, t) => Guid.CreateVersion7(t.GetUtcNow()).ToString("D"), time), context.FunctionCallIndex)
         : (null, 0);
+
+    /// <summary>A call as a step of one recording.</summary>
+    private sealed record BegunCall(ProcedureRecorder Recorder, RecordedCall Call, bool IsOfTurn);
 }

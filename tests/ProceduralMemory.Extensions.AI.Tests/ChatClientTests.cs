@@ -37,7 +37,7 @@ public sealed class ChatClientTests
         var reply = JsonElement.Parse(ScriptedModel.RepliesIn(model.RequestsFor(Second)[^1]).Single());
         Assert.Equal("completed", reply.GetProperty("status").GetString());
         Assert.Equal("Answer the user from the results.", reply.GetProperty("next").GetString());
-        Assert.Equal("It had 1 calls that succeeded; a task has at least 2.", ended.Last().Because);
+        Assert.Equal("A procedure was replayed in it.", ended.Last().Because);
         Assert.Equal(0, model.RefusedRequests);
         Assert.False(memory.HasActiveRecordings);
     }
@@ -77,7 +77,7 @@ public sealed class ChatClientTests
         await client.AskAsync(Second, new ChatOptions { Tools = [new Shop().Get] });
         Assert.Equal(["get_order"], ScriptedModel.ToolsOf(model.Requests[^1]).Select(t => (string)t["name"]!));
 
-        using var none = model.CreateClient().WithMemory(memory, o => o.MostOffered = 0);
+        using var none = model.CreateClient().WithMemory(memory, o => o.MaxLearnedFunctions = 0);
         await none.AskAsync(Second, new ChatOptions { Tools = new Shop().Tools });
         Assert.Equal(plain, ScriptedModel.ToolsOf(model.Requests[^1]).Select(t => (string)t["name"]!));
 

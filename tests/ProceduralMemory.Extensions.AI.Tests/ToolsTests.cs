@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
+using ProceduralMemory.Capture;
 
 namespace ProceduralMemory.Extensions.AI.Tests;
 
@@ -32,31 +34,36 @@ public sealed class ToolsTests
     }
 
     [Fact]
-    public async Task A_replay_in_a_turn_is_one_step_of_what_the_turn_teaches()
+    public async Task A_replay_is_one_step_of_what_is_recorded_outright_and_its_turn_teaches_nothing()
     {
+        var ended = new ConcurrentQueue<TurnResult>();
         await using var model = await ScriptedModel.StartAsync();
-        using var memory = Given.Memory();
+        using var memory = Given.Memory(ended: ended);
         await TeachAsync(model, memory);
-        var shop = new Shop();
         var mail = AIFunctionFactory.Create((string to) => "sent", "send_mail");
         using var client = model.CreateClient().WithMemory(memory);
-        IList<AITool> tools = [.. shop.Tools, mail];
-        model.Script("Refund order W6 and mail the buyer", Says.Calls("replay_procedure", """{"name":"refund_order","inputs":{"order_id":"W6"}}"""), Says.Calls("send_mail", """{"to":"W6"}"""));
+        IList<AITool> tools = [.. new Shop().Tools, mail];
+        model.Script("Refund order W6 and mail the buyer", Says.CallsLearned("""{"order_id":"W6"}"""), Says.Calls("send_mail", """{"to":"W6"}"""));
+        await client.AskAsync("Refund order W6 and mail the buyer", new ChatOptions { Tools = tools });
+        Assert.Equal("A procedure was replayed in it.", ended.Last().Because);
 
-        await client.AskAsync("Refund order W6 and mail the buyer", new ChatOptions { Tools = [.. tools, .. memory.AsAITools(tools)] });
+        using var session = memory.BeginSession();
+        var recorder = await memory.StartRecordingAsync(new RecordingDetails { Name = "refund_and_mail" });
+        await client.AskAsync("Refund order W6 and mail the buyer", new ChatOptions { Tools = tools });
+        var learned = (await recorder.FinalizeAsync()).Procedure!;
 
-        var learned = Assert.Single(await memory.ListAsync(), p => p.Name != "refund_order");
+        Assert.Equal("It was recorded outright.", ended.Last().Because);
         Assert.Equal([(StepKind.Procedure, "refund_order"), (StepKind.Function, "send_mail")], learned.Version.Steps.Select(s => (s.Kind, s.Action)));
+        Assert.Equal("""{"order_id":"W6"}""", JsonSerializer.Serialize((await memory.GetTraceAsync(recorder.TraceId))!.Steps[0].Arguments));
     }
 
     [Fact]
-    public async Task What_is_recorded_outright_in_a_session_is_recorded_beside_the_turn()
+    public async Task What_is_recorded_outright_needs_no_learning_from_turns()
     {
         await using var model = await ScriptedModel.StartAsync();
-        using var memory = Given.Memory(o => o.TurnJudge = null);
-        memory.Learning = LearningMode.Explicit;
+        using var memory = Given.Memory(o => o.Learning = LearningMode.Explicit);
         using var session = memory.BeginSession();
-        var recorder = await memory.StartRecordingAsync(new Capture.RecordingDetails { Name = "by_hand" });
+        var recorder = await memory.StartRecordingAsync(new RecordingDetails { Name = "by_hand" });
         await TeachAsync(model, memory);
 
         var learned = (await recorder.FinalizeAsync()).Procedure!;

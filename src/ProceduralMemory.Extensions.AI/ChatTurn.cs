@@ -72,7 +72,7 @@ internal sealed class ChatTurn : IDisposable
             {
                 await repair.AbandonAsync(CancellationToken.None).ConfigureAwait(false);
             }
-            catch (ProceduralMemoryException exception)
+            catch (Exception exception)
             {
                 Log.CallFaulted(logger, repair.Name, repair.TraceId, LoggedFault.Describe(exception), LoggedFault.Of(exception));
             }

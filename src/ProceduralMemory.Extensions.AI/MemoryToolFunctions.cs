@@ -42,11 +42,11 @@ internal static class MemoryToolFunctions
             [Description("JSON object: what of adapt it asks for again")] JsonElement? adapt = null,
             CancellationToken cancellationToken = default) => Told(await functions.ResumeAsync(host, executionId, results, inputs, skip, adapt, cancellationToken).ConfigureAwait(false)));
 
-    /// <summary>A reply as a model reads it.</summary>
-    public static JsonElement Told(PluginReply reply) => JsonSerializer.SerializeToElement(reply, reply.GetType(), ForModels);
+    /// <summary>A reply as a model reads it: as text, since chat clients write JSON with indents, which cost tokens.</summary>
+    public static string Told(PluginReply reply) => JsonSerializer.Serialize(reply, reply.GetType(), ForModels);
 
     private static MemoryToolFunction Function(string name, string description, Delegate body) =>
-        new(AIFunctionFactory.Create(body, new AIFunctionFactoryOptions { Name = name, Description = description }));
+        new(AIFunctionFactory.Create(body, new AIFunctionFactoryOptions { Name = name, Description = description, MarshalResult = static (result, _, _) => ValueTask.FromResult(result) }));
 
     private sealed class MemoryToolFunction(AIFunction function) : DelegatingAIFunction(function), IMemoryFunction
     {

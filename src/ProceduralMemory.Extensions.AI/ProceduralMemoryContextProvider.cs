@@ -15,7 +15,8 @@ namespace ProceduralMemory.Extensions.AI;
 /// needed. Put it after other providers, so that it sees their tools.</para>
 /// <para>Where the chat client of the agent has <c>UseProceduralMemory</c> around its function invocation already, that begins the turns and offers the functions, and this names them only.</para>
 /// <para>A run inside a recorded call of a function, such as that of an agent which is a tool, belongs to that call. A streamed run is learned from once it is read to its end; of one that is not,
-/// <see cref="ProceduralMemoryOptions.TurnEnded"/> hears nothing. It never fails a run.</para>
+/// <see cref="ProceduralMemoryOptions.TurnEnded"/> hears nothing. Of what a run costs it sees the number of the model's answers, and no tokens: those are seen in the pipeline of the chat client.
+/// It never fails a run.</para>
 /// </remarks>
 public sealed class ProceduralMemoryContextProvider : AIContextProvider
 {

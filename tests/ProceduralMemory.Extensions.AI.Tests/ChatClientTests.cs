@@ -319,6 +319,13 @@ public sealed class ChatClientTests
         Assert.Equal(["get_order(W1001)", "refund(P-W1001)"], shop.Calls);
         var learned = Assert.Single(ended).Learned!.Procedure!;
         Assert.Equal(["get_order", "refund"], learned.Version.Steps.Select(s => s.Action));
+
+        // What a person must approve, a replay does not do by itself.
+        model.Script(Second, Says.CallsLearned("""{"order_id":"W2002"}"""));
+        await client.AskAsync(Second, options);
+        var reply = ScriptedModel.RepliesIn(model.RequestsFor(Second)[^1]).Single();
+        Assert.StartsWith("""{"status":"approval_pending","message":"'refund_order' waits for an approval.""", reply, StringComparison.Ordinal);
+        Assert.DoesNotContain("refund(P-W2002)", shop.Calls);
     }
 
     [Fact]

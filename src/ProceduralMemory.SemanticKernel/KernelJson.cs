@@ -1,12 +1,10 @@
 using System.Buffers;
 using System.ComponentModel;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
-using System.Text.Json.Serialization.Metadata;
 using Microsoft.Extensions.AI;
 using Microsoft.SemanticKernel;
+using ProceduralMemory.Extensions.AI;
 
 namespace ProceduralMemory.SemanticKernel;
 
@@ -16,9 +14,6 @@ namespace ProceduralMemory.SemanticKernel;
 /// </summary>
 internal static class KernelJson
 {
-    // Deeper than anything that is kept, so that depth is judged in one place.
-    private const int MaxDepth = 512;
-
     // Types that begin with a digit and are no numbers.
     private static readonly HashSet<Type> WrittenAsText = [typeof(DateTime), typeof(DateTimeOffset), typeof(DateOnly), typeof(TimeOnly), typeof(TimeSpan), typeof(Guid), typeof(Version)];
 
@@ -27,12 +22,6 @@ internal static class KernelJson
     private static readonly JsonElement False = JsonElement.Parse("false"u8);
 
     private static readonly JsonElement Null = JsonElement.Parse("null"u8);
-
-    // A text that is not valid UTF-16 cannot be written as JSON unchanged; this stands for it, and is refused where values are kept.
-    private static readonly JsonElement InvalidText = JsonElement.Parse("\"\\ud800\""u8);
-
-    // Kernel functions bind with options that know no enum names and no numbers in text; both are what models write.
-    private static readonly ConditionalWeakTable<JsonSerializerOptions, JsonSerializerOptions> Options = [];
 
     /// <summary>The arguments that a function's parameters take, in their order; what else a caller put there (template variables, services) is not the call's.</summary>
     /// <param name="function">The function.</param>
@@ -68,7 +57,7 @@ internal static class KernelJson
             writer.WriteEndObject();
         }
 
-        return JsonElement.Parse(buffer.WrittenSpan, new JsonDocumentOptions { MaxDepth = MaxDepth });
+        return JsonElement.Parse(buffer.WrittenSpan, new JsonDocumentOptions { MaxDepth = ResultJson.MaxDepth });
     }
 
     /// <summary>The arguments as typed values, ready for the function's binder to take without conversion.</summary>
@@ -99,20 +88,13 @@ internal static class KernelJson
     /// <param name="lossy">Why the JSON is not the whole result, or <see langword="null"/>.</param>
     public static JsonElement? CaptureResult(object? result, KernelFunction function, out string? lossy)
     {
-        lossy = null;
-        switch (result)
+        if (result is KernelContent content)
         {
-            case null:
-                return null;
-            case string text:
-                return ParseStructured(text) ?? Text(text);
-            case JsonElement element:
-                return element.ValueKind is JsonValueKind.Undefined ? null : element;
-            case KernelContent content:
-                return JsonSerializer.SerializeToElement(content.ToString());
+            lossy = null;
+            return JsonSerializer.SerializeToElement(content.ToString());
         }
 
-        return Written(result, function, out lossy);
+        return ResultJson.Capture(result, OptionsFor(function), out lossy);
     }
 
     /// <summary>An item of a streamed result as JSON. Text stays text, whatever it looks like: it may be a piece of more.</summary>
@@ -122,25 +104,10 @@ internal static class KernelJson
         return item switch
         {
             null => Null,
-            string text => Text(text),
-            StreamingKernelContent content => Text(content.ToString()),
-            _ => Written(item, function, out lossy),
+            string text => ResultJson.Text(text),
+            StreamingKernelContent content => ResultJson.Text(content.ToString()),
+            _ => ResultJson.Written(item, OptionsFor(function), out lossy),
         };
-    }
-
-    private static JsonElement Written(object value, KernelFunction function, out string? lossy)
-    {
-        lossy = null;
-        try
-        {
-            return JsonSerializer.SerializeToElement(value, value.GetType(), OptionsFor(function));
-        }
-        catch (Exception exception) when (exception is not OperationCanceledException)
-        {
-            // Converters and properties are the host's, and may throw anything.
-            lossy = $"the result is a {value.GetType().Name}, which cannot be written as JSON; only its text is kept";
-            return Text(value.ToString() ?? "");
-        }
     }
 
     private static JsonElement? Capture(object? value, KernelParameterMetadata parameter, JsonSerializerOptions options)
@@ -174,16 +141,16 @@ internal static class KernelJson
         var type = Underlying(parameter.ParameterType);
         if (type == typeof(string) || (type is null && SchemaAllowsText(parameter)))
         {
-            return Text(text);
+            return ResultJson.Text(text);
         }
 
         // "2", "True", {"a":1}: JSON in text, or nearly so. What cannot be JSON is not tried: finding out costs an exception.
-        var parsed = bool.TryParse(text, out var flag) ? (flag ? True : False) : LooksLikeJson(text, type) ? Parse(text) : null;
+        var parsed = bool.TryParse(text, out var flag) ? (flag ? True : False) : LooksLikeJson(text, type) ? ResultJson.Parse(text) : null;
         if (type is null || type == typeof(object))
         {
             return parsed is { ValueKind: not JsonValueKind.String } structured && (type is null || structured.ValueKind is JsonValueKind.Object or JsonValueKind.Array)
                 ? structured
-                : Text(text);
+                : ResultJson.Text(text);
         }
 
         if (parsed is { } value && (type == typeof(JsonElement) || typeof(JsonNode).IsAssignableFrom(type) || CanBe(value, type, options)))
@@ -192,7 +159,7 @@ internal static class KernelJson
         }
 
         // Dates, enums, ids: text in JSON as well.
-        return Normalise(Text(text), type, options);
+        return Normalise(ResultJson.Text(text), type, options);
     }
 
     /// <summary>
@@ -281,7 +248,7 @@ internal static class KernelJson
         {
             return value.Deserialize(type, options);
         }
-        catch (JsonException) when (value.ValueKind is JsonValueKind.String && Parse(value.GetString()!) is { } structured)
+        catch (JsonException) when (value.ValueKind is JsonValueKind.String && ResultJson.Parse(value.GetString()!) is { } structured)
         {
             return structured.Deserialize(type, options);
         }
@@ -344,43 +311,10 @@ internal static class KernelJson
         _ => false,
     };
 
-    private static JsonElement Text(string text) => Json.IsWellFormed(text) ? JsonSerializer.SerializeToElement(text) : InvalidText;
-
-    private static JsonElement? Parse(string text)
-    {
-        try
-        {
-            return JsonElement.Parse(text, new JsonDocumentOptions { MaxDepth = MaxDepth });
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
-
-    private static JsonElement? ParseStructured(string text)
-    {
-        var start = text.AsSpan().TrimStart();
-        return start is ['{' or '[', ..] && Parse(text) is { } value ? value : null;
-    }
-
     private static Type? Underlying(Type? type) => type is null ? null : Nullable.GetUnderlyingType(type) ?? type;
 
-    private static JsonSerializerOptions OptionsFor(KernelFunction function) => Options.GetValue(function.JsonSerializerOptions, static own =>
-    {
-        // A function that was made without options shows those of Microsoft.Extensions.AI, but Semantic Kernel binds it, and shows its results to the model,
-        // with the plain defaults. And a function made of an AIFunction knows few types: whatever else it is given is written by reflection.
-        own = ReferenceEquals(own, AIJsonUtilities.DefaultOptions) ? JsonSerializerOptions.Default : own;
-        var options = new JsonSerializerOptions(own)
-        {
-            NumberHandling = own.NumberHandling | JsonNumberHandling.AllowReadingFromString,
-            TypeInfoResolver = JsonTypeInfoResolver.Combine(own.TypeInfoResolver, new DefaultJsonTypeInfoResolver()),
-        };
-        if (!options.Converters.OfType<JsonStringEnumConverter>().Any())
-        {
-            options.Converters.Add(new JsonStringEnumConverter());
-        }
-
-        return options;
-    });
+    // A function that was made without options shows those of Microsoft.Extensions.AI, but Semantic Kernel binds it, and shows its results to the model,
+    // with the plain defaults. And a function made of an AIFunction knows few types: whatever else it is given is written by reflection.
+    private static JsonSerializerOptions OptionsFor(KernelFunction function) =>
+        ResultJson.TolerantOf(ReferenceEquals(function.JsonSerializerOptions, AIJsonUtilities.DefaultOptions) ? JsonSerializerOptions.Default : function.JsonSerializerOptions);
 }

@@ -35,9 +35,9 @@ public sealed partial class ProcedureRecorder
     {
         _memory = memory;
         _session = session;
-        _capture = capture ?? new ValueCapture(memory.Options);
+        _capture = capture ?? ValueCapture.ForRecording(memory.Options);
         _nextOrdinal = nextOrdinal;
-        _signatures = new RecordedSignatures(_capture, memory.Options, trace);
+        _signatures = new RecordedSignatures(_capture.Plain, memory.Options, trace);
         TraceId = trace.Id;
         RepairOf = trace.RepairOf;
         Name = trace.Name;
@@ -195,7 +195,7 @@ public sealed partial class ProcedureRecorder
                 Result = kept,
                 Omitted = Joined(call.Step.Omitted, omitted, lost),
                 Status = failure is null ? StepStatus.Success : StepStatus.Failed,
-                Failure = _capture.Failure(failure),
+                Failure = _capture.Plain.Failure(failure),
                 Duration = duration,
                 Parameters = _signatures.New(call.Step),
             };
@@ -227,16 +227,21 @@ public sealed partial class ProcedureRecorder
     internal void KeepArguments(RecordedCall call, JsonElement kept)
     {
         var given = call.Step.Arguments;
-        foreach (var secret in kept.EnumerateObject().Where(a => a.Value.ValueKind is JsonValueKind.String && a.Value.ValueEquals(SecretRedactor.Marker)))
+        var taken = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var argument in kept.EnumerateObject())
         {
-            if (given.TryGetProperty(secret.Name, out var value))
+            if (given.TryGetProperty(argument.Name, out var value))
             {
-                _capture.AddSecret(value);
+                taken[argument.Name] = argument.Value;
+                if (RedactionMarker.Is(argument.Value))
+                {
+                    _capture.AddSecret(value);
+                    taken[argument.Name] = _capture.MarkerOf(value);
+                }
             }
         }
 
-        var taken = JsonSerializer.SerializeToElement(kept.EnumerateObject().Where(a => given.TryGetProperty(a.Name, out _)).ToDictionary(a => a.Name, a => a.Value));
-        call.Step = call.Step with { Arguments = _capture.Arguments(call.Step.Action, taken, out _) };
+        call.Step = call.Step with { Arguments = _capture.Arguments(call.Step.Action, JsonSerializer.SerializeToElement(taken), out _) };
     }
 
     /// <summary>Lets the recording end before this call is complete, for a call whose end may never come: a stream that nobody reads. It is then left out.</summary>
@@ -298,10 +303,10 @@ public sealed partial class ProcedureRecorder
                 Ordinal = ordinal,
                 Arguments = captured,
                 Result = result,
-                Action = step.Kind is StepKind.Manual ? _capture.Text(step.Action) : step.Action,
-                Failure = _capture.Failure(step.Failure),
-                Outcome = step.Outcome is null ? null : _capture.Text(step.Outcome),
-                Notes = step.Notes is null ? null : _capture.Text(step.Notes),
+                Action = step.Kind is StepKind.Manual ? _capture.Plain.Text(step.Action) : step.Action,
+                Failure = _capture.Plain.Failure(step.Failure),
+                Outcome = step.Outcome is null ? null : _capture.Plain.Text(step.Outcome),
+                Notes = step.Notes is null ? null : _capture.Plain.Text(step.Notes),
                 Parameters = _signatures.New(step),
                 StartedAt = step.StartedAt == default ? _memory.Time.GetUtcNow() : step.StartedAt,
             };
@@ -364,9 +369,9 @@ public sealed partial class ProcedureRecorder
             await _memory.Store.AnnotateTraceStepAsync(
                 TraceId,
                 call.Ordinal,
-                outcome is null ? null : _capture.Text(outcome),
-                notes is null ? null : _capture.Text(notes),
-                _capture.Failure(failure),
+                outcome is null ? null : _capture.Plain.Text(outcome),
+                notes is null ? null : _capture.Plain.Text(notes),
+                _capture.Plain.Failure(failure),
                 cancellationToken).ConfigureAwait(false);
         }
         catch

@@ -30,7 +30,7 @@ public sealed partial class ProcedureMemory
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(procedure);
         request ??= new ReplayRequest();
-        var replayer = new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger);
+        var replayer = NewReplayer(executor, CurrentScope());
         var chosen = await ChooseVersionAsync(procedure, request, executor, cancellationToken).ConfigureAwait(false);
         var result = await replayer.ReplayAsync(chosen, RequestFor(chosen, procedure, request), cancellationToken).ConfigureAwait(false);
         var isRefused = chosen.Version.Number != procedure.Version.Number && result is { Outcome: ReplayOutcome.Refused } && result.Steps.All(s => s.Status is StepStatus.Pending);
@@ -45,6 +45,11 @@ public sealed partial class ProcedureMemory
         await LearnFromAsync(procedure, result, executor, isRefused).ConfigureAwait(false);
         return result;
     }
+
+    /// <summary>Whether the host fills in the secret inputs of replays.</summary>
+    internal bool FillsSecrets => _resolver is not null;
+
+    private ProcedureReplayer NewReplayer(IStepExecutor executor, MemoryScope scope) => new(Store, Options, scope, executor, _judging, _approver, new SecretInputs(_resolver, scope.Write, _logger), _logger);
 
     /// <summary>The candidate is replayed as if it was asked for.</summary>
     private static ReplayRequest RequestFor(Procedure chosen, Procedure given, ReplayRequest request) =>
@@ -110,7 +115,7 @@ public sealed partial class ProcedureMemory
             throw new ProcedureNotFoundException(tree[0].ProcedureName, [], tree[0].Version);
         }
 
-        var result = await new ProcedureReplayer(Store, Options, scope, executor, _judging, _approver, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
+        var result = await NewReplayer(executor, scope).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
         Log.ReplayResumed(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         await LearnFromAsync(procedure, result, executor, isCandidateRefused: false).ConfigureAwait(false);
         return (procedure, result);
@@ -119,7 +124,7 @@ public sealed partial class ProcedureMemory
     /// <summary>Whether a replay would ask for the unconfirmed constants of a procedure.</summary>
     internal async Task<bool> AsksForConstantsAsync(IStepExecutor executor, Procedure procedure, CancellationToken cancellationToken) =>
         procedure.Version.Inputs.Any(i => i.Unconfirmed)
-        && !await new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger).ConfirmsConstantsAsync(procedure, cancellationToken).ConfigureAwait(false);
+        && !await NewReplayer(executor, CurrentScope()).ConfirmsConstantsAsync(procedure, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Lists the replays that their process left unfinished: it ended, or has not spoken up in time. A host looks for them when it starts, and resumes them or tells of them.</summary>
     /// <param name="limit">The most to return.</param>
@@ -159,7 +164,7 @@ public sealed partial class ProcedureMemory
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(procedure);
         request ??= new ReplayRequest();
-        var replayer = new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger);
+        var replayer = NewReplayer(executor, CurrentScope());
         var chosen = await ChooseVersionAsync(procedure, request, executor, cancellationToken).ConfigureAwait(false);
         var preview = await replayer.PreviewAsync(chosen, RequestFor(chosen, procedure, request), cancellationToken).ConfigureAwait(false);
         return preview.Problems.Count > 0 && chosen.Version.Number != procedure.Version.Number ? await replayer.PreviewAsync(procedure, request, cancellationToken).ConfigureAwait(false) : preview;

@@ -22,6 +22,7 @@ public sealed partial class ProcedureMemory : IDisposable
     private readonly OutcomeJudging _judging;
 
     private readonly IReplayApprover? _approver;
+    private readonly ISecretResolver? _resolver;
     private int _attachedRecordings;
 
     /// <summary>Creates a memory in a SQLite file, with the default options.</summary>
@@ -41,19 +42,21 @@ public sealed partial class ProcedureMemory : IDisposable
     {
     }
 
-    /// <summary>Creates a memory that takes a generator and an approver from elsewhere where its options name none, and judges beside theirs: options may be those of several providers, each with its own.</summary>
+    /// <summary>Creates a memory that takes a generator, an approver and a resolver of secrets from elsewhere where its options name none, and judges beside theirs: options may be those of several providers, each with its own.</summary>
     internal ProcedureMemory(
         ProceduralMemoryOptions options,
         IProcedureStore? store,
         ILoggerFactory? loggerFactory,
         IEmbeddingGenerator<string, Embedding<float>>? registered,
         IReplayApprover? registeredApprover = null,
+        ISecretResolver? registeredResolver = null,
         Func<IEnumerable<IOutcomeJudge>>? judges = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         Options = options;
         _approver = options.Approver ?? registeredApprover;
+        _resolver = options.SecretResolver ?? registeredResolver;
         if (store is null)
         {
             store = _ownedStore = new SqliteProcedureStore(options);
@@ -95,7 +98,7 @@ public sealed partial class ProcedureMemory : IDisposable
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         if (await Store.GetProcedureAsync(scope.Read, name, version, cancellationToken).ConfigureAwait(false) is { } procedure)
         {
-            return procedure;
+            return procedure.SeenFrom(scope);
         }
 
         var names = await Store.ListNamesAsync(scope.Read, cancellationToken).ConfigureAwait(false);

@@ -213,6 +213,6 @@ public static class ProceduralMemoryKernelExtensions
         }
 
         var generator = options.UseRegisteredEmbeddingGenerator ? provider.GetService<IEmbeddingGenerator<string, Embedding<float>>>() : null;
-        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>(), generator, provider.GetService<IReplayApprover>(), provider.GetServices<IOutcomeJudge>);
+        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>(), generator, provider.GetService<IReplayApprover>(), provider.GetService<ISecretResolver>(), provider.GetServices<IOutcomeJudge>);
     }
 }

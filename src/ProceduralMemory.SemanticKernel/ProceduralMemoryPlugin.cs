@@ -114,6 +114,7 @@ public sealed class ProceduralMemoryPlugin
                     ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
                     Skip = ModelArgument.Strings(skip, "skip"),
                     ContinueOnFailure = continueOnFailure,
+                    IsFromModel = true,
                     Request = ModelCall.Shortened(CallFrames.CurrentModelCall?.Request ?? _memory.CurrentSession?.Request),
                 };
                 var executor = new KernelStepExecutor(kernel, _replay);
@@ -157,6 +158,7 @@ public sealed class ProceduralMemoryPlugin
                     Skip = ModelArgument.Strings(skip, "skip"),
                     StepOverrides = overrides,
                     ActionOverrides = overrides,
+                    IsFromModel = true,
                 };
                 request = await ProcedureMemory.WithCallsSinceAsync(session, id, request, RepairRecording.IsInsideCall(_memory, session), cancellationToken).ConfigureAwait(false);
                 var executor = new KernelStepExecutor(kernel, _replay);
@@ -225,6 +227,11 @@ public sealed class ProceduralMemoryPlugin
                 if (isFunction && KernelActions.IsOurs(function))
                 {
                     throw new ModelArgumentException($"'{action}' belongs to the procedural memory and is no step of a task.");
+                }
+
+                if (isFunction && Capture.Exclusions.Excludes(_memory.Options, name))
+                {
+                    return new PluginReply { Status = ReplyStatus.Ok, Message = $"{name} is not recorded here, since the host keeps it out.", Next = Continue() };
                 }
 
                 var given = ModelArgument.Object(arguments, "arguments");
@@ -334,7 +341,7 @@ public sealed class ProceduralMemoryPlugin
         return Reply(result);
     }
 
-    private static PluginReply Reply(Capture.RecordingResult result)
+    private PluginReply Reply(Capture.RecordingResult result)
     {
         if (result.Conflict is { } conflict)
         {
@@ -372,8 +379,8 @@ public sealed class ProceduralMemoryPlugin
             Next = "Answer the user.",
             Name = procedure.Name,
             Version = version.Number,
-            Inputs = Inputs(version.Inputs.Where(i => !i.Unconfirmed), withExamples: true),
-            UnconfirmedConstants = unconfirmed.Count == 0 ? null : Inputs(unconfirmed, withExamples: true),
+            Inputs = Inputs(version.Inputs.Where(i => !i.Unconfirmed && !IsFilledIn(i))),
+            UnconfirmedConstants = unconfirmed.Count == 0 ? null : Inputs(unconfirmed),
             Steps = Steps(version.Steps),
         };
     }
@@ -384,13 +391,16 @@ public sealed class ProceduralMemoryPlugin
         var summaries = new List<ProcedureSummary>();
         foreach (var match in found.Matches)
         {
-            summaries.Add(Summary(match.Procedure, match.Score, await _memory.AsksForConstantsAsync(executor, match.Procedure, cancellationToken).ConfigureAwait(false)));
+            summaries.Add(Summary(match.Procedure, match.Score, await _memory.AsksForConstantsAsync(executor, match.Procedure, cancellationToken).ConfigureAwait(false), _memory.FillsSecrets));
         }
 
         return summaries;
     }
 
-    internal static ProcedureSummary Summary(Procedure procedure, double? score, bool asksForConstants = true)
+    /// <summary>Whether nobody but the host gives an input.</summary>
+    private bool IsFilledIn(ProcedureInput input) => input.Secret && _memory.FillsSecrets;
+
+    internal static ProcedureSummary Summary(Procedure procedure, double? score, bool asksForConstants = true, bool fillsSecrets = false)
     {
         var statistics = procedure.Version.Statistics;
         return new ProcedureSummary
@@ -399,12 +409,13 @@ public sealed class ProceduralMemoryPlugin
             Description = procedure.Description.Length == 0 ? null : procedure.Description,
             Score = score is { } value ? Math.Round(value, 2) : null,
             Succeeded = string.Create(CultureInfo.InvariantCulture, $"{statistics.Successes} of {statistics.Successes + statistics.Failures}"),
-            Inputs = Inputs(procedure.Version.Inputs, asksForConstants: asksForConstants),
+            Inputs = Inputs(procedure.Version.Inputs.Where(i => !(i.Secret && fillsSecrets)), asksForConstants),
             Steps = [.. procedure.Version.Steps.Select(s => s.Action)],
         };
     }
 
-    internal static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs, bool withExamples = false, bool asksForConstants = true) => [.. inputs.Select(i => new InputSummary
+    // Values that were seen are not among it: another task's are nothing to a model, and this one's it knows.
+    internal static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs, bool asksForConstants = true) => [.. inputs.Select(i => new InputSummary
     {
         Name = i.Name,
         Type = i.Type is JsonType.Any ? "any" : JsonNamingPolicy.CamelCase.ConvertName(i.Type.ToString()),
@@ -412,7 +423,6 @@ public sealed class ProceduralMemoryPlugin
         AllowedValues = i.AllowedValues.Count == 0 ? null : i.AllowedValues,
         Required = (i.Unconfirmed && asksForConstants) || (i.Required && i.Default is null),
         Description = i.Description,
-        Example = withExamples ? i.Default ?? i.Examples.Cast<JsonElement?>().FirstOrDefault() : null,
     })];
 
     internal static IReadOnlyList<LearnedStep> Steps(IReadOnlyList<ProcedureStep> steps) => [.. steps.Select(s => new LearnedStep
@@ -465,9 +475,12 @@ public sealed class ProceduralMemoryPlugin
         Plan = preview.ToText(),
     };
 
-    private static ReplayReply Reply(Procedure procedure, ReplayResult result)
+    private ReplayReply Reply(Procedure procedure, ReplayResult result)
     {
-        var missing = result.Problems.Count > 0 && result.Problems.All(p => p.InputName is not null);
+        // What only the host can give is not asked of a model, which would ask the user for it.
+        var isHosts = result.Problems.Any(p => p.Code == ReplayProblemCodes.SecretUnavailable || (p.Code == ReplayProblemCodes.MissingInput && procedure.Version.Inputs.Any(i => i.Name == p.InputName && IsFilledIn(i))));
+        var isNotTaken = result.Problems.Any(p => p.Code == ReplayProblemCodes.SecretNotTaken);
+        var missing = result.Problems.Count > 0 && result.Problems.All(p => p.InputName is not null) && !isHosts && !isNotTaken;
         var resumable = result.Problems.Any(p => p.Code == ReplayProblemCodes.NotResumable);
         var undo = result.Undo is null ? "" : $" To undo what is done: {ReplayProcedure} of '{result.Undo}', if the user wants that.";
         var (status, next) = result.Outcome switch
@@ -478,6 +491,8 @@ public sealed class ProceduralMemoryPlugin
             ReplayOutcome.Failed => (ReplyStatus.Failed, $"Steps with status success are done and must not be repeated. Mend the cause and call {ResumeProcedure}, which calls the failed step again; or do that step yourself and call {ResumeProcedure} with its result in results; or tell the user.{undo}"),
             ReplayOutcome.Cancelled => (ReplyStatus.Cancelled, $"Steps with status success are done and must not be repeated. Look with other functions whether a step with status unknown was done: if it was, {ResumeProcedure} with its result in results; if not, tell the user. Else {ResumeProcedure} goes on with what is left.{undo}"),
             _ when AwaitsApproval(result) => (ReplyStatus.ApprovalPending, $"Tell the user what waits for approval. Only a person can give it, outside of this conversation: you cannot, and do not try to get around it.{(result.CanResume ? $" When it is given, {ResumeProcedure}." : "")}"),
+            _ when isHosts => (ReplyStatus.Refused, "Tell the user what the host lacks. Ask nobody for the value: it is not given in a conversation."),
+            _ when isNotTaken => (ReplyStatus.Invalid, $"{(result.ExecutionId is null ? ReplayProcedure : ResumeProcedure)} again, without what the host fills in."),
             ReplayOutcome.Waiting => (ReplyStatus.Waiting, $"Find out what the message asks for, and call {ResumeProcedure} with it; or tell the user.{undo}"),
             _ when missing => (ReplyStatus.MissingInputs, $"{(result.ExecutionId is null ? ReplayProcedure : ResumeProcedure)} again, with all inputs; ask the user for what you do not know."),
             _ when result.Problems.Any(p => p.Code == ReplayProblemCodes.ApprovalRejected) => (ReplyStatus.Refused, "Do not try to get around the refusal. Tell the user that the procedure was rejected."),

@@ -120,7 +120,7 @@ public sealed partial class ProcedureRecorder
     /// <param name="duration">How long the call took, where it was made already; <see langword="null"/> measures it up to <see cref="CompleteStepAsync"/>.</param>
     /// <param name="effect">What the function declares to do to the world.</param>
     /// <param name="parameters">What the function declares of its parameters: see <see cref="TraceStep.Parameters"/>.</param>
-    /// <returns>The step begun, or <see langword="null"/> when the recording has ended or is incomplete. The call that would exceed <see cref="ProceduralMemoryOptions.MaxSteps"/> makes it incomplete.</returns>
+    /// <returns>The step begun, or <see langword="null"/> when the recording has ended or is incomplete, or the action is one of <see cref="ProceduralMemoryOptions.ExcludedFunctions"/>. The call that would exceed <see cref="ProceduralMemoryOptions.MaxSteps"/> makes it incomplete.</returns>
     public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null, TimeSpan? duration = null, StepEffect effect = StepEffect.Unknown, JsonElement? parameters = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(action);
@@ -128,6 +128,11 @@ public sealed partial class ProcedureRecorder
         if (arguments.ValueKind is not JsonValueKind.Object)
         {
             throw new ArgumentException($"The arguments of {action} are no JSON object. Give them by name, such as {{\"order_id\": \"W123\"}}.", nameof(arguments));
+        }
+
+        if (kind is StepKind.Function && _memory.Options.Excludes(action))
+        {
+            return null;
         }
 
         int ordinal;
@@ -264,7 +269,7 @@ public sealed partial class ProcedureRecorder
         MarkIncomplete("a step could not be stored", fault);
     }
 
-    /// <summary>Records a step that was done elsewhere. When this returns, the step is durable.</summary>
+    /// <summary>Records a step that was done elsewhere. When this returns, the step is durable, unless its action is one of <see cref="ProceduralMemoryOptions.ExcludedFunctions"/>: then it is left out.</summary>
     /// <param name="step">The step. Its <see cref="TraceStep.Ordinal"/> and times are set here where they are missing.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <exception cref="RecordingStateException">The recording has ended or is incomplete, or the step is one more than <see cref="ProceduralMemoryOptions.MaxSteps"/>, which makes it incomplete.</exception>
@@ -274,6 +279,11 @@ public sealed partial class ProcedureRecorder
         ArgumentNullException.ThrowIfNull(step);
         cancellationToken.ThrowIfCancellationRequested();
         var arguments = ProcedureValidator.CheckRecordedStep(step);
+        if (step.Kind is StepKind.Function && _memory.Options.Excludes(step.Action))
+        {
+            return;
+        }
+
         var captured = _capture.Arguments(step.Action, arguments, out var omittedArguments);
         string? omittedResult = null;
         var result = step.Result is { } value ? _capture.Result(step.Action, value, out omittedResult) : null;

@@ -63,6 +63,10 @@ internal sealed class ValueCapture
                 {
                     WriteSecret(writer, argument.Value);
                 }
+                else if (_options.Excludes(action, argument.Name))
+                {
+                    writer.WriteStringValue(TraceStep.OmittedMarker);
+                }
                 else if (Fault(argument.Value) is { } fault)
                 {
                     writer.WriteStringValue(TraceStep.OmittedMarker);

@@ -94,10 +94,10 @@ public sealed partial class ProcedureMemory
     /// <param name="version">The version; <see langword="null"/> for the active one, else the newest.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure or version.</exception>
-    public Task<string> ExportAsync(string name, int? version = null, CancellationToken cancellationToken = default) => ExportAsync(name, version, withoutValuesSeen: false, cancellationToken);
+    public Task<string> ExportAsync(string name, int? version = null, CancellationToken cancellationToken = default) => ExportDocumentAsync(name, version, withoutValuesSeen: false, cancellationToken);
 
     /// <summary>The same, for whom the values that recordings showed are none of the business, such as a model: without examples, and with an input that must be given for each unconfirmed constant.</summary>
-    internal async Task<string> ExportAsync(string name, int? version, bool withoutValuesSeen, CancellationToken cancellationToken)
+    internal async Task<string> ExportDocumentAsync(string name, int? version, bool withoutValuesSeen, CancellationToken cancellationToken)
     {
         var procedure = await GetAsync(name, version, cancellationToken).ConfigureAwait(false);
         var document = new ExportDocument

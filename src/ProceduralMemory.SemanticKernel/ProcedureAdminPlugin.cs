@@ -191,7 +191,7 @@ public sealed class ProcedureAdminPlugin
     [Description("Gives a procedure as a JSON document, for review or for another machine; without the example values of its inputs.")]
     public Task<PluginReply> ExportAsync([Description("The procedure's name")] string name, CancellationToken cancellationToken = default) => _guard.RunAsync(
         "export_procedure",
-        async () => new ListReply { Status = ReplyStatus.Ok, Message = $"'{name}' as a document.", Items = [JsonElement.Parse(await _memory.ExportAsync(Name(name), version: null, withoutValuesSeen: true, cancellationToken).ConfigureAwait(false))] },
+        async () => new ListReply { Status = ReplyStatus.Ok, Message = $"'{name}' as a document.", Items = [JsonElement.Parse(await _memory.ExportDocumentAsync(Name(name), version: null, withoutValuesSeen: true, cancellationToken).ConfigureAwait(false))] },
         cancellationToken);
 
     /// <summary>Imports a procedure as a draft.</summary>

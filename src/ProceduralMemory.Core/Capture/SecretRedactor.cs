@@ -73,12 +73,23 @@ public sealed partial class SecretRedactor : IRedactor
             redacted = Assignment().Replace(redacted, m => m.Groups["name"] is { Success: true } name && !IsSecret("", name.Value) ? m.Value : m.Groups["head"].Value + mark(m.Groups["secret"].Value));
         }
 
+        if (redacted.Contains(" is ", StringComparison.OrdinalIgnoreCase) || redacted.Contains(" was ", StringComparison.OrdinalIgnoreCase))
+        {
+            redacted = Said().Replace(redacted, m => mark(m.Value));
+        }
+
         return redacted == text ? text : redacted;
     }
 
     // Words of a name in camelCase, PascalCase, snake_case, kebab-case or with blanks: HTTPToken is HTTP and Token.
     [GeneratedRegex(@"\p{Lu}+(?=\p{Lu}\p{Ll})|\p{Lu}?\p{Ll}+|\p{Lu}+|\p{N}+", RegexOptions.CultureInvariant)]
     private static partial Regex Word();
+
+    // "my password is x1": as people say it. "The password is wrong" tells none.
+    [GeneratedRegex(
+        @"(?<=\b(?:password|passwd|passphrase|passcode|pin|pin code|api[_\- ]?key|secret key|access token) (?:is|was):? [""'`]?)(?!\[redacted[:\]])(?=[^\s]{0,100}[0-9!#$%&*@^])[^\s""'`,;]{4,200}",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex Said();
 
     // "password: x", "api_key=x", "token": "x", "Authorization: Bearer x", "Bearer x"; a connection string by its own password part.
     [GeneratedRegex(

@@ -109,7 +109,7 @@ internal static partial class ShapelessRuns
     }
 
     // 40 characters are an AWS secret; 86 with two equals signs a key of 64 bytes. After "sha512-" that is a digest.
-    [GeneratedRegex(@"(?<![A-Za-z0-9+/=_-])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{40})(?![A-Za-z0-9+/=_-])", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{40})(?![A-Za-z0-9+/=_-])", RegexOptions.CultureInvariant)]
     private static partial Regex Base64();
 
     [GeneratedRegex(@"(?<![A-Za-z0-9]|[0-9][.,])[0-9](?:[ -]?[0-9]){12,18}(?![A-Za-z0-9]|[.,-][0-9])", RegexOptions.CultureInvariant)]

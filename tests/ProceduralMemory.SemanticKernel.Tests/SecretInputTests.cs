@@ -14,7 +14,7 @@ public sealed class SecretInputTests
     public async Task A_registered_resolver_fills_in_what_the_model_is_not_asked_for()
     {
         var given = new List<string>();
-        await using var agent = await AgentAsync(given, _ => Given.Text("correct-horse-9"));
+        await using var agent = await AgentAsync(given, _ => JsonSerializer.SerializeToElement("correct-horse-9"));
 
         var found = await agent.ModelCallsAsync("procedures-find_similar_procedure", """{"request":"log in to the shop"}""");
         var replayed = await agent.ModelCallsAsync(Replay, """{"name":"log_in","inputs":{"user":"ada"}}""");
@@ -32,7 +32,7 @@ public sealed class SecretInputTests
     public async Task What_a_model_gives_for_a_secret_is_not_taken(string arguments, string message)
     {
         var given = new List<string>();
-        await using var agent = await AgentAsync(given, _ => Given.Text("correct-horse-9"));
+        await using var agent = await AgentAsync(given, _ => JsonSerializer.SerializeToElement("correct-horse-9"));
 
         var reply = await agent.ModelCallsAsync(Replay, arguments);
 
@@ -68,9 +68,10 @@ public sealed class SecretInputTests
     public async Task Without_a_resolver_the_model_is_asked_as_before()
     {
         var given = new List<string>();
+        await using var asked = await AgentAsync(given, resolve: null);
         await using var agent = await AgentAsync(given, resolve: null);
 
-        var missing = await agent.ModelCallsAsync(Replay, """{"name":"log_in","inputs":{"user":"ada"}}""");
+        var missing = await asked.ModelCallsAsync(Replay, """{"name":"log_in","inputs":{"user":"ada"}}""");
         var done = await agent.ModelCallsAsync(Replay, """{"name":"log_in","inputs":{"user":"ada","password":"from-the-user"}}""");
 
         Assert.Equal(ReplyStatus.MissingInputs, missing.Status);

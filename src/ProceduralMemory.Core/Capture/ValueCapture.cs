@@ -11,8 +11,9 @@ namespace ProceduralMemory.Capture;
 /// </remarks>
 internal sealed class ValueCapture
 {
-    // A name is not looked at unless it is as long as secrets are: a password that happens to be a field's name does not rename the field.
+    // A name is not looked at unless it is as long as secrets are, or no plain word: a password that happens to be a word, and a field's name, does not rename the field.
     private const int ShortestSecretName = 16;
+    private const int ShortestSecretNameNoWord = 8;
 
     // What is shorter is no card number.
     private const int ShortestSecretNumber = 13;
@@ -246,7 +247,9 @@ internal sealed class ValueCapture
     /// <summary>Writes the name of a member, which may be a secret as well: what is looked up by a key has the keys for names.</summary>
     private void WriteName(Utf8JsonWriter writer, string name, ref HashSet<string>? taken)
     {
-        if (name.Length < ShortestSecretName || (Text(name) is var kept && !RedactionMarker.IsIn(kept)))
+        var kept = name;
+        var isLookedAt = name.Length >= ShortestSecretName || (name.Length >= ShortestSecretNameNoWord && name.AsSpan().ContainsAnyExceptInRange('a', 'z'));
+        if (!isLookedAt || !RedactionMarker.IsIn(kept = Text(name)))
         {
             writer.WritePropertyName(name);
             return;

@@ -25,8 +25,7 @@ internal sealed class ProcedureReplayer(
         await ApproveAsync(look, request, problems, cancellationToken).ConfigureAwait(false);
         if (problems.Count > 0)
         {
-            // That a secret is not taken is said once, and not also that it is missing.
-            problems.RemoveAll(p => p.Code == ReplayProblemCodes.MissingInput && problems.Exists(o => o.Code is ReplayProblemCodes.SecretNotTaken or ReplayProblemCodes.SecretUnavailable && o.InputName == p.InputName));
+            secrets.SayOnce(problems, procedure.Version);
             return Refused(procedure, problems, "was not started, and nothing was called") with { Drift = look.Drift.Found };
         }
 
@@ -101,7 +100,7 @@ internal sealed class ProcedureReplayer(
         await ApproveAsync(look, request, problems, cancellationToken).ConfigureAwait(false);
         if (problems.Count > 0)
         {
-            problems.RemoveAll(p => p.Code == ReplayProblemCodes.MissingInput && problems.Exists(o => o.Code is ReplayProblemCodes.SecretNotTaken or ReplayProblemCodes.SecretUnavailable && o.InputName == p.InputName));
+            secrets.SayOnce(problems, procedure.Version);
             return NotResumed(root, procedure, problems, "was not resumed, and nothing was called") with { Drift = look.Drift.Found };
         }
 

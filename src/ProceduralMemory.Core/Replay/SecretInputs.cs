@@ -6,9 +6,6 @@ namespace ProceduralMemory.Replay;
 /// <summary>The secret inputs of a replay: asked of the host where nobody gave them, and not taken from a model where the host fills them.</summary>
 internal sealed class SecretInputs(ISecretResolver? resolver, string scope, ILogger logger)
 {
-    /// <summary>Whether the host is asked for an input that is not given.</summary>
-    public bool AreFilled => resolver is not null;
-
     /// <summary>The request with the secrets that the host gives.</summary>
     /// <param name="procedure">The procedure.</param>
     /// <param name="request">What the caller gave.</param>
@@ -73,6 +70,15 @@ internal sealed class SecretInputs(ISecretResolver? resolver, string scope, ILog
         resolver is not null && problem is { Code: ReplayProblemCodes.MissingInput, InputName: { } name } && version.Inputs.Any(i => i.Secret && i.Name == name)
             ? problem with { Message = $"The input '{name}' is secret. The host fills it in, and has no value for it: tell the user, and ask nobody for the value." }
             : problem;
+
+    /// <summary>Where the host was not asked, or could not answer, that is said, and not also that the secrets are missing.</summary>
+    public void SayOnce(List<ReplayProblem> problems, ProcedureVersion version)
+    {
+        if (problems.Exists(p => p.Code is ReplayProblemCodes.SecretNotTaken or ReplayProblemCodes.SecretUnavailable))
+        {
+            problems.RemoveAll(p => p.Code == ReplayProblemCodes.MissingInput && Fills(version, p.InputName));
+        }
+    }
 
     /// <summary>Whether an input is one that the host is asked for.</summary>
     public bool Fills(ProcedureVersion version, string? name) => resolver is not null && version.Inputs.Any(i => i.Secret && i.Name == name);

@@ -13,8 +13,8 @@ if (Console.IsOutputRedirected)
     AnsiConsole.Profile.Width = 200;
 }
 
-var what = new Argument<string>("what") { Description = "What to measure: retrieval, wrong-replay, dataflow, replay or all." };
-what.AcceptOnlyFromAmong("retrieval", "wrong-replay", "dataflow", "replay", "all");
+var what = new Argument<string>("what") { Description = "What to measure: retrieval, wrong-replay, dataflow, replay, redaction or all." };
+what.AcceptOnlyFromAmong("retrieval", "wrong-replay", "dataflow", "replay", "redaction", "all");
 var data = new Option<DirectoryInfo?>("--data") { Description = "The folder of the evaluation data. The default is ../shared/data, seen from the current directory or from the repository.", HelpName = "DIR" };
 var json = new Option<bool>("--json") { Description = "Print nothing but one JSON object on standard output." };
 var errors = new Option<int>("--errors") { Description = "Then print the first N failures of ours for each source, with what was predicted and the truth. With --json they go to standard error.", HelpName = "N" };
@@ -99,6 +99,19 @@ command.SetAction(async (parsed, cancellationToken) =>
 
             FailureReport.Print(asides, "replay", result.Failures, failures);
             checks.Add(result);
+            floors.Add(result);
+        }
+
+        if (asked is "redaction" or "all")
+        {
+            var result = RedactionEvaluation.Run(folder.LoadTraces(), folder.LoadReplay());
+            report["redaction"] = RedactionEvaluation.ToJson(result);
+            if (!asJson)
+            {
+                RedactionEvaluation.Print(AnsiConsole.Console, result);
+            }
+
+            FailureReport.Print(asides, "redaction", RedactionEvaluation.Failures(result), failures);
             floors.Add(result);
         }
 

@@ -157,5 +157,7 @@ internal sealed class CollapseGuard
         _figures.Add(("wrong-replay, controls found", result.Found(Library.Name), .5));
     }
 
+    public void Add(RedactionResult result) => _figures.Add(("redaction, share of harmless values that stay", 1 - ((double)result.FalsePositives / Math.Max(1, result.Sample.Count)), .99));
+
     public void Add(ReplayEvaluationResult result) => _figures.Add(("replay, named 1-shot over all, rate", result.All(Library.Name, ReplayEvaluation.Named, 1)?.Rate ?? 0, .9));
 }

@@ -38,6 +38,9 @@ internal static partial class Log
     [LoggerMessage(12, LogLevel.Warning, "The versions of '{Name}' could not be reviewed after a replay; the maintenance pass does it. {Fault}")]
     public static partial void ReviewFailed(ILogger logger, string name, string fault, Exception? exception);
 
+    [LoggerMessage(24, LogLevel.Warning, "The secret input '{Input}' of '{Name}' could not be resolved, so the replay was refused. {Fault}")]
+    public static partial void SecretNotResolved(ILogger logger, string name, string input, string fault, Exception? exception);
+
     [LoggerMessage(22, LogLevel.Warning, "The host's rule for errors (ErrorOf) failed with the result of step '{StepId}': whether that is an error cannot be told. {Fault}")]
     public static partial void ErrorRuleFailed(ILogger logger, string stepId, string fault, Exception? exception);
 

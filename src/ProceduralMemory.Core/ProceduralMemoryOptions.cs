@@ -40,7 +40,7 @@ public class ProceduralMemoryOptions
     public Func<MemoryScope> Scope { get; set; } = static () => MemoryScope.Default;
 
     /// <summary>Takes secrets out of everything before it is stored or logged.</summary>
-    /// <value>The default value is <see cref="SecretRedactor"/>, which goes by the names of parameters and fields.</value>
+    /// <value>The default value is <see cref="SecretRedactor"/>, which goes by the names of parameters and fields, and by the shape of keys, tokens and card numbers.</value>
     [Required]
     public IRedactor Redactor { get; set; } = new SecretRedactor();
 
@@ -65,6 +65,25 @@ public class ProceduralMemoryOptions
     /// <summary>Is told what became of every turn whose calls were recorded, before the agent's answer goes on. What it throws is logged, and the answer goes on.</summary>
     /// <value>The default value is <see langword="null"/>.</value>
     public Func<TurnResult, CancellationToken, Task>? TurnEnded { get; set; }
+
+    /// <summary>
+    /// Functions that are never recorded, by <c>plugin.function</c> or <c>plugin.*</c>, regardless of case: it is as if they were not called. What another function calls inside one is a call of its own.
+    /// </summary>
+    /// <value>The default value is none.</value>
+    [Required]
+    public IReadOnlyCollection<string> ExcludedFunctions { get; set; } = [];
+
+    /// <summary>
+    /// Parameters whose values are kept neither in recordings nor in the log of replays, by name, or by <c>plugin.function/name</c> or <c>plugin.*/name</c> for some functions only, regardless of case.
+    /// <see cref="TraceStep.OmittedMarker"/> stands in place of the value, and whoever replays must give it. An input of a task is excluded by its name.
+    /// </summary>
+    /// <value>The default value is none.</value>
+    [Required]
+    public IReadOnlyCollection<string> ExcludedParameters { get; set; } = [];
+
+    /// <summary>What fills in the secret inputs of a replay that its caller did not give; <see langword="null"/> where they are missing then. Where it is set, a model cannot give them.</summary>
+    /// <value>The default value is <see langword="null"/>. <c>AddProceduralMemory</c> takes the one that is registered as a service, if any.</value>
+    public ISecretResolver? SecretResolver { get; set; }
 
     /// <summary>What functions do to the world, by action (<c>plugin.function</c>, regardless of case). It decides whether a literal of one recording has to be confirmed, and is never learned.</summary>
     /// <value>The default value is empty: a function that declares nothing counts as writing.</value>
@@ -263,7 +282,7 @@ public class ProceduralMemoryOptions
     {
         var results = new List<ValidationResult>();
         Validator.TryValidateObject(this, new ValidationContext(this), results, validateAllProperties: true);
-        var faults = results.Select(r => r.ErrorMessage).Concat(JudgeFaults()).Concat(ApprovalRules.Faults(FunctionApproval)).Concat(FurtherFaults()).ToList();
+        var faults = results.Select(r => r.ErrorMessage).Concat(JudgeFaults()).Concat(ApprovalRules.Faults(FunctionApproval)).Concat(Exclusions.Faults(this)).Concat(FurtherFaults()).ToList();
         if (faults.Count > 0)
         {
             throw new ValidationException($"The options of the procedural memory are not valid: {string.Join(" ", faults)}");

@@ -32,7 +32,7 @@ public sealed partial class ProcedureMemory
         ProcedureValidator.Check(details with { Request = request }, Options);
         var now = Time.GetUtcNow();
         // The inputs first: a secret among them is one in the texts too, and in the steps, with which the recorder goes on.
-        var capture = new ValueCapture(Options);
+        var capture = ValueCapture.ForRecording(Options);
         var inputs = capture.Arguments("", Json.Build(w => WriteObject(w, details.Inputs)), out _);
         var trace = new Trace
         {
@@ -40,10 +40,10 @@ public sealed partial class ProcedureMemory
             Scope = ScopeOf(session).Write,
             Name = details.Name.Trim(),
             Inputs = inputs,
-            Description = capture.Text(details.Description),
-            Request = request is null ? null : capture.Text(request),
+            Description = capture.Plain.Text(details.Description),
+            Request = request is null ? null : capture.Plain.Text(request),
             Tags = details.Tags,
-            Notes = details.Notes is null ? null : capture.Text(details.Notes),
+            Notes = details.Notes is null ? null : capture.Plain.Text(details.Notes),
             Status = TraceStatus.Recording,
             StartedAt = now,
         };

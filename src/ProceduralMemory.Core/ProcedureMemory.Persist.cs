@@ -68,6 +68,7 @@ public sealed partial class ProcedureMemory
         var scope = CurrentScope();
         var procedure = await GetInAsync(scope, name, version: null, cancellationToken).ConfigureAwait(false);
         var versions = await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
+        versions = procedure.Scope == scope.Write ? versions : [.. versions.Select(v => v.WithoutExamples())];
         return procedure.Scope != scope.Write && await Store.GetProcedureAsync([scope.Write], name, version: null, cancellationToken).ConfigureAwait(false) is { } own
             ? [.. versions, .. await Store.ListVersionsAsync(own.Id, cancellationToken).ConfigureAwait(false)]
             : versions;
@@ -93,7 +94,10 @@ public sealed partial class ProcedureMemory
     /// <param name="version">The version; <see langword="null"/> for the active one, else the newest.</param>
     /// <param name="cancellationToken">Cancels the call.</param>
     /// <exception cref="ProcedureNotFoundException">There is no such procedure or version.</exception>
-    public async Task<string> ExportAsync(string name, int? version = null, CancellationToken cancellationToken = default)
+    public Task<string> ExportAsync(string name, int? version = null, CancellationToken cancellationToken = default) => ExportDocumentAsync(name, version, withoutValuesSeen: false, cancellationToken);
+
+    /// <summary>The same, for whom the values that recordings showed are none of the business, such as a model: without examples, and with an input that must be given for each unconfirmed constant.</summary>
+    internal async Task<string> ExportDocumentAsync(string name, int? version, bool withoutValuesSeen, CancellationToken cancellationToken)
     {
         var procedure = await GetAsync(name, version, cancellationToken).ConfigureAwait(false);
         var document = new ExportDocument
@@ -104,13 +108,17 @@ public sealed partial class ProcedureMemory
             Tags = procedure.Tags,
             Notes = procedure.Notes,
             Version = procedure.Version.Number,
-            Inputs = procedure.Version.Inputs,
+            Inputs = withoutValuesSeen ? [.. procedure.Version.Inputs.Select(WithoutValuesSeen)] : procedure.Version.Inputs,
             Steps = procedure.Version.Steps,
             Undo = procedure.Version.Undo,
 
             Signatures = procedure.Version.Signatures,
         };
         return JsonSerializer.Serialize(document, Json.Exchanged);
+
+        static ProcedureInput WithoutValuesSeen(ProcedureInput input) => input.Unconfirmed
+            ? input with { Examples = [], Unconfirmed = false, Default = null, Required = true }
+            : input with { Examples = [] };
     }
 
     /// <summary>Reads a document that <see cref="ExportAsync"/> wrote. It becomes a draft with origin <see cref="ProcedureOrigin.Import"/>, as a further version where the name is in use, and is not replayed until it is activated, unless a replay names that version. Review it with <see cref="GetAsync"/> and its number, then <see cref="ActivateVersionAsync"/>.</summary>
@@ -146,11 +154,14 @@ public sealed partial class ProcedureMemory
                 Signatures = document.Signatures ?? [],
             },
             Options);
+        var kept = SecretConstants.Remove(definition, Options);
         return Store.SaveVersionAsync(
             new NewVersion
             {
                 Scope = CurrentScope().Write,
-                Definition = SecretConstants.Remove(definition, Options),
+
+                // What was seen in another scope is not taken over into this one.
+                Definition = kept with { Inputs = [.. kept.Inputs.Select(i => i with { Examples = [] })] },
                 Reason = VersionReason.Imported,
                 Origin = ProcedureOrigin.Import,
                 State = VersionState.Draft,

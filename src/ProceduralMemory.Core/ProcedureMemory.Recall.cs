@@ -24,13 +24,14 @@ public sealed partial class ProcedureMemory
         var overlap = new OverlapFinder(Store);
         if (options.Strategy is FindStrategy.KeywordOverlap)
         {
-            return await overlap.FindAsync(request, scope, options, minimum, note: null, cancellationToken).ConfigureAwait(false);
+            return (await overlap.FindAsync(request, scope, options, minimum, note: null, cancellationToken).ConfigureAwait(false)).SeenFrom(scope);
         }
 
-        return _finder is null
+        var found = _finder is null
             ? await overlap.FindAsync(request, scope, options, minimum, OverlapFinder.NoIndex, cancellationToken).ConfigureAwait(false)
             : await _finder.FindAsync(request, scope, options, minimum, cancellationToken).ConfigureAwait(false)
                 ?? await overlap.FindAsync(request, scope, options, minimum, OverlapFinder.UnusableIndex, cancellationToken).ConfigureAwait(false);
+        return found.SeenFrom(scope);
     }
 
     /// <summary>
@@ -58,8 +59,8 @@ public sealed partial class ProcedureMemory
     {
         var all = await Store.ListProceduresAsync(scope.Read, includeRetired, cancellationToken).ConfigureAwait(false);
         return scope.Read.Count == 1
-            ? all
-            : [.. all.GroupBy(p => NameKey(p.Name), StringComparer.Ordinal).SelectMany(Shown)];
+            ? [.. all.Select(p => p.SeenFrom(scope))]
+            : [.. all.Select(p => p.SeenFrom(scope)).GroupBy(p => NameKey(p.Name), StringComparer.Ordinal).SelectMany(Shown)];
 
         IEnumerable<Procedure> Shown(IEnumerable<Procedure> ofOneName)
         {

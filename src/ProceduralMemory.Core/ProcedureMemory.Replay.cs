@@ -30,7 +30,7 @@ public sealed partial class ProcedureMemory
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(procedure);
         request ??= new ReplayRequest();
-        var replayer = new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger);
+        var replayer = NewReplayer(executor, CurrentScope());
         var chosen = await ChooseVersionAsync(procedure, request, executor, cancellationToken).ConfigureAwait(false);
         var result = await replayer.ReplayAsync(chosen, RequestFor(chosen, procedure, request), cancellationToken).ConfigureAwait(false);
         var isRefused = chosen.Version.Number != procedure.Version.Number && result is { Outcome: ReplayOutcome.Refused } && result.Steps.All(s => s.Status is StepStatus.Pending);
@@ -46,6 +46,11 @@ public sealed partial class ProcedureMemory
         await LearnFromAsync(procedure, result, executor, isRefused).ConfigureAwait(false);
         return result;
     }
+
+    /// <summary>Whether the host fills in the secret inputs of replays.</summary>
+    internal bool FillsSecrets => _resolver is not null;
+
+    private ProcedureReplayer NewReplayer(IStepExecutor executor, MemoryScope scope) => new(Store, Options, scope, executor, _judging, _approver, new SecretInputs(_resolver, scope.Write, _logger), _logger);
 
     /// <summary>The candidate is replayed as if it was asked for.</summary>
     private static ReplayRequest RequestFor(Procedure chosen, Procedure given, ReplayRequest request) =>
@@ -111,7 +116,7 @@ public sealed partial class ProcedureMemory
             throw new ProcedureNotFoundException(tree[0].ProcedureName, [], tree[0].Version);
         }
 
-        var result = await new ProcedureReplayer(Store, Options, scope, executor, _judging, _approver, _logger).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
+        var result = await NewReplayer(executor, scope).ResumeAsync(tree, procedure, request ?? new ResumeRequest(), cancellationToken).ConfigureAwait(false);
         CurrentTurn?.Replayed(procedure, result);
         Log.ReplayResumed(_logger, result.ProcedureName, result.Version, result.Outcome, result.ExecutionId);
         await LearnFromAsync(procedure, result, executor, isCandidateRefused: false).ConfigureAwait(false);
@@ -121,12 +126,12 @@ public sealed partial class ProcedureMemory
     /// <summary>Whether a replay would ask for the unconfirmed constants of a procedure.</summary>
     internal async Task<bool> AsksForConstantsAsync(IStepExecutor executor, Procedure procedure, CancellationToken cancellationToken) =>
         procedure.Version.Inputs.Any(i => i.Unconfirmed)
-        && !await new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger).ConfirmsConstantsAsync(procedure, cancellationToken).ConfigureAwait(false);
+        && !await NewReplayer(executor, CurrentScope()).ConfirmsConstantsAsync(procedure, cancellationToken).ConfigureAwait(false);
 
     /// <summary>Whether a model may be offered to replay a procedure by one call: nothing stands in the way but inputs, no person has to approve it first, and no secret is missing that a model would have to give.</summary>
     internal async Task<bool> CanBeOfferedAsync(IStepExecutor executor, Procedure procedure, CancellationToken cancellationToken)
     {
-        if (procedure.Version.Inputs.Any(i => i.Secret && i.Required))
+        if (!FillsSecrets && procedure.Version.Inputs.Any(i => i.Secret && i.Required))
         {
             return false;
         }
@@ -173,7 +178,7 @@ public sealed partial class ProcedureMemory
         ArgumentNullException.ThrowIfNull(executor);
         ArgumentNullException.ThrowIfNull(procedure);
         request ??= new ReplayRequest();
-        var replayer = new ProcedureReplayer(Store, Options, CurrentScope(), executor, _judging, _approver, _logger);
+        var replayer = NewReplayer(executor, CurrentScope());
         var chosen = await ChooseVersionAsync(procedure, request, executor, cancellationToken).ConfigureAwait(false);
         var preview = await replayer.PreviewAsync(chosen, RequestFor(chosen, procedure, request), cancellationToken).ConfigureAwait(false);
         return preview.Problems.Count > 0 && chosen.Version.Number != procedure.Version.Number ? await replayer.PreviewAsync(procedure, request, cancellationToken).ConfigureAwait(false) : preview;

@@ -25,6 +25,7 @@ public sealed partial class ProcedureMemory : IDisposable
     private readonly IReplayApprover? _approver;
     private readonly ITurnJudge? _turnJudge;
     private readonly IProcedureNamer? _namer;
+    private readonly ISecretResolver? _resolver;
     private int _attachedRecordings;
 
     /// <summary>Creates a memory in a SQLite file, with the default options.</summary>
@@ -44,13 +45,14 @@ public sealed partial class ProcedureMemory : IDisposable
     {
     }
 
-    /// <summary>Creates a memory that takes a generator and an approver from elsewhere where its options name none, and judges beside theirs: options may be those of several providers, each with its own.</summary>
+    /// <summary>Creates a memory that takes a generator, an approver and a resolver of secrets from elsewhere where its options name none, and judges beside theirs: options may be those of several providers, each with its own.</summary>
     internal ProcedureMemory(
         ProceduralMemoryOptions options,
         IProcedureStore? store,
         ILoggerFactory? loggerFactory,
         IEmbeddingGenerator<string, Embedding<float>>? registered,
         IReplayApprover? registeredApprover = null,
+        ISecretResolver? registeredResolver = null,
         Func<IEnumerable<IOutcomeJudge>>? judges = null,
         ITurnJudge? registeredTurnJudge = null,
         IProcedureNamer? registeredNamer = null)
@@ -62,6 +64,7 @@ public sealed partial class ProcedureMemory : IDisposable
         _turnJudge = options.TurnJudge ?? registeredTurnJudge;
         _namer = options.ProcedureNamer ?? registeredNamer;
         _learning = (int)options.Learning;
+        _resolver = options.SecretResolver ?? registeredResolver;
         if (store is null)
         {
             store = _ownedStore = new SqliteProcedureStore(options);
@@ -107,7 +110,7 @@ public sealed partial class ProcedureMemory : IDisposable
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         if (await Store.GetProcedureAsync(scope.Read, name, version, cancellationToken).ConfigureAwait(false) is { } procedure)
         {
-            return procedure;
+            return procedure.SeenFrom(scope);
         }
 
         var names = await Store.ListNamesAsync(scope.Read, cancellationToken).ConfigureAwait(false);

@@ -166,11 +166,6 @@ public sealed class InputSummary
     [JsonPropertyName("description")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Description { get; init; }
-
-    /// <summary>A value that was recorded; shown to whoever recorded it only.</summary>
-    [JsonPropertyName("example")]
-    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public JsonElement? Example { get; init; }
 }
 
 /// <summary>The answer of <c>replay_procedure</c>.</summary>

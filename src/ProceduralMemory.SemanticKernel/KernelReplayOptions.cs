@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using System.Text.RegularExpressions;
 
 namespace ProceduralMemory.SemanticKernel;
 
@@ -26,13 +25,11 @@ public sealed class KernelReplayOptions
     internal bool Allows(string action) => WhyNot(action) is null;
 
     /// <summary>Why a function may not be called, as the end of a sentence; <see langword="null"/> where it may.</summary>
-    internal string? WhyNot(string action) => DeniedFunctions.FirstOrDefault(p => Covers(p, action)) is { } pattern
+    internal string? WhyNot(string action) => DeniedFunctions.FirstOrDefault(p => FunctionPattern.Covers(p, action)) is { } pattern
         ? $"'{pattern}' is in {nameof(KernelReplayOptions)}.{nameof(DeniedFunctions)}"
-        : AllowedFunctions is null || AllowedFunctions.Any(p => Covers(p, action)) ? null : $"it is not in {nameof(KernelReplayOptions)}.{nameof(AllowedFunctions)}";
+        : AllowedFunctions is null || AllowedFunctions.Any(p => FunctionPattern.Covers(p, action)) ? null : $"it is not in {nameof(KernelReplayOptions)}.{nameof(AllowedFunctions)}";
 
-    internal IEnumerable<string> Faults() => (DeniedFunctions ?? []).Concat(AllowedFunctions ?? [])
-        .Where(p => !Regex.IsMatch(p ?? "", @"^[0-9A-Za-z_]+\.(\*|[0-9A-Za-z_-]+)$", RegexOptions.CultureInvariant))
-        .Select(p => $"'{p}' names no functions. Write plugin.function, or plugin.* for all of a plugin.");
+    internal IEnumerable<string> Faults() => (DeniedFunctions ?? []).Concat(AllowedFunctions ?? []).Select(FunctionPattern.Fault).OfType<string>();
 
     internal void Validate()
     {
@@ -42,10 +39,6 @@ public sealed class KernelReplayOptions
             throw new ValidationException(string.Join(" ", faults));
         }
     }
-
-    private static bool Covers(string pattern, string action) => pattern.EndsWith(".*", StringComparison.Ordinal)
-        ? action.StartsWith(pattern[..^1], StringComparison.OrdinalIgnoreCase)
-        : string.Equals(pattern, action, StringComparison.OrdinalIgnoreCase);
 }
 
 /// <summary>Every knob of the memory in a kernel: those of <see cref="ProceduralMemoryOptions"/>, and these.</summary>

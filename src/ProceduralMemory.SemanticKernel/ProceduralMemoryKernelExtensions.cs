@@ -224,6 +224,15 @@ public static class ProceduralMemoryKernelExtensions
         }
 
         var generator = options.UseRegisteredEmbeddingGenerator ? provider.GetService<IEmbeddingGenerator<string, Embedding<float>>>() : null;
-        return new ProcedureMemory(options, store, provider.GetService<ILoggerFactory>(), generator, provider.GetService<IReplayApprover>(), provider.GetServices<IOutcomeJudge>, provider.GetService<ITurnJudge>(), provider.GetService<IProcedureNamer>());
+        return new ProcedureMemory(
+            options,
+            store,
+            provider.GetService<ILoggerFactory>(),
+            generator,
+            provider.GetService<IReplayApprover>(),
+            provider.GetService<ISecretResolver>(),
+            provider.GetServices<IOutcomeJudge>,
+            provider.GetService<ITurnJudge>(),
+            provider.GetService<IProcedureNamer>());
     }
 }

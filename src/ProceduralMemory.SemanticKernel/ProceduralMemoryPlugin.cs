@@ -112,6 +112,7 @@ public sealed class ProceduralMemoryPlugin
                     ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
                     Skip = ModelArgument.Strings(skip, "skip"),
                     ContinueOnFailure = continueOnFailure,
+                    IsFromModel = true,
                     Request = ModelText.Shortened(ModelCall.Current?.Request ?? _memory.CurrentSession?.Request),
                 };
                 var executor = new KernelStepExecutor(kernel, _replay);
@@ -155,6 +156,7 @@ public sealed class ProceduralMemoryPlugin
                     Skip = ModelArgument.Strings(skip, "skip"),
                     StepOverrides = overrides,
                     ActionOverrides = overrides,
+                    IsFromModel = true,
                 };
                 request = await ProcedureMemory.WithCallsSinceAsync(session, id, request, RepairRecording.IsInsideCall(_memory, session), cancellationToken).ConfigureAwait(false);
                 var executor = new KernelStepExecutor(kernel, _replay);
@@ -228,6 +230,11 @@ public sealed class ProceduralMemoryPlugin
                 if (isFunction && KernelActions.IsOurs(function))
                 {
                     throw new ModelArgumentException($"'{action}' belongs to the procedural memory and is no step of a task.");
+                }
+
+                if (isFunction && Capture.Exclusions.Excludes(_memory.Options, name))
+                {
+                    return new PluginReply { Status = ReplyStatus.Ok, Message = $"{name} is not recorded here, since the host keeps it out.", Next = Continue() };
                 }
 
                 var given = ModelArgument.Object(arguments, "arguments");
@@ -337,7 +344,7 @@ public sealed class ProceduralMemoryPlugin
         return Reply(result);
     }
 
-    private static PluginReply Reply(Capture.RecordingResult result)
+    private PluginReply Reply(Capture.RecordingResult result)
     {
         if (result.Conflict is { } conflict)
         {
@@ -375,8 +382,8 @@ public sealed class ProceduralMemoryPlugin
             Next = "Answer the user.",
             Name = procedure.Name,
             Version = version.Number,
-            Inputs = Replies.Inputs(version.Inputs.Where(i => !i.Unconfirmed), withExamples: true),
-            UnconfirmedConstants = unconfirmed.Count == 0 ? null : Replies.Inputs(unconfirmed, withExamples: true),
+            Inputs = Replies.Inputs(version.Inputs.Where(i => !i.Unconfirmed && !(i.Secret && _memory.FillsSecrets))),
+            UnconfirmedConstants = unconfirmed.Count == 0 ? null : Replies.Inputs(unconfirmed),
             Steps = Replies.Steps(version.Steps),
         };
     }
@@ -387,7 +394,7 @@ public sealed class ProceduralMemoryPlugin
         var summaries = new List<ProcedureSummary>();
         foreach (var match in found.Matches)
         {
-            summaries.Add(Replies.Summary(match.Procedure, match.Score, await _memory.AsksForConstantsAsync(executor, match.Procedure, cancellationToken).ConfigureAwait(false)));
+            summaries.Add(Replies.Summary(match.Procedure, match.Score, await _memory.AsksForConstantsAsync(executor, match.Procedure, cancellationToken).ConfigureAwait(false), _memory.FillsSecrets));
         }
 
         return summaries;
@@ -406,7 +413,7 @@ public sealed class ProceduralMemoryPlugin
     private async Task<ReplayReply> ReplyAsync(Kernel kernel, Procedure procedure, ReplayResult result, CancellationToken cancellationToken)
     {
         await RepairRecording.BeginAsync(_memory, kernel, () => KernelSessions.Get(_memory, kernel), result, f => _guard.Fault(ReplayProcedure, f), cancellationToken).ConfigureAwait(false);
-        return Replies.Of(procedure, result);
+        return Replies.Of(procedure, result, _memory.FillsSecrets);
     }
 
     /// <summary>Replays. Once it may have called something, a fault of the memory does not mean that the task is still to be done.</summary>

@@ -42,7 +42,7 @@ public sealed class ProcedureAdminPlugin
         "list_procedures",
         async () => List(
             (await _memory.ListAsync(string.IsNullOrWhiteSpace(tag) ? null : [tag], cancellationToken: cancellationToken).ConfigureAwait(false))
-                .Select(p => (object)Replies.Summary(p, score: null)),
+                .Select(p => (object)Replies.Summary(p, score: null, fillsSecrets: _memory.FillsSecrets)),
             "procedures"),
         cancellationToken);
 
@@ -189,10 +189,10 @@ public sealed class ProcedureAdminPlugin
 
     /// <summary>Exports a procedure.</summary>
     [KernelFunction("export_procedure")]
-    [Description("Gives a procedure as a JSON document, for review or for another machine.")]
+    [Description("Gives a procedure as a JSON document, for review or for another machine; without the example values of its inputs.")]
     public Task<PluginReply> ExportAsync([Description("The procedure's name")] string name, CancellationToken cancellationToken = default) => _guard.RunAsync(
         "export_procedure",
-        async () => new ListReply { Status = ReplyStatus.Ok, Message = $"'{name}' as a document.", Items = [JsonElement.Parse(await _memory.ExportAsync(Name(name), cancellationToken: cancellationToken).ConfigureAwait(false))] },
+        async () => new ListReply { Status = ReplyStatus.Ok, Message = $"'{name}' as a document.", Items = [JsonElement.Parse(await _memory.ExportDocumentAsync(Name(name), version: null, withoutValuesSeen: true, cancellationToken).ConfigureAwait(false))] },
         cancellationToken);
 
     /// <summary>Imports a procedure as a draft.</summary>

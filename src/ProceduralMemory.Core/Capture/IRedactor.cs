@@ -15,4 +15,13 @@ public interface IRedactor
     /// <param name="text">The text.</param>
     /// <returns>The text, with <see cref="SecretRedactor.Marker"/> in place of each secret; the same instance where there is none.</returns>
     string Redact(string text);
+
+    /// <summary>
+    /// Takes secrets out of a text, and puts in the place of each what is made of it: within a recording a marker that equal secrets share, so that it shows where one went. Unless a redactor says it
+    /// itself, what the secrets are is found by comparing the text with what <see cref="Redact(string)"/> makes of it; where that cannot be told, its own markers stay.
+    /// </summary>
+    /// <param name="text">The text.</param>
+    /// <param name="mark">Given a secret, what is to stand in its place.</param>
+    /// <returns>The text without secrets; the same instance where there is none.</returns>
+    string Redact(string text, Func<string, string> mark) => RedactedText.Marked(text, Redact(text), mark);
 }

@@ -22,7 +22,7 @@ public sealed partial class ProcedureRecorder
     public async Task<RecordingResult> FinalizeAsync(string? notes = null, IReadOnlyList<string>? tags = null, CancellationToken cancellationToken = default)
     {
         ThrowIfOfTurn();
-        notes = notes is null ? null : _capture.Text(notes);
+        notes = notes is null ? null : _capture.Plain.Text(notes);
         ProcedureValidator.CheckEnding(notes, [.. _tags.Union(tags ?? [], StringComparer.OrdinalIgnoreCase)], _memory.Options);
         await CloseForFinalizingAsync(cancellationToken).ConfigureAwait(false);
         try

@@ -39,9 +39,9 @@ public sealed partial class ProcedureRecorder
     {
         _memory = memory;
         _session = session;
-        _capture = capture ?? new ValueCapture(memory.Options);
+        _capture = capture ?? ValueCapture.ForRecording(memory.Options);
         _nextOrdinal = nextOrdinal;
-        _signatures = new RecordedSignatures(_capture, memory.Options, trace);
+        _signatures = new RecordedSignatures(_capture.Plain, memory.Options, trace);
         TraceId = trace.Id;
         RepairOf = trace.RepairOf;
         Name = trace.Name;
@@ -127,7 +127,7 @@ public sealed partial class ProcedureRecorder
     /// <param name="duration">How long the call took, where it was made already; <see langword="null"/> measures it up to <see cref="CompleteStepAsync"/>.</param>
     /// <param name="effect">What the function declares to do to the world.</param>
     /// <param name="parameters">What the function declares of its parameters: see <see cref="TraceStep.Parameters"/>.</param>
-    /// <returns>The step begun, or <see langword="null"/> when the recording has ended or is incomplete. The call that would exceed <see cref="ProceduralMemoryOptions.MaxSteps"/> makes it incomplete.</returns>
+    /// <returns>The step begun, or <see langword="null"/> when the recording has ended or is incomplete, or the action is one of <see cref="ProceduralMemoryOptions.ExcludedFunctions"/>. The call that would exceed <see cref="ProceduralMemoryOptions.MaxSteps"/> makes it incomplete.</returns>
     public RecordedCall? BeginStep(string action, JsonElement arguments, StepKind kind = StepKind.Function, string? callGroup = null, int callIndex = 0, string? omitted = null, TimeSpan? duration = null, StepEffect effect = StepEffect.Unknown, JsonElement? parameters = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(action);
@@ -135,6 +135,11 @@ public sealed partial class ProcedureRecorder
         if (arguments.ValueKind is not JsonValueKind.Object)
         {
             throw new ArgumentException($"The arguments of {action} are no JSON object. Give them by name, such as {{\"order_id\": \"W123\"}}.", nameof(arguments));
+        }
+
+        if (kind is StepKind.Function && _memory.Options.Excludes(action))
+        {
+            return null;
         }
 
         int ordinal;
@@ -202,7 +207,7 @@ public sealed partial class ProcedureRecorder
                 Result = kept,
                 Omitted = Joined(call.Step.Omitted, omitted, lost),
                 Status = failure is null ? StepStatus.Success : StepStatus.Failed,
-                Failure = _capture.Failure(failure),
+                Failure = _capture.Plain.Failure(failure),
                 Duration = duration,
                 Parameters = _signatures.New(call.Step),
             };
@@ -234,16 +239,21 @@ public sealed partial class ProcedureRecorder
     internal void KeepArguments(RecordedCall call, JsonElement kept)
     {
         var given = call.Step.Arguments;
-        foreach (var secret in kept.EnumerateObject().Where(a => a.Value.ValueKind is JsonValueKind.String && a.Value.ValueEquals(SecretRedactor.Marker)))
+        var taken = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var argument in kept.EnumerateObject())
         {
-            if (given.TryGetProperty(secret.Name, out var value))
+            if (given.TryGetProperty(argument.Name, out var value))
             {
-                _capture.AddSecret(value);
+                taken[argument.Name] = argument.Value;
+                if (RedactionMarker.Is(argument.Value))
+                {
+                    _capture.AddSecret(value);
+                    taken[argument.Name] = _capture.MarkerOf(value);
+                }
             }
         }
 
-        var taken = JsonSerializer.SerializeToElement(kept.EnumerateObject().Where(a => given.TryGetProperty(a.Name, out _)).ToDictionary(a => a.Name, a => a.Value));
-        call.Step = call.Step with { Arguments = _capture.Arguments(call.Step.Action, taken, out _) };
+        call.Step = call.Step with { Arguments = _capture.Arguments(call.Step.Action, JsonSerializer.SerializeToElement(taken), out _) };
     }
 
     /// <summary>Lets the recording end before this call is complete, for a call whose end may never come: a stream that nobody reads. It is then left out.</summary>
@@ -266,7 +276,7 @@ public sealed partial class ProcedureRecorder
         MarkIncomplete("a step could not be stored", fault);
     }
 
-    /// <summary>Records a step that was done elsewhere. When this returns, the step is durable.</summary>
+    /// <summary>Records a step that was done elsewhere. When this returns, the step is durable, unless its action is one of <see cref="ProceduralMemoryOptions.ExcludedFunctions"/>: then it is left out.</summary>
     /// <param name="step">The step. Its <see cref="TraceStep.Ordinal"/> and times are set here where they are missing.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
     /// <exception cref="RecordingStateException">The recording has ended or is incomplete, or the step is one more than <see cref="ProceduralMemoryOptions.MaxSteps"/>, which makes it incomplete.</exception>
@@ -276,6 +286,11 @@ public sealed partial class ProcedureRecorder
         ArgumentNullException.ThrowIfNull(step);
         cancellationToken.ThrowIfCancellationRequested();
         var arguments = ProcedureValidator.CheckRecordedStep(step);
+        if (step.Kind is StepKind.Function && _memory.Options.Excludes(step.Action))
+        {
+            return;
+        }
+
         var captured = _capture.Arguments(step.Action, arguments, out var omittedArguments);
         string? omittedResult = null;
         var result = step.Result is { } value ? _capture.Result(step.Action, value, out omittedResult) : null;
@@ -305,10 +320,10 @@ public sealed partial class ProcedureRecorder
                 Ordinal = ordinal,
                 Arguments = captured,
                 Result = result,
-                Action = step.Kind is StepKind.Manual ? _capture.Text(step.Action) : step.Action,
-                Failure = _capture.Failure(step.Failure),
-                Outcome = step.Outcome is null ? null : _capture.Text(step.Outcome),
-                Notes = step.Notes is null ? null : _capture.Text(step.Notes),
+                Action = step.Kind is StepKind.Manual ? _capture.Plain.Text(step.Action) : step.Action,
+                Failure = _capture.Plain.Failure(step.Failure),
+                Outcome = step.Outcome is null ? null : _capture.Plain.Text(step.Outcome),
+                Notes = step.Notes is null ? null : _capture.Plain.Text(step.Notes),
                 Parameters = _signatures.New(step),
                 StartedAt = step.StartedAt == default ? _memory.Time.GetUtcNow() : step.StartedAt,
             };
@@ -372,9 +387,9 @@ public sealed partial class ProcedureRecorder
             await _memory.Store.AnnotateTraceStepAsync(
                 TraceId,
                 call.Ordinal,
-                outcome is null ? null : _capture.Text(outcome),
-                notes is null ? null : _capture.Text(notes),
-                _capture.Failure(failure),
+                outcome is null ? null : _capture.Plain.Text(outcome),
+                notes is null ? null : _capture.Plain.Text(notes),
+                _capture.Plain.Failure(failure),
                 cancellationToken).ConfigureAwait(false);
         }
         catch

@@ -9,18 +9,41 @@ namespace ProceduralMemory.Capture;
 /// <remarks>
 /// One instance serves one trace or execution: a secret that a name gave away is taken out of every text of the same value and of every later one.
 /// </remarks>
-internal sealed class ValueCapture(ProceduralMemoryOptions options)
+internal sealed class ValueCapture
 {
-    // A short secret ("1234") would be found in innocent texts as well.
-    private const int MinimumTrackedLength = 8;
+    // A name is not looked at unless it is as long as secrets are, or no plain word: a password that happens to be a word, and a field's name, does not rename the field.
+    private const int ShortestSecretName = 16;
+    private const int ShortestSecretNameNoWord = 8;
 
-    private readonly Lock _gate = new();
+    // What is shorter is no card number.
+    private const int ShortestSecretNumber = 13;
 
-    // Replaced as a whole, so that texts are redacted without the lock. Longest first: of two secrets one may begin with the other.
-    private volatile string[] _secrets = [];
+    private readonly ProceduralMemoryOptions _options;
+    private readonly KnownSecrets _secrets;
+    private readonly SecretFingerprints? _fingerprints;
+
+    /// <summary>A capture whose markers do not tell one secret from another.</summary>
+    public ValueCapture(ProceduralMemoryOptions options)
+        : this(options, new KnownSecrets(), fingerprints: null)
+    {
+    }
+
+    private ValueCapture(ProceduralMemoryOptions options, KnownSecrets secrets, SecretFingerprints? fingerprints)
+    {
+        _options = options;
+        _secrets = secrets;
+        _fingerprints = fingerprints;
+        Plain = fingerprints is null ? this : new ValueCapture(options, secrets, fingerprints: null);
+    }
+
+    /// <summary>The same with the same secrets, whose markers have no fingerprints: for texts that are kept longer than the values of the recording.</summary>
+    public ValueCapture Plain { get; }
 
     /// <summary>How many secrets are known by now.</summary>
-    public int SecretCount => _secrets.Length;
+    public int SecretCount => _secrets.All.Count;
+
+    /// <summary>A capture for one recording: its markers have fingerprints, so that it shows where a secret went.</summary>
+    public static ValueCapture ForRecording(ProceduralMemoryOptions options) => new(options, new KnownSecrets(), new SecretFingerprints());
 
     /// <summary>Captures an object of arguments, member by member: one that cannot be kept is replaced by <see cref="TraceStep.OmittedMarker"/>.</summary>
     /// <param name="action">The action whose arguments these are.</param>
@@ -32,13 +55,18 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
         var captured = Redacted(writer =>
         {
             faults.Clear();
+            HashSet<string>? taken = null;
             writer.WriteStartObject();
             foreach (var argument in Members(action, arguments, faults))
             {
-                writer.WritePropertyName(argument.Name);
+                WriteName(writer, argument.Name, ref taken);
                 if (IsSecret(action, argument.Name, argument.Value))
                 {
-                    writer.WriteStringValue(SecretRedactor.Marker);
+                    WriteSecret(writer, argument.Value);
+                }
+                else if (_options.Excludes(action, argument.Name))
+                {
+                    writer.WriteStringValue(TraceStep.OmittedMarker);
                 }
                 else if (Fault(argument.Value) is { } fault)
                 {
@@ -96,7 +124,7 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
 
         omitted = null;
         return action.Length > 0 && IsSecret(action, IRedactor.WholeResult, result)
-            ? Json.String(SecretRedactor.Marker)
+            ? Json.Build(writer => WriteSecret(writer, result))
             : Redacted(writer => Write(writer, action, result));
     }
 
@@ -105,21 +133,33 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     {
         if (Fault(value) is null)
         {
-            Remember(value);
+            _secrets.Add(value);
         }
     }
+
+    /// <summary>What stands for a secret.</summary>
+    public JsonElement MarkerOf(JsonElement secret) => _fingerprints is null || Fault(secret) is not null ? Json.String(SecretRedactor.Marker) : RedactionMarker.Is(secret) ? secret : Json.String(_fingerprints.MarkerOf(secret));
 
     /// <summary>Redacts a text.</summary>
     public string Text(string text)
     {
-        text = options.Redactor.Redact(text);
-        foreach (var secret in _secrets)
+        // What is known goes first: a marker in a text is left alone, and a part of a secret is none.
+        foreach (var secret in _secrets.All)
         {
-            text = text.Replace(secret, SecretRedactor.Marker, StringComparison.Ordinal);
+            if (text.Contains(secret, StringComparison.Ordinal))
+            {
+                text = RedactionMarker.Around(text, part => part.Replace(secret, Mark(secret), StringComparison.Ordinal));
+            }
         }
 
-        return text;
+        return _options.Redactor.Redact(text, secret =>
+        {
+            _secrets.AddFromText(secret);
+            return Mark(secret);
+        });
     }
+
+    private string Mark(string secret) => _fingerprints?.MarkerOf(secret) ?? SecretRedactor.Marker;
 
     /// <summary>Redacts an error.</summary>
     public StepFailure? Failure(StepFailure? failure) => failure is null ? null : failure with { Message = Text(failure.Message) };
@@ -128,23 +168,23 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
     private string? Fault(JsonElement value)
     {
         // The raw text of what was parsed is at hand: a giant is not walked to find that it is one.
-        return Json.LengthOf(value) is var length && length > options.MaxValueBytes
-            ? FormattableString.Invariant($"{length} bytes are more than {nameof(options.MaxValueBytes)} ({options.MaxValueBytes}) allows")
-            : Json.Fault(value, options.MaxValueDepth);
+        return Json.LengthOf(value) is var length && length > _options.MaxValueBytes
+            ? FormattableString.Invariant($"{length} bytes are more than {nameof(_options.MaxValueBytes)} ({_options.MaxValueBytes}) allows")
+            : Json.Fault(value, _options.MaxValueDepth);
     }
 
     /// <summary>Builds a value, and builds it again where a secret turned up in it: what was written before that may hold it too.</summary>
     private JsonElement Redacted(Action<Utf8JsonWriter> write)
     {
-        var known = _secrets;
+        var known = _secrets.All;
         var built = Json.Build(write);
-        return _secrets == known ? built : Json.Build(write);
+        return _secrets.All == known ? built : Json.Build(write);
     }
 
     private bool IsSecret(string action, string name, JsonElement value)
     {
         if (value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined or JsonValueKind.True or JsonValueKind.False
-            || !options.Redactor.IsSecret(action, name))
+            || !_options.Redactor.IsSecret(action, name))
         {
             return false;
         }
@@ -153,42 +193,76 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
         return true;
     }
 
-    private void Remember(JsonElement secret)
+    /// <summary>
+    /// Writes what stands for a secret. Of one with parts, such as the keys that a login gives, a recording keeps which parts there are: what a later call takes is one of them.
+    /// </summary>
+    private void WriteSecret(Utf8JsonWriter writer, JsonElement secret)
     {
+        if (_fingerprints is null || !HasNamedParts(secret))
+        {
+            MarkerOf(secret).WriteTo(writer);
+            return;
+        }
+
         switch (secret.ValueKind)
         {
-            case JsonValueKind.String when secret.GetString() is { Length: >= MinimumTrackedLength } text && text != SecretRedactor.Marker:
-                Remember(text);
-                break;
-            case JsonValueKind.Number when secret.GetRawText() is { Length: >= MinimumTrackedLength } number:
-                Remember(number);
-                break;
             case JsonValueKind.Object:
-                foreach (var member in secret.EnumerateObject())
+                writer.WriteStartObject();
+                foreach (var member in secret.EnumerateObject().GroupBy(m => m.Name, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal))
                 {
-                    Remember(member.Value);
+                    writer.WritePropertyName(member.Key);
+                    WriteSecret(writer, member.Last().Value);
                 }
 
+                writer.WriteEndObject();
                 break;
             case JsonValueKind.Array:
+                writer.WriteStartArray();
                 foreach (var item in secret.EnumerateArray())
                 {
-                    Remember(item);
+                    WriteSecret(writer, item);
                 }
 
+                writer.WriteEndArray();
+                break;
+            case JsonValueKind.String or JsonValueKind.Number:
+                MarkerOf(secret).WriteTo(writer);
+                break;
+            default:
+                secret.WriteTo(writer);
                 break;
         }
     }
 
-    private void Remember(string secret)
+    /// <summary>Whether the names in a secret are those of fields: where they are data, they may be the secret.</summary>
+    private bool HasNamedParts(JsonElement secret) => Fault(secret) is null && NamesAreFields(secret);
+
+    private bool NamesAreFields(JsonElement value) => value.ValueKind switch
     {
-        lock (_gate)
+        JsonValueKind.Object => value.EnumerateObject().All(m => m.Name.Length <= 2 * ShortestSecretName && ValueExpression.IsName(m.Name) && !Distill.MemberNames.IsData(m.Name) && Text(m.Name) == m.Name && NamesAreFields(m.Value)),
+        JsonValueKind.Array => value.EnumerateArray().All(NamesAreFields),
+        _ => true,
+    };
+
+    /// <summary>Writes the name of a member, which may be a secret as well: what is looked up by a key has the keys for names.</summary>
+    private void WriteName(Utf8JsonWriter writer, string name, ref HashSet<string>? taken)
+    {
+        var kept = name;
+        var isLookedAt = name.Length >= ShortestSecretName || (name.Length >= ShortestSecretNameNoWord && name.AsSpan().ContainsAnyExceptInRange('a', 'z'));
+        if (!isLookedAt || !RedactionMarker.IsIn(kept = Text(name)))
         {
-            if (!_secrets.Contains(secret, StringComparer.Ordinal))
-            {
-                _secrets = [.. _secrets.Append(secret).OrderByDescending(s => s.Length)];
-            }
+            writer.WritePropertyName(name);
+            return;
         }
+
+        // Two keys may have one marker, and no object has a name twice.
+        var unique = kept;
+        for (var i = 2; !(taken ??= new HashSet<string>(StringComparer.Ordinal)).Add(unique); i++)
+        {
+            unique = FormattableString.Invariant($"{kept} {i}");
+        }
+
+        writer.WritePropertyName(unique);
     }
 
     private void Write(Utf8JsonWriter writer, string action, JsonElement value)
@@ -197,6 +271,7 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
         {
             case JsonValueKind.Object:
                 writer.WriteStartObject();
+                HashSet<string>? taken = null;
                 var members = value.EnumerateObject().OrderBy(m => m.Name, StringComparer.Ordinal).ToList();
                 for (var i = 0; i < members.Count; i++)
                 {
@@ -208,10 +283,10 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
                         continue;
                     }
 
-                    writer.WritePropertyName(name);
+                    WriteName(writer, name, ref taken);
                     if (isSecret)
                     {
-                        writer.WriteStringValue(SecretRedactor.Marker);
+                        WriteSecret(writer, inner);
                     }
                     else
                     {
@@ -234,7 +309,7 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
                 writer.WriteStringValue(Text(value.GetString()!));
                 break;
             case JsonValueKind.Number:
-                Json.WriteNumber(writer, value);
+                WriteNumber(writer, value);
                 break;
             case JsonValueKind.Undefined:
                 writer.WriteNullValue();
@@ -243,5 +318,19 @@ internal sealed class ValueCapture(ProceduralMemoryOptions options)
                 value.WriteTo(writer);
                 break;
         }
+    }
+
+    private void WriteNumber(Utf8JsonWriter writer, JsonElement value)
+    {
+        // In whatever way it is spelt; what is short in any spelling is looked at no further.
+        if (Json.LengthOf(value) >= ShortestSecretNumber || value.GetRawText().AsSpan().ContainsAny('e', 'E'))
+        {
+            var kept = Json.Build(w => Json.WriteNumber(w, value));
+            var text = kept.GetRawText();
+            (Text(text) == text ? kept : MarkerOf(value)).WriteTo(writer);
+            return;
+        }
+
+        Json.WriteNumber(writer, value);
     }
 }

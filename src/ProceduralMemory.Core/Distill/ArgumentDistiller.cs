@@ -69,7 +69,7 @@ internal sealed class ArgumentDistiller
     {
         if (position.Values.Any(Withheld.Is))
         {
-            return Take(position, [_finder.Withheld(position)]);
+            return Take(position, _finder.FindWithheld(position));
         }
 
         // What the caller named goes before what the whole is found to be.
@@ -82,6 +82,12 @@ internal sealed class ArgumentDistiller
         if (_finder.Compose(position) is { Count: > 0 } composed)
         {
             return Take(position, composed);
+        }
+
+        if (position.Values.All(Withheld.IsWhole) && !HasComparableSource(position))
+        {
+            // Credentials of which no step gave any part are one thing to give, and not as many as they have fields.
+            return Take(position, [_finder.Withheld(position)]);
         }
 
         if (PartsOf(position) is { } parts && (position.Values[0].ValueKind is JsonValueKind.Object || parts.Exists(p => HasSource(p.Position))))
@@ -101,6 +107,11 @@ internal sealed class ArgumentDistiller
         || _finder.Find(position).Any(h => position.Traces == 1 || !h.IsNewInput)
         || _finder.Compose(position).Count > 0
         || (PartsOf(position) is { } parts && parts.Exists(p => HasSource(p.Position)));
+
+    /// <summary>Whether anything in a value was not kept, and comes from somewhere all the same.</summary>
+    private bool HasComparableSource(Position position) => position.Values.Any(Withheld.Is)
+        ? _finder.FindWithheld(position).Any(h => !h.IsNewInput)
+        : PartsOf(position) is { } parts && parts.Exists(p => HasComparableSource(p.Position));
 
     /// <summary>The members or elements of a value that has the same ones in every trace; <see langword="null"/> where it is to be taken as a whole, as what has very many is.</summary>
     private static List<(string Name, Position Position)>? PartsOf(Position position)

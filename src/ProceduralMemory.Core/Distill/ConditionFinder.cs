@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ProceduralMemory.Capture;
 
 namespace ProceduralMemory.Distill;
 
@@ -148,7 +149,7 @@ internal sealed class ConditionFinder(TraceAlignment aligned, InputRegistry inpu
         yield return pointer;
         if (value.ValueKind is JsonValueKind.Object && depthLeft > 0)
         {
-            foreach (var member in value.EnumerateObject())
+            foreach (var member in value.EnumerateObject().Where(m => !RedactionMarker.IsIn(m)))
             {
                 foreach (var field in FieldsOf(member.Value, JsonPointer.Append(pointer, member.Name), depthLeft - 1))
                 {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ProceduralMemory.Capture;
 
 namespace ProceduralMemory.Distill;
 
@@ -96,7 +97,7 @@ internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources
             .Take(MaxFields)
             .Where(f => around.TakesName || f != around.Inner)
             .Select(f => (Field: f, Values: ValuesOf(f, chosen)))
-            .Where(f => f.Values is not null && !ValueMatch.AreEqual(f.Values, position.Values))
+            .Where(f => f.Values is not null && !f.Values.Exists(Withheld.Is) && !ValueMatch.AreEqual(f.Values, position.Values))
             .Select(f => (f.Field, Key: position.Beside(JsonPointer.Tokens(f.Field).LastOrDefault() ?? position.Name, f.Values!)))
             .Where(f => f.Key.Specificity >= EnoughToChooseBy && AreUnique(f.Field, chosen))
             .ToList();
@@ -166,7 +167,7 @@ internal sealed class ElementFinder(TraceAlignment aligned, SourceFinder sources
 
     private static IEnumerable<string> FieldsOf(JsonElement element, string pointer, int depthLeft)
     {
-        foreach (var member in element.EnumerateObject())
+        foreach (var member in element.EnumerateObject().Where(m => !RedactionMarker.IsIn(m)))
         {
             var field = JsonPointer.Append(pointer, member.Name);
             if (member.Value.ValueKind is JsonValueKind.String or JsonValueKind.Number)

@@ -1,3 +1,4 @@
+using ProceduralMemory.Capture;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Distill;
@@ -14,7 +15,7 @@ internal static class Expectations
     public static Expectation? Of(IReadOnlyList<TraceStep> calls, StepEffect effect)
     {
         var words = calls.Select(c => c.Outcome).FirstOrDefault(o => !string.IsNullOrWhiteSpace(o));
-        var results = calls.Where(c => c.Result is not null).Select(c => c.Result!.Value).ToList();
+        var results = calls.Where(c => c.Result is not null).Select(c => RedactionMarker.Plain(c.Result!.Value)).ToList();
         if (results.Count == calls.Count && results.Count > 0)
         {
             return new Expectation

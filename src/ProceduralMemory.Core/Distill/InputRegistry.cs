@@ -111,6 +111,15 @@ internal static class Withheld
     /// <summary>Whether it was not kept: it was too large, or secret. It cannot be compared, and whoever replays must give it.</summary>
     public static bool Is(JsonElement value) => IsSecret(value) || (value.ValueKind is JsonValueKind.String && value.ValueEquals(TraceStep.OmittedMarker));
 
+    /// <summary>Whether it was not kept, and can be compared all the same: in its recording each secret has a fingerprint.</summary>
+    public static bool IsComparable(JsonElement value) => RedactionMarker.HasFingerprint(value);
+
+    /// <summary>Whether two values that were not kept are known to have been different.</summary>
+    public static bool AreDifferent(JsonElement first, JsonElement second) => IsComparable(first) && IsComparable(second) && !Json.AreEqual(first, second);
+
+    /// <summary>Whether all there is in it was not kept.</summary>
+    public static bool IsWhole(JsonElement value) => Is(value) || (value.ValueKind is JsonValueKind.Object or JsonValueKind.Array && Parts(value).Any() && Parts(value).All(IsWhole));
+
     /// <summary>Whether it, or a part of it, was not kept.</summary>
     public static bool IsIn(JsonElement value) => Is(value) || Parts(value).Any(IsIn);
 
@@ -125,5 +134,5 @@ internal static class Withheld
     };
 
     /// <summary>Whether it was, or held, a secret.</summary>
-    public static bool IsSecret(JsonElement value) => value.ValueKind is JsonValueKind.String && value.GetString()!.Contains(Capture.SecretRedactor.Marker, StringComparison.Ordinal);
+    public static bool IsSecret(JsonElement value) => RedactionMarker.IsIn(value) || (value.ValueKind is JsonValueKind.Object && value.EnumerateObject().Any(RedactionMarker.IsIn));
 }

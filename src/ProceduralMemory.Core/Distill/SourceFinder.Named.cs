@@ -5,10 +5,33 @@ namespace ProceduralMemory.Distill;
 /// <summary>Inputs that the caller of a recording knew by name, and those whose values were not kept.</summary>
 internal sealed partial class SourceFinder
 {
-    /// <summary>The input for a value that was not kept. It cannot be compared, so the name of the input, or else the argument of the action, tells.</summary>
+    /// <summary>
+    /// The sources of a value that was not kept, the likeliest first. A secret that an earlier step gave comes from there, since within a recording equal secrets have equal marks; only one that no step
+    /// gave has to be given.
+    /// </summary>
+    public IReadOnlyList<Hypothesis> FindWithheld(Position position)
+    {
+        if (position.Values.Any(Distill.Withheld.IsComparable))
+        {
+            // What is always left out of a call, or new, has to be given, and then it is told by its name which input it is.
+            if (Find(position).Where(h => !h.IsNewInput).ToList() is { Count: > 0 } found)
+            {
+                return found;
+            }
+
+            if (!position.IsSometimesAbsent && Compose(position) is { Count: > 0 } composed)
+            {
+                return composed;
+            }
+        }
+
+        return [Withheld(position)];
+    }
+
+    /// <summary>The input for a value that was not kept, and that nothing else gives: where it cannot be compared, the name of the input, or else the argument of the action, tells which.</summary>
     public Hypothesis Withheld(Position position)
     {
-        if (NamingRow(position) is { } row && _aligned.Traces[row.Trace].Inputs.EnumerateObject().Where(i => Distill.Withheld.Is(i.Value) && FieldName.Similarity(i.Name, position.Name) >= 1).Select(i => i.Name).FirstOrDefault() is { } name)
+        if (NamingRow(position) is { } row && _aligned.Traces[row.Trace].Inputs.EnumerateObject().Where(i => Distill.Withheld.Is(i.Value) && !Distill.Withheld.AreDifferent(i.Value, position.Values[row.Index]) && FieldName.Similarity(i.Name, position.Name) >= 1).Select(i => i.Name).FirstOrDefault() is { } name)
         {
             return new Hypothesis(SourceKind.Input, $"$inputs.{name}", [Evidence.Named, Evidence.Withheld], () =>
             {
@@ -17,14 +40,23 @@ internal sealed partial class SourceFinder
             });
         }
 
-        var known = _withheld.Find(s => s.First.Description == position.Description && Distill.Withheld.IsSecret(s.First.Values[0]) == Distill.Withheld.IsSecret(position.Values[0]));
+        var known = _withheld.Find(s => s.First.Description == position.Description && Distill.Withheld.IsSecret(s.First.Values[0]) == Distill.Withheld.IsSecret(position.Values[0]) && !(s.SeenFrom(position) is { } seen && seen.Zip(position.Values).Any(p => Distill.Withheld.AreDifferent(p.First, p.Second))));
         return known is not null
             ? Shared(position, known, known.Expression, Evidence.Withheld)
             : new Hypothesis(SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [Evidence.Withheld], () =>
             {
+                if (!position.IsPerTrace)
+                {
+                    // Every round had another secret: one input cannot give them.
+                    UnexplainedLoops.Add(position.Call.Loop);
+                }
+
                 _withheld.Add(new ValueSource(position, SourceKind.Input, _inputs.Declare(position)));
                 return _withheld[^1];
-            });
+            })
+            {
+                IsNewInput = true,
+            };
     }
 
     /// <summary>Whether the caller named the value.</summary>

@@ -80,7 +80,7 @@ internal sealed partial class SourceFinder
     /// <summary>Remembers what a position takes its value from, for others with the same value.</summary>
     public void Remember(Position position, ValueSource source)
     {
-        if (ReferenceEquals(source.First, position) && !position.Values.Any(Distill.Withheld.Is))
+        if (ReferenceEquals(source.First, position) && !position.Values.Any(v => Distill.Withheld.Is(v) && !Distill.Withheld.IsComparable(v)))
         {
             foreach (var key in KeysOf(position))
             {

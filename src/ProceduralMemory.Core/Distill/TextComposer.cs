@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ProceduralMemory.Capture;
 
 namespace ProceduralMemory.Distill;
 
@@ -73,7 +74,9 @@ internal sealed class TextComposer(SourceFinder sources)
 
         chosen.Sort((a, b) => a.Start.CompareTo(b.Start));
         var used = Agrees(texts, chosen) ? chosen : chosen.Find(p => Agrees(texts, [p])) is { } alone ? [alone] : [];
-        return used.Count == 0
+
+        // What stands in place of a secret is no part of the text.
+        return used.Count == 0 || RedactionMarker.In(texts[0]).Any(m => !used.Exists(p => p.Start <= m.Start && m.Start + m.Length <= p.Start + p.Length))
             ? []
             :
             [
@@ -178,9 +181,15 @@ internal sealed class TextComposer(SourceFinder sources)
         }
 
         var words = new List<(int Start, int End)>();
+        var secrets = RedactionMarker.In(text);
         for (var i = 0; i < text.Length && words.Count < MaxWords; i++)
         {
-            if (char.IsLetterOrDigit(text[i]))
+            if (secrets.FirstOrDefault(s => s.Start == i) is { Length: > 0 } secret)
+            {
+                words.Add((i, i + secret.Length));
+                i += secret.Length - 1;
+            }
+            else if (char.IsLetterOrDigit(text[i]))
             {
                 var start = i;
                 while (i < text.Length && char.IsLetterOrDigit(text[i]))

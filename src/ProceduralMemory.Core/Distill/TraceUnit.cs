@@ -1,3 +1,5 @@
+using ProceduralMemory.Capture;
+
 namespace ProceduralMemory.Distill;
 
 /// <summary>What is aligned as one: a call, or all the rounds of a loop.</summary>
@@ -8,9 +10,10 @@ internal sealed class TraceUnit
     public TraceUnit(TraceStep call)
     {
         (Key, Call) = (CallKind.Of(call).ToString(), call);
+        // Which secret it was cannot be told across recordings.
         foreach (var argument in call.Arguments.EnumerateObject())
         {
-            _arguments[argument.Name] = JsonBytes.Hash(argument.Value);
+            _arguments[argument.Name] = JsonBytes.Hash(RedactionMarker.Plain(argument.Value));
         }
     }
 

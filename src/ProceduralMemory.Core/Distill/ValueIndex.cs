@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using ProceduralMemory.Capture;
 
 namespace ProceduralMemory.Distill;
 
@@ -101,7 +102,7 @@ internal sealed class ValueIndex
             {
                 case JsonValueKind.Object:
                     Note(value);
-                    foreach (var member in value.EnumerateObject())
+                    foreach (var member in value.EnumerateObject().Where(m => !RedactionMarker.IsIn(m)))
                     {
                         way.Add(member.Name);
                         if (left > 0 && _names.TryGetValue(way[^1], out var names) && names.Count < MaxPlacesPerValue)

@@ -93,17 +93,18 @@ internal sealed class CallApprovals(
 
     /// <summary>
     /// SHA-256 of the arguments in one spelling, as they are written down. What was too large to be written down is told apart by a hash of its own; secrets are not
-    /// told apart, since a hash of a short one gives it away.
+    /// told apart, nor is what the host keeps out and is short, since a hash of a short value gives it away.
     /// </summary>
     public static string HashOf(JsonElement arguments, JsonElement journalled)
     {
+        const int ShortestHashed = 64;
         var canonical = Json.Build(writer =>
         {
             writer.WriteStartObject();
             foreach (var argument in journalled.EnumerateObject().OrderBy(a => a.Name, StringComparer.Ordinal))
             {
                 writer.WritePropertyName(argument.Name);
-                if (argument.Value.ValueKind is JsonValueKind.String && argument.Value.ValueEquals(TraceStep.OmittedMarker) && arguments.TryGetProperty(argument.Name, out var whole))
+                if (argument.Value.ValueKind is JsonValueKind.String && argument.Value.ValueEquals(TraceStep.OmittedMarker) && arguments.TryGetProperty(argument.Name, out var whole) && Json.LengthOf(whole) >= ShortestHashed)
                 {
                     writer.WriteStringValue($"{TraceStep.OmittedMarker}{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(whole.GetRawText())))}");
                 }

@@ -128,6 +128,12 @@ public static class ReplayProblemCodes
     /// <summary>A required input is not given; or an input or adapted parameter that was not kept is not given again.</summary>
     public const string MissingInput = "missing_input";
 
+    /// <summary>The host fills in a secret input, and could not.</summary>
+    public const string SecretUnavailable = "secret_unavailable";
+
+    /// <summary>A model gave a value for a secret input that the host fills in.</summary>
+    public const string SecretNotTaken = "secret_not_taken";
+
     /// <summary>A literal of the only recording is not confirmed, and not given as an input.</summary>
     public const string UnconfirmedConstant = "unconfirmed_constant";
 

@@ -83,7 +83,7 @@ internal static partial class OutcomeComparer
         effect is not StepEffect.Read
         && OutcomeName().IsMatch(name)
         && (value.ValueKind is JsonValueKind.True or JsonValueKind.False
-            || (effect is not StepEffect.Unknown && value.ValueKind is JsonValueKind.String && value.GetString() is { Length: <= 32 } text && !text.Any(char.IsAsciiDigit)));
+            || (effect is not StepEffect.Unknown && value.ValueKind is JsonValueKind.String && value.GetString() is { Length: <= 32 } text && !text.Any(char.IsAsciiDigit) && !Capture.RedactionMarker.IsIn(text)));
 
     [GeneratedRegex("(?:^|_|(?<=[a-z])(?=[A-Z]))(?i:status|success|successful|succeeded|ok|outcome|completed|failed|valid|healthy|is_?error|result)$", RegexOptions.CultureInvariant)]
     private static partial Regex OutcomeName();

@@ -86,7 +86,7 @@ internal static partial class OutcomeComparer
             return OutcomeComparison.CannotTell(fault!);
         }
 
-        if (expected.GetString()!.Contains(SecretRedactor.Marker, StringComparison.Ordinal))
+        if (RedactionMarker.IsIn(expected))
         {
             // As an expression it would be a class of letters.
             return OutcomeComparison.CannotTell("the pattern held a secret that was not stored");
@@ -307,9 +307,9 @@ internal static partial class OutcomeComparer
     /// <summary>The text of a value: a string as it is, anything else as JSON in one spelling.</summary>
     private static string TextOf(JsonElement value) => value.ValueKind is JsonValueKind.String ? value.GetString()! : Json.Build(value.WriteTo).GetRawText();
 
-    private static bool IsRedacted(JsonElement value) => value.ValueKind is JsonValueKind.String && value.ValueEquals(SecretRedactor.Marker);
+    private static bool IsRedacted(JsonElement value) => RedactionMarker.Is(value);
 
-    private static bool HoldsRedacted(JsonElement value) => value.ValueKind is JsonValueKind.String && value.GetString()!.Contains(SecretRedactor.Marker, StringComparison.Ordinal);
+    private static bool HoldsRedacted(JsonElement value) => RedactionMarker.IsIn(value);
 
     private static bool IsOfType(JsonElement type, JsonElement value) => type.ValueKind switch
     {

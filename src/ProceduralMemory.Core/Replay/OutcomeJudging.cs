@@ -97,7 +97,7 @@ internal sealed class OutcomeJudging(ProceduralMemoryOptions options, ILogger lo
             return OutcomeComparison.CannotTell($"the judge '{name}' was not asked: {omitted}");
         }
 
-        if (!JsonPointer.TryResolve(shown, expectation.At ?? "", out var part) || (part.ValueKind is JsonValueKind.String && part.ValueEquals(SecretRedactor.Marker)))
+        if (!JsonPointer.TryResolve(shown, expectation.At ?? "", out var part) || RedactionMarker.Is(part))
         {
             return OutcomeComparison.CannotTell($"the judge '{name}' was not asked: {(string.IsNullOrEmpty(expectation.At) ? "the result" : expectation.At)} is secret");
         }

@@ -197,7 +197,7 @@ internal sealed class ParameterComparer
         return had != has ? !had || !IsRedacted(was) : had && !IsRedacted(was) && !Json.AreEqual(was, isNow);
     }
 
-    private static bool IsRedacted(JsonElement value) => value.GetRawText().Contains(SecretRedactor.Marker, StringComparison.Ordinal);
+    private static bool IsRedacted(JsonElement value) => RedactionMarker.IsIn(value.GetRawText());
 
     private static JsonElement? Members(JsonElement schema) =>
         schema.TryGetProperty("properties", out var members) && members.ValueKind is JsonValueKind.Object ? members : null;

@@ -8,17 +8,24 @@ namespace ProceduralMemory.Replay;
 
 /// <summary>Looks over what a replay would do, and runs it when nothing stands in its way.</summary>
 internal sealed class ProcedureReplayer(
-    IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor, OutcomeJudging judging, IReplayApprover? approver, ILogger logger)
+    IProcedureStore store, ProceduralMemoryOptions options, MemoryScope scope, IStepExecutor executor, OutcomeJudging judging, IReplayApprover? approver, SecretInputs secrets, ILogger logger)
 {
     private readonly VersionApprovals _approvals = new(store, options, approver, scope, logger);
 
     public async Task<ReplayResult> ReplayAsync(Procedure procedure, ReplayRequest request, CancellationToken cancellationToken)
     {
         var problems = WhyNotActive(procedure, request);
+        if (request.IsFromModel)
+        {
+            problems.AddRange(secrets.WhyNotTaken(procedure, request.Inputs, request.StepOverrides, request.ActionOverrides));
+        }
+
+        request = await secrets.FillAsync(procedure, request, problems, cancellationToken).ConfigureAwait(false);
         var look = await LookAsync(procedure, request, past: null, propose: true, problems, cancellationToken).ConfigureAwait(false);
         await ApproveAsync(look, request, problems, cancellationToken).ConfigureAwait(false);
         if (problems.Count > 0)
         {
+            secrets.SayOnce(problems, procedure.Version);
             return Refused(procedure, problems, "was not started, and nothing was called") with { Drift = look.Drift.Found };
         }
 
@@ -35,6 +42,9 @@ internal sealed class ProcedureReplayer(
     {
         var problems = WhyNotActive(procedure, request);
         var look = await LookAsync(procedure, request, past: null, propose: false, problems, cancellationToken).ConfigureAwait(false);
+
+        // Nobody is asked for a preview; the replay itself would ask the host.
+        problems.RemoveAll(p => p.Code == ReplayProblemCodes.MissingInput && secrets.Fills(procedure.Version, p.InputName));
         var capture = new ValueCapture(options);
         var builder = new PreviewBuilder(request, options, executor, capture);
 
@@ -76,14 +86,21 @@ internal sealed class ProcedureReplayer(
         var past = new ReplayPast(tree, resume, repairs);
         var request = ReplaySettings.Restore(past, problems);
         LookAtResume(procedure, resume, problems);
+        if (resume.IsFromModel)
+        {
+            problems.AddRange(secrets.WhyNotTaken(procedure, resume.Inputs, resume.StepOverrides, resume.ActionOverrides));
+        }
+
+        request = await secrets.FillAsync(procedure, request, problems, cancellationToken).ConfigureAwait(false);
         var look = await LookAsync(procedure, request, past, propose: true, problems, cancellationToken).ConfigureAwait(false);
         problems.AddRange(ReplaySettings.NotGivenAgain(past)
-            .Where(name => !problems.Exists(p => p.InputName == name))
-            .Select(name => new ReplayProblem(ReplayProblemCodes.MissingInput, null, $"The input '{name}' is secret or too large, and was not kept. Give it again.", name))
+            .Where(name => !problems.Exists(p => p.InputName == name) && !(secrets.Fills(procedure.Version, name) && request.Inputs.ContainsKey(name)))
+            .Select(name => secrets.Told(new ReplayProblem(ReplayProblemCodes.MissingInput, null, $"The input '{name}' is secret or too large, and was not kept. Give it again.", name), procedure.Version))
             .ToList());
         await ApproveAsync(look, request, problems, cancellationToken).ConfigureAwait(false);
         if (problems.Count > 0)
         {
+            secrets.SayOnce(problems, procedure.Version);
             return NotResumed(root, procedure, problems, "was not resumed, and nothing was called") with { Drift = look.Drift.Found };
         }
 
@@ -188,6 +205,11 @@ internal sealed class ProcedureReplayer(
             var calls = Preflight.Look(plan, request, inputs, options, executor, drift, past?.Done ?? new HashSet<string>(), problems);
             problems.AddRange(await drift.RefuseAsync(store, scope, propose, logger, cancellationToken).ConfigureAwait(false));
             problems.AddRange(await executor.CheckAsync(calls, cancellationToken).ConfigureAwait(false));
+        }
+
+        for (var i = 0; i < problems.Count; i++)
+        {
+            problems[i] = secrets.Told(problems[i], procedure.Version);
         }
 
         return new Look(plan, inputs, undecided, drift);

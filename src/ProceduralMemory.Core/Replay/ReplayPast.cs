@@ -114,7 +114,7 @@ internal sealed class ReplayPast(IReadOnlyList<Execution> tree, ResumeRequest re
     {
         JsonValueKind.Object => value.EnumerateObject().Any(m => IsRedacted(m.Value)),
         JsonValueKind.Array => value.EnumerateArray().Any(IsRedacted),
-        JsonValueKind.String => value.GetString()!.Contains(Capture.SecretRedactor.Marker, StringComparison.Ordinal) || value.ValueEquals(TraceStep.OmittedMarker),
+        JsonValueKind.String => Capture.RedactionMarker.IsIn(value) || value.ValueEquals(TraceStep.OmittedMarker),
         _ => false,
     };
 }

@@ -35,6 +35,9 @@ public sealed record ReplayRequest
     /// <summary>The user's request that led to the replay; it is kept with the execution, redacted.</summary>
     public string? Request { get; init; }
 
+    /// <summary>Whether a model gave the values.</summary>
+    internal bool IsFromModel { get; init; }
+
     /// <summary>Is told of every step when it has ended. What it raises is logged, and changes nothing.</summary>
     public IProgress<StepOutcome>? Progress { get; init; }
 

@@ -45,6 +45,9 @@ public sealed record ResumeRequest
     /// <summary>Whether calls were made in the session that are in none of the traces.</summary>
     internal bool AreCallsMissing { get; init; }
 
+    /// <summary>Whether a model gave the values.</summary>
+    internal bool IsFromModel { get; init; }
+
     /// <summary>Is told of every step when it has ended.</summary>
     public IProgress<StepOutcome>? Progress { get; init; }
 }

@@ -186,12 +186,12 @@ internal static class InputBinder
             if (!given.TryGetValue(input.Name, out var value) || value.ValueKind is JsonValueKind.Undefined
                 || (value.ValueKind is JsonValueKind.Null && input.Type is not (JsonType.Null or JsonType.Any)))
             {
-                if (input is { Unconfirmed: true, Default: { } literal } && !confirmConstants)
+                if (input is { Unconfirmed: true, Default: not null } && !confirmConstants)
                 {
                     problems.Add(new ReplayProblem(
                         ReplayProblemCodes.UnconfirmedConstant,
                         null,
-                        $"'{procedureName}' was recorded once, with {Shortened(literal)} as '{input.Name}'{(input.Description is null ? "" : $" ({input.Description})")}, which came from neither the request nor an earlier result. Give the input '{input.Name}', be it the same value.{misspelt}",
+                        $"'{procedureName}' was recorded once, and the value that stood for '{input.Name}'{(input.Description is null ? "" : $" ({input.Description})")} came from neither the request nor an earlier result. Give the input '{input.Name}', be it the same value.{misspelt}",
                         input.Name));
                 }
                 else if (input.Default is { } standing)

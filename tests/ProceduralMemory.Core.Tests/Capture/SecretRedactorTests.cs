@@ -86,6 +86,10 @@ public class SecretRedactorTests
     [InlineData("https://x.test/?access_token=abc&page=2", "https://x.test/?access_token=[redacted]")]
     [InlineData("password: [redacted]", "password: [redacted]")]
     [InlineData("password=one password=two", "password=[redacted] password=[redacted]")]
+    [InlineData("Log in as ada, my password is hunter2 and go on", "Log in as ada, my password is [redacted] and go on")]
+    [InlineData("the PIN is '1234'", "the PIN is '[redacted]'")]
+    [InlineData("the password is wrong", "the password is wrong")]
+    [InlineData("password: [redacted:0123456789abcdef0123456789abcdef]", "password: [redacted:0123456789abcdef0123456789abcdef]")]
     public void A_secret_is_taken_out_of_a_text_and_once_is_enough(string text, string expected)
     {
         var once = _redactor.Redact(text);

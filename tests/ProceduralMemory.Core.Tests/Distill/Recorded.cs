@@ -21,7 +21,7 @@ internal static class Recorded
 
     public static Trace Task(string? request, string inputs, StepEffect effect, IReadOnlyList<(string Action, string Arguments, string Result)> calls)
     {
-        var capture = new ValueCapture(Options);
+        var capture = ValueCapture.ForRecording(Options);
         return new Trace
         {
             Id = Guid.CreateVersion7(DateTimeOffset.UnixEpoch),

@@ -1,0 +1,117 @@
+using System.Text.RegularExpressions;
+
+namespace ProceduralMemory.Capture;
+
+/// <summary>
+/// Recognises secrets that have no sign of their own, by their length and by what characters they have: the secret keys of AWS and of Azure's storage, and card numbers. What else is as long (a digest,
+/// an id) is told from them by its alphabet, its issuer or its check digit.
+/// </summary>
+internal static partial class ShapelessRuns
+{
+    private const int LengthOfAwsKey = 40;
+    private const int DigitsOfACard = 13;
+
+    public static string Replace(string text, Func<string, string> mark)
+    {
+        var (run, digits) = Longest(text);
+        if (run >= LengthOfAwsKey)
+        {
+            text = Base64().Replace(text, m => m.Length != LengthOfAwsKey || LooksRandom(m.ValueSpan) ? mark(m.Value) : m.Value);
+        }
+
+        return digits >= DigitsOfACard ? Card().Replace(text, m => IsCardNumber(m.ValueSpan) ? mark(m.Value) : m.Value) : text;
+    }
+
+    /// <summary>The longest run of base 64, and of digits with blanks or dashes between them: what is shorter than a secret is not looked at further.</summary>
+    private static (int Run, int Digits) Longest(string text)
+    {
+        var (run, longest, digits, most) = (0, 0, 0, 0);
+        foreach (var c in text)
+        {
+            run = char.IsAsciiLetterOrDigit(c) || c is '+' or '/' ? run + 1 : 0;
+            longest = Math.Max(longest, run);
+            digits = char.IsAsciiDigit(c) ? digits + 1 : c is ' ' or '-' ? digits : 0;
+            most = Math.Max(most, digits);
+        }
+
+        return (longest, most);
+    }
+
+    /// <summary>Whether capitals, small letters and digits are mixed as chance mixes them. A digest in hexadecimal digits or a path is not.</summary>
+    private static bool LooksRandom(ReadOnlySpan<char> run)
+    {
+        const int few = 3;
+        var (capitals, small, digits, slashes) = (0, 0, 0, 0);
+        var seen = new HashSet<char>();
+        foreach (var c in run)
+        {
+            seen.Add(c);
+            capitals += char.IsAsciiLetterUpper(c) ? 1 : 0;
+            small += char.IsAsciiLetterLower(c) ? 1 : 0;
+            digits += char.IsAsciiDigit(c) ? 1 : 0;
+            slashes += c is '/' ? 1 : 0;
+        }
+
+        return capitals >= 2 * few && small >= 2 * few && digits >= few && slashes <= 2 * few && seen.Count >= LengthOfAwsKey / 2;
+    }
+
+    /// <summary>Whether digits are a card number: an issuer's beginning and length, the check digit, and written in one piece or grouped as cards are.</summary>
+    private static bool IsCardNumber(ReadOnlySpan<char> text)
+    {
+        Span<int> digits = stackalloc int[19];
+        var (count, group, shape) = (0, 0, "");
+        foreach (var c in text)
+        {
+            if (char.IsAsciiDigit(c))
+            {
+                if (count == digits.Length)
+                {
+                    return false;
+                }
+
+                digits[count++] = c - '0';
+                group++;
+            }
+            else
+            {
+                (shape, group) = ($"{shape}{group} ", 0);
+            }
+        }
+
+        return (shape.Length == 0 || $"{shape}{group}" is "4 4 4 4" or "4 6 5" or "4 6 4" or "4 4 4 4 3") && IsIssued(digits[..count]) && HasCheckDigit(digits[..count]);
+    }
+
+    private static bool IsIssued(ReadOnlySpan<int> digits)
+    {
+        var four = (digits[0] * 1000) + (digits[1] * 100) + (digits[2] * 10) + digits[3];
+        return digits.Length switch
+        {
+            13 => four / 1000 == 4,
+            14 => four / 100 is 36 or 38 or 39 || four / 10 is >= 300 and <= 305,
+            15 => four / 100 is 34 or 37,
+            16 => four / 1000 == 4 || four / 100 is (>= 51 and <= 55) or 62 or 65 || four is (>= 2221 and <= 2720) or 6011 or (>= 3528 and <= 3589) || four / 10 is >= 644 and <= 649,
+            19 => four / 1000 == 4 || four / 100 is 62 or 65,
+            _ => false,
+        };
+    }
+
+    // Luhn's: from the right every second digit counts twice.
+    private static bool HasCheckDigit(ReadOnlySpan<int> digits)
+    {
+        var sum = 0;
+        for (var i = 0; i < digits.Length; i++)
+        {
+            var doubled = digits[^(i + 1)] * (1 + (i % 2));
+            sum += doubled > 9 ? doubled - 9 : doubled;
+        }
+
+        return sum % 10 == 0 && digits.ContainsAnyExcept(0);
+    }
+
+    // 40 characters are an AWS secret; 86 with two equals signs a key of 64 bytes. After "sha512-" that is a digest.
+    [GeneratedRegex(@"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{40})(?![A-Za-z0-9+/=_-])", RegexOptions.CultureInvariant)]
+    private static partial Regex Base64();
+
+    [GeneratedRegex(@"(?<![A-Za-z0-9]|[0-9][.,])[0-9](?:[ -]?[0-9]){12,18}(?![A-Za-z0-9]|[.,-][0-9])", RegexOptions.CultureInvariant)]
+    private static partial Regex Card();
+}

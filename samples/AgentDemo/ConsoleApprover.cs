@@ -9,6 +9,9 @@ namespace AgentDemo;
 /// <param name="isAttended">Whether somebody is to be asked.</param>
 internal sealed class ConsoleApprover(IAnsiConsole console, bool isAttended) : IReplayApprover
 {
+    /// <summary>Who has approved what the demo approves by itself.</summary>
+    public const string Unattended = "demo (unattended)";
+
     public Task<ApprovalDecision> DecideAsync(ApprovalRequest request, CancellationToken cancellationToken = default)
     {
         console.MarkupLine("[yellow]A person must approve this before it is replayed for the first time:[/]");
@@ -19,8 +22,8 @@ internal sealed class ConsoleApprover(IAnsiConsole console, bool isAttended) : I
 
         if (!isAttended)
         {
-            console.MarkupLine("Approved by [bold]demo (unattended)[/]: nobody is asked in this run. With --chat you decide.");
-            return Task.FromResult(ApprovalDecision.Approved("demo (unattended)"));
+            console.MarkupLine($"Approved by [bold]{Unattended}[/]: nobody is asked in this run. With --chat you decide.");
+            return Task.FromResult(ApprovalDecision.Approved(Unattended));
         }
 
         console.Markup("[bold]Approve it? (yes/no)[/] ");

@@ -3,8 +3,8 @@ using System.Net;
 using System.Net.Sockets;
 using AgentDemo.World;
 using Microsoft.SemanticKernel;
-using ProceduralMemory.Extensions.AI;
 using ProceduralMemory;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.SemanticKernel;
 using Spectre.Console;
 

@@ -134,7 +134,9 @@ internal sealed partial class Demo : IAsyncDisposable
         Act("The same tasks, side by side");
         WriteTable([(knownBefore ? "first task, known" : "first task", first), ("second, with memory", second), ("third, with memory", third), ("second, --no-memory", without)]);
         WriteCostOfTools();
-        return Judge(first, second, third, without, untouched, mended, guarded);
+
+        var untold = await RunUntoldAsync(cancellationToken);
+        return Judge(first, second, third, without, untouched, mended, guarded, untold);
     }
 
     /// <summary>The second task without memory, and nothing else.</summary>
@@ -230,6 +232,10 @@ internal sealed partial class Demo : IAsyncDisposable
                 {
                     options.DatabasePath = _database ?? throw new InvalidOperationException("This demo was started without a database.");
                     options.Approver = approver;
+
+                    // These acts show what a model that is told of procedures records and replays outright. What is learned of turns, and offered by itself, is the last act's.
+                    options.Learning = LearningMode.Explicit;
+                    options.MaxLearnedFunctions = 0;
                 });
             }
 
@@ -355,12 +361,13 @@ internal sealed partial class Demo : IAsyncDisposable
     }
 
     /// <summary>The exit code: 0 when the demo showed what it claims. A real model may take more calls than the stand-in, and is judged by its effects alone.</summary>
-    private int Judge(Outcome first, Outcome second, Outcome third, Outcome without, bool untouched, string? mended, string? guarded)
+    private int Judge(Outcome first, Outcome second, Outcome third, Outcome without, bool untouched, string? mended, string? guarded, string? untold)
     {
         string?[] faults =
         [
             mended,
             guarded,
+            untold,
             first.ServedVersion == "1.4.0" ? null : "the first task did not bring up catalog 1.4.0",
             second.ServedVersion == "2.1.0" ? null : "the second task did not bring up orders 2.1.0",
             second.WrongEffects == 0 ? null : "the second task had wrong or doubled effects",

@@ -13,7 +13,8 @@ namespace AgentDemo;
 /// <param name="Function">The tool.</param>
 /// <param name="Arguments">Its arguments as JSON.</param>
 /// <param name="Error">Why it failed; null when it did not.</param>
-public sealed record ToolCall(string Function, string Arguments, string? Error);
+/// <param name="Elapsed">Wall-clock time.</param>
+public sealed record ToolCall(string Function, string Arguments, string? Error, TimeSpan Elapsed);
 
 /// <summary>What one request of a user took.</summary>
 /// <param name="Answer">The agent's final text.</param>
@@ -68,7 +69,7 @@ public sealed class DemoAgent : IDisposable
         var builder = Kernel.CreateBuilder();
         builder.AddOpenAIChatCompletion(model, endpoint, apiKey, httpClient: _http);
         builder.Plugins.AddFromObject(new ReleaseTools(world), ReleaseTools.PluginName);
-        builder.Services.AddSingleton<IFunctionInvocationFilter>(new MeteringFilter(_meter));
+        builder.Services.AddSingleton<IFunctionInvocationFilter>(new MeteringFilter(_meter, _time));
         configure?.Invoke(builder);
         Kernel = builder.Build();
     }
@@ -192,7 +193,7 @@ public sealed class DemoAgent : IDisposable
         }
     }
 
-    private sealed class MeteringFilter(AsyncLocal<Meter?> meter) : IFunctionInvocationFilter
+    private sealed class MeteringFilter(AsyncLocal<Meter?> meter, TimeProvider time) : IFunctionInvocationFilter
     {
         public async Task OnFunctionInvocationAsync(FunctionInvocationContext context, Func<FunctionInvocationContext, Task> next)
         {
@@ -205,14 +206,15 @@ public sealed class DemoAgent : IDisposable
             var arguments = JsonSerializer.Serialize(context.Function.Metadata.Parameters
                 .Where(p => context.Arguments.ContainsName(p.Name))
                 .ToDictionary(p => p.Name, p => context.Arguments[p.Name]));
+            var started = time.GetTimestamp();
             try
             {
                 await next(context);
-                current.Add(new ToolCall(context.Function.Name, arguments, null));
+                current.Add(new ToolCall(context.Function.Name, arguments, null, time.GetElapsedTime(started)));
             }
             catch (Exception e)
             {
-                current.Add(new ToolCall(context.Function.Name, arguments, e.Message));
+                current.Add(new ToolCall(context.Function.Name, arguments, e.Message, time.GetElapsedTime(started)));
                 throw;
             }
         }

@@ -82,12 +82,18 @@ static async Task<int> ShowAsync(string file, string? name, CancellationToken ca
     var found = false;
     var stored = new SortedSet<string>(StringComparer.Ordinal);
     ProcedureNotFoundException? missing = null;
-    foreach (var scope in await memory.ListScopesAsync(cancellationToken))
+    var scopes = await memory.ListScopesAsync(cancellationToken);
+    foreach (var scope in scopes)
     {
         using var session = memory.BeginSession(new MemoryScope(scope));
         try
         {
             var procedures = name is null ? await memory.ListAsync(cancellationToken: cancellationToken) : [await memory.GetAsync(name, cancellationToken: cancellationToken)];
+            if (scopes.Count > 1 && procedures.Count > 0)
+            {
+                AnsiConsole.MarkupLineInterpolated(System.Globalization.CultureInfo.InvariantCulture, $"[grey]in the scope '{scope}':[/]");
+            }
+
             foreach (var procedure in procedures)
             {
                 AnsiConsole.Write(ProcedureView.Of(procedure));

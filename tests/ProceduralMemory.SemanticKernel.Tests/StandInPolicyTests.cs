@@ -46,14 +46,61 @@ public sealed class StandInPolicyTests
         Given.JsonEqual("""{"service":"billing","location":"store/1.zip"}""", Given.Value(goesOn.ArgumentsJson));
     }
 
+    [Fact]
+    public void It_looks_for_procedures_where_it_is_told_to_and_else_takes_the_tools_as_they_are()
+    {
+        Assert.Equal("procedures-find_similar_procedure", Asked("Look for a stored procedure first.", Find(), Validate()).Name);
+        Assert.Equal("release-validate_config", Asked("You are a release engineer.", Find(), Validate()).Name);
+    }
+
+    [Fact]
+    public void It_calls_a_learned_function_that_is_for_its_task_and_takes_what_the_user_asked_for()
+    {
+        var call = Asked("", Validate(), Learned("Does in one call: deploy a service.", "service_name", "version", "port?"));
+        Assert.Equal("learned-anything", call.Name);
+        Given.JsonEqual("""{"service_name":"billing","version":"3.1.0"}""", Given.Value(call.ArgumentsJson));
+
+        // Of something else, without a place for what is asked for, or in need of what nobody has said.
+        Assert.Equal("release-validate_config", Asked("", Validate(), Learned("Does in one call: rename a service.", "service", "version")).Name);
+        Assert.Equal("release-validate_config", Asked("", Validate(), Learned("Does in one call: deploy a service.", "service")).Name);
+        Assert.Equal("release-validate_config", Asked("", Validate(), Learned("Does in one call: deploy a service.", "service", "version", "region")).Name);
+    }
+
+    [Fact]
+    public void It_tells_how_a_learned_function_ended_and_mends_what_stopped()
+    {
+        Assert.Equal("billing 3.1.0 is deployed and healthy.", Turn([("learned-deploy", """{"status":"completed","steps":[{"id":"check","action":"release.check_health","status":"success","result":{"healthy":true}}]}""")], looked: false).Text);
+        Assert.Equal("No agent may.", Turn([("learned-deploy", """{"status":"refused","message":"No agent may."}""")], looked: false).Text);
+        Assert.Equal("release-start_service", Assert.Single(Turn([("learned-deploy", Stopped)], looked: false).ToolCalls).Name);
+    }
+
+    private static ModelToolCall Asked(string instructions, params JsonObject[] tools) => Assert.Single(StandInPolicy.Decide(new JsonObject
+    {
+        ["messages"] = new JsonArray(
+            new JsonObject { ["role"] = "system", ["content"] = instructions },
+            new JsonObject { ["role"] = "user", ["content"] = "Deploy version 3.1.0 of the billing service" }),
+        ["tools"] = new JsonArray([.. tools]),
+    }).ToolCalls);
+
+    private static JsonObject Find() => Tool("procedures-find_similar_procedure", "request");
+
+    private static JsonObject Validate() => Tool("release-validate_config", "service", "version");
+
+    private static JsonObject Learned(string description, params string[] parameters)
+    {
+        var tool = Tool("learned-anything", parameters);
+        tool["function"]!["description"] = description;
+        return tool;
+    }
+
     private static ModelToolCall Decide(params (string Tool, string Result)[] results) => Assert.Single(Turn(results).ToolCalls);
 
     private static string Say(params (string Tool, string Result)[] results) => Turn(results).Text!;
 
-    private static ModelTurn Turn((string Tool, string Result)[] results)
+    private static ModelTurn Turn((string Tool, string Result)[] results, bool looked = true)
     {
         var messages = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = "Deploy version 3.1.0 of the billing service" });
-        foreach (var ((tool, result), n) in results.Prepend(("procedures-find_similar_procedure", """{"status":"found","procedures":[{"name":"deploy","inputs":[]}]}""")).Select((r, n) => (r, n)))
+        foreach (var ((tool, result), n) in (looked ? results.Prepend(("procedures-find_similar_procedure", """{"status":"found","procedures":[{"name":"deploy","inputs":[]}]}""")) : results).Select((r, n) => (r, n)))
         {
             messages.Add(new JsonObject { ["role"] = "assistant", ["tool_calls"] = new JsonArray(new JsonObject { ["id"] = $"c{n}", ["function"] = new JsonObject { ["name"] = tool, ["arguments"] = "{}" } }) });
             messages.Add(new JsonObject { ["role"] = "tool", ["tool_call_id"] = $"c{n}", ["content"] = result });

@@ -14,6 +14,7 @@ public static partial class StandInPolicy
 {
     private const string MemoryPlugin = "procedures";
     private const string WorkPlugin = "release";
+    private const string LearnedPlugin = "learned";
 
     /// <summary>Decides the next turn.</summary>
     /// <param name="request">The body of a chat-completions request.</param>
@@ -21,10 +22,37 @@ public static partial class StandInPolicy
     {
         ArgumentNullException.ThrowIfNull(request);
         var situation = Situation.Read(request);
-        return Remember(situation) ?? Work(situation);
+        return DoInOneCall(situation) ?? Remember(situation) ?? Work(situation);
     }
 
-    /// <summary>What a procedural memory, if one is advertised, can do before the work itself; null when it is time for the work.</summary>
+    /// <summary>
+    /// What does the whole task in one call, where such a tool is offered: its description speaks of a deployment, and its parameters take what the user asked for. Null where none does, and where
+    /// the work has begun otherwise.
+    /// </summary>
+    private static ModelTurn? DoInOneCall(Situation now)
+    {
+        if (now.Results.LastOrDefault(r => r.Plugin == LearnedPlugin) is { } done)
+        {
+            return AfterReplay(now, done);
+        }
+
+        if (now.Wish.Kind != WishKind.Deploy || now.Results.Count > 0)
+        {
+            return null;
+        }
+
+        foreach (var tool in now.Tools.Where(t => t.Plugin == LearnedPlugin && Wish.IsFor(t.Description)))
+        {
+            if (FillArguments(tool, now) is { } arguments && new[] { now.Wish.Service, now.Wish.Version }.All(asked => arguments.Any(a => Text(a.Value) == asked)))
+            {
+                return ModelTurn.Call(tool.Name, arguments);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>What a procedural memory can do before the work itself, for a model that was told to look there; null when it is time for the work.</summary>
     private static ModelTurn? Remember(Situation now)
     {
         if (now.Tool(MemoryPlugin, "find_similar_procedure") is not { } find)
@@ -34,7 +62,8 @@ public static partial class StandInPolicy
 
         if (now.Result(MemoryPlugin, "find_similar_procedure") is not { } found)
         {
-            return ModelTurn.Call(find.Name, new JsonObject { ["request"] = now.UserText });
+            // To a model that nobody told of procedures, these functions are no part of a deployment.
+            return now.IsToldOfProcedures ? ModelTurn.Call(find.Name, new JsonObject { ["request"] = now.UserText }) : null;
         }
 
         // A memory that fails, or knows something for a mere question, does not keep an agent from its work.
@@ -45,19 +74,7 @@ public static partial class StandInPolicy
 
         if (now.Result(MemoryPlugin, "replay_procedure") is { } replayed)
         {
-            if (replayed.Failed)
-            {
-                // What a call that threw has done is not known, and doing it again might do it twice.
-                return ModelTurn.Say($"The replay of a known procedure failed, and I cannot tell how far it came. {replayed.Text}");
-            }
-
-            return replayed.Status switch
-            {
-                "completed" => Conclude(now),
-                "failed" => MendAndResume(now, replayed),
-                "refused" or "approval_pending" => ModelTurn.Say(replayed.Message),
-                _ => null,
-            };
+            return AfterReplay(now, replayed);
         }
 
         switch (found.Status)
@@ -85,6 +102,24 @@ public static partial class StandInPolicy
             default:
                 return null;
         }
+    }
+
+    /// <summary>What to do when a replay has ended; null where the work is to be done without it.</summary>
+    private static ModelTurn? AfterReplay(Situation now, ToolResult replayed)
+    {
+        if (replayed.Failed)
+        {
+            // What a call that threw has done is not known, and doing it again might do it twice.
+            return ModelTurn.Say($"The replay of a known procedure failed, and I cannot tell how far it came. {replayed.Text}");
+        }
+
+        return replayed.Status switch
+        {
+            "completed" => Conclude(now),
+            "failed" => MendAndResume(now, replayed),
+            "refused" or "approval_pending" => ModelTurn.Say(replayed.Message),
+            _ => null,
+        };
     }
 
     /// <summary>Does the step that a replay stopped at in another way, if there is one, and lets the replay go on; null where the work is to be done without it.</summary>
@@ -224,6 +259,9 @@ public static partial class StandInPolicy
             return version is null || service is null ? new Wish(WishKind.Unclear) : new Wish(WishKind.Deploy, service, version);
         }
 
+        /// <summary>Whether a tool that is described so deploys.</summary>
+        public static bool IsFor(string description) => Describing().IsMatch(description) && !Refusing().IsMatch(description);
+
         [GeneratedRegex(@"^\W*(?:what|why|how|who|when|where|which|explain|describe|tell\s+me|is|are|was|does|did|should)\b", RegexOptions.IgnoreCase)]
         private static partial Regex Asking();
 
@@ -232,6 +270,9 @@ public static partial class StandInPolicy
 
         [GeneratedRegex(@"\b(?:re)?deploy|\broll(?:ing)?\b.*\bout\b|\b(?:rollout|release|ship|launch|publish|install|upgrade|update|push|put|bring|move|take|get|start|run|live|running|production)\b", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
         private static partial Regex Deploying();
+
+        [GeneratedRegex(@"\b(?:(?:re)?deploy(?:s|ed|ing|ment)?|roll(?:s|ed|ing)?\s+out|rollout)\b", RegexOptions.IgnoreCase)]
+        private static partial Regex Describing();
 
         // In "from 1.4.0 to 1.5.0" the first is the version that goes.
         [GeneratedRegex(@"(?<![\w.]|\bfrom\s+(?:version\s+)?)v?(?<v>\d+\.\d+(?:\.\d+)?)(?![\w]|\.\d)", RegexOptions.IgnoreCase)]
@@ -254,7 +295,7 @@ public static partial class StandInPolicy
     }
 
     /// <summary>A tool of the request. Connectors join plugin and function with '-', other clients with '_'.</summary>
-    private sealed record AdvertisedTool(string Name, string Plugin, string Function, IReadOnlyList<(string Name, bool Required)> Parameters);
+    private sealed record AdvertisedTool(string Name, string Plugin, string Function, string Description, IReadOnlyList<(string Name, bool Required)> Parameters);
 
     /// <summary>The result of a tool call the assistant has made since the user last spoke.</summary>
     private sealed record ToolResult(string Plugin, string Function, string Text, JsonObject? Json)
@@ -273,16 +314,17 @@ public static partial class StandInPolicy
     {
         private readonly Dictionary<string, JsonNode> _facts = new(StringComparer.Ordinal);
 
-        private Situation(string userText, IReadOnlyList<AdvertisedTool> tools, IReadOnlyList<ToolResult> results)
+        private Situation(string instructions, string userText, IReadOnlyList<AdvertisedTool> tools, IReadOnlyList<ToolResult> results)
         {
             (UserText, Tools, Results, Wish) = (userText, tools, results, Wish.Read(userText));
+            IsToldOfProcedures = instructions.Contains("procedure", StringComparison.OrdinalIgnoreCase);
             foreach (var result in results.Where(r => !r.Failed))
             {
                 if (result.Plugin == WorkPlugin)
                 {
                     Learn(result.Function, result.Json);
                 }
-                else if (result.Function is "replay_procedure" or "resume_procedure")
+                else if (result.Plugin == LearnedPlugin || result.Function is "replay_procedure" or "resume_procedure")
                 {
                     // A replay that stopped half-way has done its first steps: they are as good as own calls.
                     foreach (var step in result["steps"] as JsonArray ?? [])
@@ -297,6 +339,9 @@ public static partial class StandInPolicy
         }
 
         public string UserText { get; }
+
+        /// <summary>Whether the host's instructions speak of procedures.</summary>
+        public bool IsToldOfProcedures { get; }
 
         public Wish Wish { get; }
 
@@ -329,6 +374,7 @@ public static partial class StandInPolicy
             var messages = (request["messages"] as JsonArray ?? []).OfType<JsonObject>().ToList();
             var lastUser = messages.FindLastIndex(m => StandInPolicy.Text(m["role"]) == "user");
             var userText = lastUser < 0 ? "" : Content(messages[lastUser]);
+            var instructions = string.Join('\n', messages.Where(m => StandInPolicy.Text(m["role"]) is "system" or "developer").Select(Content));
 
             var names = new Dictionary<string, string>(StringComparer.Ordinal);
             var results = new List<ToolResult>();
@@ -350,7 +396,7 @@ public static partial class StandInPolicy
                 }
             }
 
-            return new Situation(userText, tools, results);
+            return new Situation(instructions, userText, tools, results);
         }
 
         private void Learn(string function, JsonObject? result)
@@ -373,12 +419,12 @@ public static partial class StandInPolicy
             var schema = function["parameters"];
             var required = (schema?["required"] as JsonArray ?? []).Select(StandInPolicy.Text).ToHashSet(StringComparer.Ordinal);
             var parameters = (schema?["properties"] as JsonObject ?? []).Select(p => (p.Key, required.Contains(p.Key))).ToList();
-            return new AdvertisedTool(name, plugin, bare, parameters);
+            return new AdvertisedTool(name, plugin, bare, StandInPolicy.Text(function["description"]) ?? "", parameters);
         }
 
         private static (string Plugin, string Function) Split(string name)
         {
-            foreach (var plugin in new[] { MemoryPlugin, WorkPlugin })
+            foreach (var plugin in new[] { MemoryPlugin, WorkPlugin, LearnedPlugin })
             {
                 if (name.Length > plugin.Length + 1 && name.StartsWith(plugin, StringComparison.Ordinal) && name[plugin.Length] is '-' or '_' or '.')
                 {

@@ -115,7 +115,7 @@ internal sealed class DataException(string message) : Exception(message);
 internal sealed record RecordedStep(string Function, JsonElement Arguments, JsonElement Result, bool? Mutates = null);
 
 /// <summary>A trace whose argument values are labelled with where they come from.</summary>
-internal sealed record DataflowTrace(string Id, string Source, string Task, IReadOnlyList<UserText> Users, IReadOnlyList<RecordedStep> Steps, IReadOnlyList<Label> Labels);
+internal sealed record DataflowTrace(string Id, string Source, string Template, string Task, IReadOnlyList<UserText> Users, IReadOnlyList<RecordedStep> Steps, IReadOnlyList<Label> Labels);
 
 /// <summary>What a user said, and before which step.</summary>
 internal sealed record UserText(int BeforeStep, string Text);

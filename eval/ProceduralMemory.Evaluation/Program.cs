@@ -13,8 +13,8 @@ if (Console.IsOutputRedirected)
     AnsiConsole.Profile.Width = 200;
 }
 
-var what = new Argument<string>("what") { Description = "What to measure: retrieval, wrong-replay, dataflow, replay, redaction or all." };
-what.AcceptOnlyFromAmong("retrieval", "wrong-replay", "dataflow", "replay", "redaction", "all");
+var what = new Argument<string>("what") { Description = "What to measure: retrieval, wrong-replay, dataflow, replay, redaction, turns or all." };
+what.AcceptOnlyFromAmong("retrieval", "wrong-replay", "dataflow", "replay", "redaction", "turns", "all");
 var data = new Option<DirectoryInfo?>("--data") { Description = "The folder of the evaluation data. The default is ../shared/data, seen from the current directory or from the repository.", HelpName = "DIR" };
 var json = new Option<bool>("--json") { Description = "Print nothing but one JSON object on standard output." };
 var errors = new Option<int>("--errors") { Description = "Then print the first N failures of ours for each source, with what was predicted and the truth. With --json they go to standard error.", HelpName = "N" };
@@ -22,7 +22,8 @@ var check = new Option<bool>("--check") { Description = "Then compare the baseli
 var redact = new Option<bool>("--redact") { Description = "Record with the library's default redactor. Without it nothing is redacted: the data hold no real secrets, and the flow of values is what is measured." };
 var guard = new Option<bool>("--guard") { Description = "Then exit with 3 where ours has collapsed: far below what it is known to reach." };
 var prune = new Option<bool>("--prune") { Description = "Then show what bounds on the candidates cost in quality (retrieval)." };
-var command = new RootCommand("Measures the library and simple baselines on real traces.") { what, data, json, errors, check, guard, redact, prune };
+var seed = new Option<int>("--seed") { Description = "What decides the order of the turns (turns).", DefaultValueFactory = _ => 1, HelpName = "N" };
+var command = new RootCommand("Measures the library and simple baselines on real traces.") { what, data, json, errors, check, guard, redact, prune, seed };
 command.Subcommands.Add(CrashCommands.Crash());
 command.Subcommands.Add(CrashCommands.ResumeRace());
 command.Subcommands.Add(CrashCommands.RunWorker());
@@ -112,6 +113,19 @@ command.SetAction(async (parsed, cancellationToken) =>
             }
 
             FailureReport.Print(asides, "redaction", RedactionEvaluation.Failures(result), failures);
+            floors.Add(result);
+        }
+
+        if (asked is "turns" or "all")
+        {
+            var result = await new TurnsEvaluation(folder.LoadReplay(), folder.LoadTraces(), parsed.GetValue(seed)).RunAsync(cancellationToken);
+            report["turns"] = TurnsReport.ToJson(result);
+            if (!asJson)
+            {
+                TurnsReport.Print(AnsiConsole.Console, result);
+            }
+
+            FailureReport.Print(asides, "turns", result.Failures, failures);
             floors.Add(result);
         }
 

@@ -159,5 +159,16 @@ internal sealed class CollapseGuard
 
     public void Add(RedactionResult result) => _figures.Add(("redaction, share of harmless values that stay", 1 - ((double)result.FalsePositives / Math.Max(1, result.Sample.Count)), .99));
 
+    public void Add(TurnsResult result)
+    {
+        foreach (var corpus in result.Corpora)
+        {
+            _figures.Add(($"turns, {corpus.Name}, purity", corpus.Purity, .5));
+            _figures.Add(($"turns, {corpus.Name}, skills per procedures that they went to", corpus.PerSkill > 0 ? 1 / corpus.PerSkill : 0, .5));
+            _figures.Add(($"turns, {corpus.Name}, share of the names without a value of their task", 1 - ((double)corpus.NamesWithValues / Math.Max(1, corpus.Procedures)), 1));
+            _figures.Add(($"turns, {corpus.Name}, time of recording outright per time of learning a turn", corpus.TimesOutright > 0 ? 1 / corpus.TimesOutright : 0, .1));
+        }
+    }
+
     public void Add(ReplayEvaluationResult result) => _figures.Add(("replay, named 1-shot over all, rate", result.All(Library.Name, ReplayEvaluation.Named, 1)?.Rate ?? 0, .9));
 }

@@ -17,7 +17,7 @@ internal static class MemoryToolFunctions
         async (
             [Description("The task in the user's words")] string request,
             [Description("How many to return at most")] int top = 3,
-            CancellationToken cancellationToken = default) => Told(await functions.FindAsync(host, request, top, cancellationToken).ConfigureAwait(false)));
+            CancellationToken cancellationToken = default) => Told(await functions.FindAsync(host, request, top, "Do the task yourself.", cancellationToken).ConfigureAwait(false)));
 
     public static AIFunction Replay(ProcedureFunctions functions, IReplayHost host) => Function(
         MemoryFunctions.Replay,

@@ -8,7 +8,13 @@ namespace ProceduralMemory.Extensions.AI;
 /// <summary>What the functions that a model calls do, whatever framework they are functions of.</summary>
 internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard guard)
 {
-    public Task<PluginReply> FindAsync(IReplayHost host, string? request, int top, CancellationToken cancellationToken) => guard.RunAsync(
+    /// <summary>Finds procedures for a request.</summary>
+    /// <param name="host">Where.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="top">The most to return.</param>
+    /// <param name="otherwise">What to do where nothing fits.</param>
+    /// <param name="cancellationToken">Cancels the search.</param>
+    public Task<PluginReply> FindAsync(IReplayHost host, string? request, int top, string otherwise, CancellationToken cancellationToken) => guard.RunAsync(
         MemoryFunctions.Find,
         async () =>
         {
@@ -20,16 +26,9 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
                 {
                     Status = ReplyStatus.NothingFits,
                     Message = found.LeftOut.Count == 0 ? "No stored procedure fits." : $"No stored procedure can be used. {found.LeftOut[0].Explanation}",
-                    Next = "Do the task yourself.",
+                    Next = otherwise,
                     NearMisses = found.NearMisses.Count == 0 ? null : [.. found.NearMisses.Select(m => m.Procedure.Name)],
                 };
-            }
-
-            var executor = host.CreateExecutor();
-            var summaries = new List<ProcedureSummary>();
-            foreach (var match in found.Matches)
-            {
-                summaries.Add(Replies.Summary(match.Procedure, match.Score, await memory.AsksForConstantsAsync(executor, match.Procedure, cancellationToken).ConfigureAwait(false)));
             }
 
             return new FindReply
@@ -37,10 +36,23 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
                 Status = ReplyStatus.Found,
                 Message = "These procedures did such a task before, best first.",
                 Next = $"{MemoryFunctions.Replay} with the name and the inputs of the one that fits; if none does the same thing, do the task yourself.",
-                Procedures = summaries,
+                Procedures = await SummariesAsync(host, found, cancellationToken).ConfigureAwait(false),
             };
         },
         cancellationToken);
+
+    /// <summary>What was found, as a model sees it.</summary>
+    public async Task<IReadOnlyList<ProcedureSummary>> SummariesAsync(IReplayHost host, FindResult found, CancellationToken cancellationToken)
+    {
+        var executor = host.CreateExecutor();
+        var summaries = new List<ProcedureSummary>();
+        foreach (var match in found.Matches)
+        {
+            summaries.Add(Replies.Summary(match.Procedure, match.Score, await memory.AsksForConstantsAsync(executor, match.Procedure, cancellationToken).ConfigureAwait(false), memory.FillsSecrets));
+        }
+
+        return summaries;
+    }
 
     public Task<PluginReply> ReplayAsync(
         IReplayHost host, string? name, object? inputs, object? adapt, object? skip, bool continueOnFailure, bool dryRun, CancellationToken cancellationToken) => ReplayWatch.WatchedAsync(() => guard.RunAsync(
@@ -57,6 +69,7 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
                     ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
                     Skip = ModelArgument.Strings(skip, "skip"),
                     ContinueOnFailure = continueOnFailure,
+                    IsFromModel = true,
                     Request = ModelText.Shortened(host.Request),
                 };
                 return dryRun
@@ -67,7 +80,7 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
 
     /// <summary>Replays a procedure that is a function of its own.</summary>
     /// <param name="host">Where.</param>
-    /// <param name="procedure">The procedure, as it was offered.</param>
+    /// <param name="procedure">The procedure that was offered; it is replayed as it is now.</param>
     /// <param name="function">The name of the function.</param>
     /// <param name="inputs">The inputs, as the model gave them.</param>
     /// <param name="cancellationToken">Cancels the replay.</param>
@@ -75,8 +88,8 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
         function,
         async () => await ReplayAsync(
             host,
-            procedure,
-            new ReplayRequest { Inputs = ModelArgument.Object(inputs, "inputs"), Request = ModelText.Shortened(host.Request) },
+            await memory.GetAsync(procedure.Name, cancellationToken: cancellationToken).ConfigureAwait(false),
+            new ReplayRequest { Inputs = ModelArgument.Object(inputs, "inputs"), IsFromModel = true, Request = ModelText.Shortened(host.Request) },
             function,
             cancellationToken).ConfigureAwait(false),
         cancellationToken));
@@ -101,6 +114,7 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
                 Skip = ModelArgument.Strings(skip, "skip"),
                 StepOverrides = overrides,
                 ActionOverrides = overrides,
+                IsFromModel = true,
             };
             request = await ProcedureMemory.WithCallsSinceAsync(session, id, request, isInsideCall, cancellationToken).ConfigureAwait(false);
             var (procedure, result) = await ActAsync(host, id, e => memory.ResumeProcedureAsync(e, id, request, cancellationToken), cancellationToken).ConfigureAwait(false);
@@ -127,7 +141,7 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
             await GuardedAsync(function, () => host.GetSession() is { Recorder: null } open ? memory.StartRepairAsync(open, result, cancellationToken) : Task.CompletedTask).ConfigureAwait(false);
         }
 
-        return Replies.Of(procedure, result);
+        return Replies.Of(procedure, result, memory.FillsSecrets);
     }
 
     /// <summary>Does what is beside the replay. How the replay went is what the model is to hear.</summary>

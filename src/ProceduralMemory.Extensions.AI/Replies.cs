@@ -18,9 +18,16 @@ internal static class Replies
         Plan = preview.ToText(),
     };
 
-    public static ReplayReply Of(Procedure procedure, ReplayResult result)
+    /// <summary>Says how a replay went.</summary>
+    /// <param name="procedure">The procedure.</param>
+    /// <param name="result">How it went.</param>
+    /// <param name="fillsSecrets">Whether the host fills in secrets, so that nobody else is asked for them.</param>
+    public static ReplayReply Of(Procedure procedure, ReplayResult result, bool fillsSecrets)
     {
-        var missing = result.Problems.Count > 0 && result.Problems.All(p => p.InputName is not null);
+        // What only the host can give is not asked of a model, which would ask the user for it.
+        var isHosts = result.Problems.Any(p => p.Code == ReplayProblemCodes.SecretUnavailable || (fillsSecrets && p.Code == ReplayProblemCodes.MissingInput && procedure.Version.Inputs.Any(i => i.Name == p.InputName && i.Secret)));
+        var isNotTaken = result.Problems.Any(p => p.Code == ReplayProblemCodes.SecretNotTaken);
+        var missing = result.Problems.Count > 0 && result.Problems.All(p => p.InputName is not null) && !isHosts && !isNotTaken;
         var resumable = result.Problems.Any(p => p.Code == ReplayProblemCodes.NotResumable);
         var undo = result.Undo is null ? "" : $" To undo what is done: {MemoryFunctions.Replay} of '{result.Undo}', if the user wants that.";
         var (status, next) = result.Outcome switch
@@ -31,6 +38,8 @@ internal static class Replies
             ReplayOutcome.Failed => (ReplyStatus.Failed, $"Steps with status success are done and must not be repeated. Mend the cause and call {MemoryFunctions.Resume}, which calls the failed step again; or do that step yourself and call {MemoryFunctions.Resume} with its result in results; or tell the user.{undo}"),
             ReplayOutcome.Cancelled => (ReplyStatus.Cancelled, $"Steps with status success are done and must not be repeated. Look with other functions whether a step with status unknown was done: if it was, {MemoryFunctions.Resume} with its result in results; if not, tell the user. Else {MemoryFunctions.Resume} goes on with what is left.{undo}"),
             _ when AwaitsApproval(result) => (ReplyStatus.ApprovalPending, $"Tell the user what waits for approval. Only a person can give it, outside of this conversation: you cannot, and do not try to get around it.{(result.CanResume ? $" When it is given, {MemoryFunctions.Resume}." : "")}"),
+            _ when isHosts => (ReplyStatus.Refused, "Tell the user what the host lacks. Ask nobody for the value: it is not given in a conversation."),
+            _ when isNotTaken => (ReplyStatus.Invalid, $"{(result.ExecutionId is null ? MemoryFunctions.Replay : MemoryFunctions.Resume)} again, without what the host fills in."),
             ReplayOutcome.Waiting => (ReplyStatus.Waiting, $"Find out what the message asks for, and call {MemoryFunctions.Resume} with it; or tell the user.{undo}"),
             _ when missing => (ReplyStatus.MissingInputs, $"{(result.ExecutionId is null ? MemoryFunctions.Replay : MemoryFunctions.Resume)} again, with all inputs; ask the user for what you do not know."),
             _ when result.Problems.Any(p => p.Code == ReplayProblemCodes.ApprovalRejected) => (ReplyStatus.Refused, "Do not try to get around the refusal. Tell the user that the procedure was rejected."),
@@ -74,7 +83,7 @@ internal static class Replies
         };
     }
 
-    public static ProcedureSummary Summary(Procedure procedure, double? score, bool asksForConstants = true)
+    public static ProcedureSummary Summary(Procedure procedure, double? score, bool asksForConstants = true, bool fillsSecrets = false)
     {
         var statistics = procedure.Version.Statistics;
         return new ProcedureSummary
@@ -83,12 +92,13 @@ internal static class Replies
             Description = procedure.Description.Length == 0 ? null : procedure.Description,
             Score = score is { } value ? Math.Round(value, 2) : null,
             Succeeded = string.Create(CultureInfo.InvariantCulture, $"{statistics.Successes} of {statistics.Successes + statistics.Failures}"),
-            Inputs = Inputs(procedure.Version.Inputs, asksForConstants: asksForConstants),
+            Inputs = Inputs(procedure.Version.Inputs.Where(i => !(i.Secret && fillsSecrets)), asksForConstants),
             Steps = [.. procedure.Version.Steps.Select(s => s.Action)],
         };
     }
 
-    public static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs, bool withExamples = false, bool asksForConstants = true) => [.. inputs.Select(i => new InputSummary
+    // Values that were seen are not among it: another task's are nothing to a model, and this one's it knows.
+    public static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs, bool asksForConstants = true) => [.. inputs.Select(i => new InputSummary
     {
         Name = i.Name,
         Type = i.Type is JsonType.Any ? "any" : JsonNamingPolicy.CamelCase.ConvertName(i.Type.ToString()),
@@ -96,7 +106,6 @@ internal static class Replies
         AllowedValues = i.AllowedValues.Count == 0 ? null : i.AllowedValues,
         Required = (i.Unconfirmed && asksForConstants) || (i.Required && i.Default is null),
         Description = i.Description,
-        Example = withExamples ? i.Default ?? i.Examples.Cast<JsonElement?>().FirstOrDefault() : null,
     })];
 
     public static IReadOnlyList<LearnedStep> Steps(IReadOnlyList<ProcedureStep> steps) => [.. steps.Select(s => new LearnedStep

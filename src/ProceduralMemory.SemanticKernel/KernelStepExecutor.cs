@@ -28,7 +28,6 @@ public sealed class KernelStepExecutor : IStepExecutor
     private readonly IReadOnlyList<IAutoFunctionInvocationFilter> _autoFilters;
     private readonly ModelCall? _modelCall;
     private readonly ILogger _logger;
-    private StepCall? _first;
     private int _callCount;
 
     /// <summary>Creates an executor for one replay.</summary>
@@ -53,9 +52,6 @@ public sealed class KernelStepExecutor : IStepExecutor
         _autoFilters = [.. _gated.AutoFunctionInvocationFilters.Where(f => !_options.LiveOnlyFilters.Contains(f.GetType()))];
     }
 
-    /// <summary>The execution of the first call that was asked for, which may be part of another one; <see langword="null"/> while none was.</summary>
-    internal Guid? FirstExecutionId => Volatile.Read(ref _first)?.ExecutionId;
-
     /// <inheritdoc/>
     public Task<IReadOnlyList<ReplayProblem>> CheckAsync(IReadOnlyList<PlannedCall> calls, CancellationToken cancellationToken = default)
     {
@@ -74,7 +70,6 @@ public sealed class KernelStepExecutor : IStepExecutor
     public async Task<StepCallResult> ExecuteAsync(StepCall call, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(call);
-        Interlocked.CompareExchange(ref _first, call, null);
         if (!KernelActions.TryFind(_kernel, call.Action, out var function) || KernelActions.IsOurs(function) || !_options.Allows(KernelActions.NameOf(function)))
         {
             // Looked over before the first step, and again here: plugins may have changed since.
@@ -114,7 +109,6 @@ public sealed class KernelStepExecutor : IStepExecutor
     {
         ArgumentNullException.ThrowIfNull(call);
         ArgumentNullException.ThrowIfNull(replay);
-        Interlocked.CompareExchange(ref _first, call, null);
         var function = _modelCall is { } asked && KernelActions.IsReplayByName(asked.Function) ? asked.Function : _kernel.Plugins.SelectMany(p => p).FirstOrDefault(KernelActions.IsReplayByName);
         if (function is null)
         {

@@ -75,7 +75,7 @@ internal sealed class LearnedPlugin : KernelPlugin
 
     private KernelFunction Create(LearnedFunction learned)
     {
-        var call = new LearnedCall(_plugin, learned.Procedure);
+        var call = new LearnedCall(_plugin, learned.Procedure, learned.Name);
         var required = learned.Schema.GetProperty("required").EnumerateArray().Select(r => r.GetString()).ToHashSet(StringComparer.Ordinal);
         var function = KernelFunctionFactory.CreateFromMethod(call.ReplayAsync, new KernelFunctionFromMethodOptions
         {
@@ -100,13 +100,13 @@ internal sealed class LearnedPlugin : KernelPlugin
 }
 
 /// <summary>A call of a procedure by the function of its own.</summary>
-internal sealed class LearnedCall(ProceduralMemoryPlugin plugin, Procedure procedure)
+internal sealed class LearnedCall(ProceduralMemoryPlugin plugin, Procedure procedure, string function)
 {
     public string Name => procedure.Name;
 
     /// <summary>Replays the procedure as it is now, with the arguments as its inputs.</summary>
     public Task<PluginReply> ReplayAsync(Kernel kernel, KernelArguments arguments, CancellationToken cancellationToken) =>
-        plugin.ReplayAsync(kernel, Name, InputsOf(arguments), cancellationToken: cancellationToken);
+        plugin.ReplayLearnedAsync(kernel, procedure, function, InputsOf(arguments), cancellationToken);
 
     /// <summary>The arguments as JSON: connectors hand numbers, lists and objects over as text.</summary>
     public JsonElement InputsOf(KernelArguments arguments) => JsonSerializer.SerializeToElement(procedure.Version.Inputs

@@ -40,6 +40,7 @@ public sealed class ProceduralMemoryPlugin
     private readonly ProcedureMemory _memory;
     private readonly KernelReplayOptions _replay;
     private readonly PluginGuard _guard;
+    private readonly ProcedureFunctions _functions;
 
     /// <summary>Creates the plugin. Add it with <c>kernel.Plugins.AddFromObject(plugin, "procedures")</c>.</summary>
     /// <param name="memory">The memory that it works on.</param>
@@ -52,6 +53,7 @@ public sealed class ProceduralMemoryPlugin
         _replay = replay ?? new KernelReplayOptions();
         _replay.Validate();
         _guard = new PluginGuard((loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("ProceduralMemory.SemanticKernel"));
+        _functions = new ProcedureFunctions(memory, _guard);
     }
 
     /// <summary>Finds stored procedures for a request.</summary>
@@ -62,28 +64,11 @@ public sealed class ProceduralMemoryPlugin
         Kernel kernel,
         [Description("The task in the user's words")] string request,
         [Description("How many to return at most")] int top = 3,
-        CancellationToken cancellationToken = default) => _guard.RunAsync(
-            FindSimilarProcedure,
-            async () =>
-            {
-                var words = ModelText.Shortened(ModelArgument.Required(request, "request", "Give the task in the user's words."))!;
-                var found = await _memory.FindAsync(words, new FindOptions { Top = Math.Clamp(top, 1, 20), HasFunction = a => KernelActions.CanBeReplayed(kernel, a, _replay) }, cancellationToken).ConfigureAwait(false);
-                return found.Matches.Count > 0
-                    ? new FindReply
-                    {
-                        Status = ReplyStatus.Found,
-                        Message = "These procedures did such a task before, best first.",
-                        Next = $"{ReplayProcedure} with the name and the inputs of the one that fits; if none does the same thing, do the task yourself.",
-                        Procedures = await SummariesAsync(kernel, found, cancellationToken).ConfigureAwait(false),
-                    }
-                    : new FindReply
-                    {
-                        Status = ReplyStatus.NothingFits,
-                        Message = found.LeftOut.Count == 0 ? "No stored procedure fits." : $"No stored procedure can be used. {found.LeftOut[0].Explanation}",
-                        Next = _memory.Learning is LearningMode.Off ? "Do the task yourself." : $"Do the task yourself. If it takes several steps, call {StartRecording} before the first and {Finalize} after the last.",
-                        NearMisses = found.NearMisses.Count == 0 ? null : [.. found.NearMisses.Select(m => m.Procedure.Name)],
-                    };
-            },
+        CancellationToken cancellationToken = default) => _functions.FindAsync(
+            Host(kernel),
+            request,
+            top,
+            _memory.Learning is LearningMode.Off ? "Do the task yourself." : $"Do the task yourself. If it takes several steps, call {StartRecording} before the first and {Finalize} after the last.",
             cancellationToken);
 
     /// <summary>Replays a procedure.</summary>
@@ -98,33 +83,7 @@ public sealed class ProceduralMemoryPlugin
         [Description("JSON array of step ids to leave out")] object? skip = null,
         [Description("Go on after a failed step with those that do not need it")] bool continueOnFailure = false,
         [Description("Only show what would be done")] bool dryRun = false,
-        CancellationToken cancellationToken = default) => ReplayWatch.WatchedAsync(() => _guard.RunAsync(
-            ReplayProcedure,
-            async () =>
-            {
-                var overrides = ModelArgument.Object(adapt, "adapt");
-                var procedure = await _memory.GetAsync(ModelArgument.Required(name, "name", $"Give the name of a procedure that {FindSimilarProcedure} returned."), cancellationToken: cancellationToken).ConfigureAwait(false);
-                var stepIds = procedure.Version.Steps.SelectMany(s => s.WithInner()).Select(s => s.Id).ToHashSet(StringComparer.Ordinal);
-                var request = new ReplayRequest
-                {
-                    Inputs = ModelArgument.Object(inputs, "inputs"),
-                    StepOverrides = overrides.Where(o => stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
-                    ActionOverrides = overrides.Where(o => !stepIds.Contains(o.Key)).ToDictionary(StringComparer.Ordinal),
-                    Skip = ModelArgument.Strings(skip, "skip"),
-                    ContinueOnFailure = continueOnFailure,
-                    IsFromModel = true,
-                    Request = ModelText.Shortened(ModelCall.Current?.Request ?? _memory.CurrentSession?.Request),
-                };
-                var executor = new KernelStepExecutor(kernel, _replay);
-                if (dryRun)
-                {
-                    return Replies.Planned(await _memory.PreviewProcedureAsync(executor, procedure, request, cancellationToken).ConfigureAwait(false));
-                }
-
-                var result = await ActAsync(executor, resumed: null, () => _memory.ReplayProcedureAsync(executor, procedure, request, cancellationToken), cancellationToken).ConfigureAwait(false);
-                return await ReplyAsync(kernel, procedure, result, cancellationToken).ConfigureAwait(false);
-            },
-            cancellationToken));
+        CancellationToken cancellationToken = default) => _functions.ReplayAsync(Host(kernel), name, inputs, adapt, skip, continueOnFailure, dryRun, cancellationToken);
 
     /// <summary>Goes on with a replay that stopped.</summary>
     [KernelFunction(ResumeProcedure)]
@@ -137,34 +96,7 @@ public sealed class ProceduralMemoryPlugin
         [Description("JSON object: inputs that it asks for again")] object? inputs = null,
         [Description("JSON array of step ids to leave out")] object? skip = null,
         [Description("JSON object: what of adapt it asks for again")] object? adapt = null,
-        CancellationToken cancellationToken = default) => ReplayWatch.WatchedAsync(() => _guard.RunAsync(
-            ResumeProcedure,
-            async () =>
-            {
-                if (!Guid.TryParse(ModelArgument.Required(executionId, "executionId", "Give the execution_id of the replay that stopped."), out var id))
-                {
-                    throw new ModelArgumentException("'executionId' is no id of an execution. Give the execution_id of the replay that stopped.");
-                }
-
-                var overrides = ModelArgument.Object(adapt, "adapt");
-                var session = KernelSessions.Find(_memory, kernel);
-                var repair = session?.RepairOf(id);
-                var request = new ResumeRequest
-                {
-                    Results = ModelArgument.Object(results, "results"),
-                    Inputs = ModelArgument.Object(inputs, "inputs"),
-                    Skip = ModelArgument.Strings(skip, "skip"),
-                    StepOverrides = overrides,
-                    ActionOverrides = overrides,
-                    IsFromModel = true,
-                };
-                request = await ProcedureMemory.WithCallsSinceAsync(session, id, request, RepairRecording.IsInsideCall(_memory, session), cancellationToken).ConfigureAwait(false);
-                var executor = new KernelStepExecutor(kernel, _replay);
-                var (procedure, result) = await ActAsync(executor, id, () => _memory.ResumeProcedureAsync(executor, id, request, cancellationToken), cancellationToken).ConfigureAwait(false);
-                await RepairRecording.EndAsync(RepairRecording.IsInsideCall(_memory, session) ? null : repair, result, f => _guard.Fault(ResumeProcedure, f)).ConfigureAwait(false);
-                return await ReplyAsync(kernel, procedure, result, cancellationToken).ConfigureAwait(false);
-            },
-            cancellationToken));
+        CancellationToken cancellationToken = default) => _functions.ResumeAsync(Host(kernel), executionId, results, inputs, skip, adapt, cancellationToken);
 
     /// <summary>Starts a recording.</summary>
     [KernelFunction(StartRecording)]
@@ -192,7 +124,7 @@ public sealed class ProceduralMemoryPlugin
                     new Capture.RecordingDetails { Name = name, Description = description ?? "", Request = request }, KernelSessions.Get(_memory, kernel), cancellationToken).ConfigureAwait(false);
                 return new RecordingReply
                 {
-                    Similar = similar.Matches.Count == 0 ? null : await SummariesAsync(kernel, similar, cancellationToken).ConfigureAwait(false),
+                    Similar = similar.Matches.Count == 0 ? null : await _functions.SummariesAsync(Host(kernel), similar, cancellationToken).ConfigureAwait(false),
                     Status = ReplyStatus.Recording,
                     Message = RepairRecording.IsFiltered(_memory, kernel)
                         ? $"Recording '{recorder.Name}'. Every function that you call from now on is recorded by itself."
@@ -388,17 +320,11 @@ public sealed class ProceduralMemoryPlugin
         };
     }
 
-    private async Task<IReadOnlyList<ProcedureSummary>> SummariesAsync(Kernel kernel, FindResult found, CancellationToken cancellationToken)
-    {
-        var executor = new KernelStepExecutor(kernel, _replay);
-        var summaries = new List<ProcedureSummary>();
-        foreach (var match in found.Matches)
-        {
-            summaries.Add(Replies.Summary(match.Procedure, match.Score, await _memory.AsksForConstantsAsync(executor, match.Procedure, cancellationToken).ConfigureAwait(false), _memory.FillsSecrets));
-        }
+    /// <summary>Replays a procedure by the function of its own.</summary>
+    internal Task<PluginReply> ReplayLearnedAsync(Kernel kernel, Procedure procedure, string function, JsonElement inputs, CancellationToken cancellationToken) =>
+        _functions.ReplayLearnedAsync(Host(kernel), procedure, function, inputs, cancellationToken);
 
-        return summaries;
-    }
+    private KernelReplayHost Host(Kernel kernel) => new(_memory, kernel, _replay);
 
     private static string Continue() => $"Go on with the task, then {Finalize}.";
 
@@ -408,27 +334,4 @@ public sealed class ProceduralMemoryPlugin
         Message = "Nothing is being recorded.",
         Next = $"{StartRecording} before the first step of a task, if it is to be recorded.",
     };
-
-    /// <summary>Answers a model; where the replay stopped halfway, what it does next is recorded as a repair.</summary>
-    private async Task<ReplayReply> ReplyAsync(Kernel kernel, Procedure procedure, ReplayResult result, CancellationToken cancellationToken)
-    {
-        await RepairRecording.BeginAsync(_memory, kernel, () => KernelSessions.Get(_memory, kernel), result, f => _guard.Fault(ReplayProcedure, f), cancellationToken).ConfigureAwait(false);
-        return Replies.Of(procedure, result, _memory.FillsSecrets);
-    }
-
-    /// <summary>Replays. Once it may have called something, a fault of the memory does not mean that the task is still to be done.</summary>
-    private static async Task<T> ActAsync<T>(KernelStepExecutor executor, Guid? resumed, Func<Task<T>> replay, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await replay().ConfigureAwait(false);
-        }
-        catch (Exception exception) when (
-            !(exception is OperationCanceledException && cancellationToken.IsCancellationRequested)
-            && exception is not (ExecutionNotFoundException or ProcedureNotFoundException)
-            && (resumed ?? executor.FirstExecutionId) is { } executionId)
-        {
-            throw new ReplayBrokeOffException(executionId, exception);
-        }
-    }
 }

@@ -10,13 +10,24 @@ namespace ProceduralMemory.Extensions.AI;
 internal static class FunctionActions
 {
     // Asked on every recorded call, and for every step of a replay. A function never changes.
-    private static readonly ConditionalWeakTable<AIFunction, FunctionDescription> Descriptions = [];
+    private static readonly ConditionalWeakTable<AIFunction, KnownFunction> Known = [];
 
     /// <summary>What a function declares. What is wrapped around it (recording, approval) tells the same.</summary>
-    public static FunctionDescription Describe(AIFunction function) => Descriptions.GetValue(function, static f =>
+    public static FunctionDescription Describe(AIFunction function) => Of(function).Description;
+
+    /// <summary>The parameters that the schema of a function names; <see langword="null"/> where it says nothing of them.</summary>
+    public static IReadOnlyList<JsonProperty>? PropertiesOf(AIFunction function) => Of(function).Properties;
+
+    /// <summary>The parameters that a call must give.</summary>
+    public static IReadOnlyList<string> RequiredOf(AIFunction function) => Of(function).Required;
+
+    /// <summary>This library's own function, looked for through what is wrapped around it; <see langword="null"/> for any other.</summary>
+    public static IMemoryFunction? OursIn(AITool tool) => tool.GetService<IMemoryFunction>();
+
+    private static KnownFunction Of(AIFunction function) => Known.GetValue(function, static f =>
     {
         var declared = f.UnderlyingMethod?.GetCustomAttribute<FunctionEffectAttribute>();
-        return new FunctionDescription
+        var description = new FunctionDescription
         {
             Effect = declared?.Effect ?? StepEffect.Unknown,
             UsesAmbientIdempotencyKey = declared?.UsesIdempotencyKey ?? false,
@@ -24,18 +35,10 @@ internal static class FunctionActions
             RequiresApproval = f.GetService<ApprovalRequiredAIFunction>() is not null,
             Parameters = ParametersOf(f),
         };
+        return description.Parameters is { } parameters
+            ? new KnownFunction(description, [.. parameters.GetProperty("properties").EnumerateObject()], [.. parameters.GetProperty("required").EnumerateArray().Select(r => r.GetString()!)])
+            : new KnownFunction(description, null, []);
     });
-
-    /// <summary>The parameters that the schema of a function names; <see langword="null"/> where it says nothing of them.</summary>
-    public static IReadOnlyList<JsonProperty>? PropertiesOf(AIFunction function) =>
-        Describe(function).Parameters is { } parameters ? [.. parameters.GetProperty("properties").EnumerateObject()] : null;
-
-    /// <summary>The parameters that a call must give.</summary>
-    public static IEnumerable<string> RequiredOf(AIFunction function) =>
-        Describe(function).Parameters is { } parameters ? parameters.GetProperty("required").EnumerateArray().Select(r => r.GetString()!) : [];
-
-    /// <summary>This library's own function, looked for through what is wrapped around it; <see langword="null"/> for any other.</summary>
-    public static IMemoryFunction? OursIn(AITool tool) => tool.GetService<IMemoryFunction>();
 
     private static JsonElement? ParametersOf(AIFunction function)
     {
@@ -55,6 +58,8 @@ internal static class FunctionActions
             return null;
         }
     }
+
+    private sealed record KnownFunction(FunctionDescription Description, IReadOnlyList<JsonProperty>? Properties, IReadOnlyList<string> Required);
 }
 
 /// <summary>A function of this library: it is no step of a task by itself.</summary>

@@ -158,6 +158,13 @@ internal sealed class ChatMemory
         }
 
         var since = messages.ToList();
+        if (since is [.., { } last] && last.Role == ChatRole.Assistant && !last.Contents.Any(c => c is ToolCallContent or ToolApprovalRequestContent))
+        {
+            // Its calls are those of a turn that has ended.
+            turn.DoNotLearn("Its request was answered before, and nothing was asked for since.");
+            return;
+        }
+
         var results = since.SelectMany(m => m.Contents).OfType<FunctionResultContent>().ToLookup(r => r.CallId, StringComparer.Ordinal);
         if (results.Count == 0)
         {

@@ -107,13 +107,15 @@ public sealed class ChatClientTests
         Assert.Empty(shop.Calls);
     }
 
-    [Fact]
-    public async Task Calls_of_one_answer_are_known_as_such_and_the_model_s_answers_are_counted()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Calls_of_one_answer_are_known_as_such_and_the_model_s_answers_are_counted(bool atOnce)
     {
         var ended = new ConcurrentQueue<TurnResult>();
         await using var model = await ScriptedModel.StartAsync();
         using var memory = Given.Memory(ended: ended);
-        using var client = model.CreateClient().WithMemory(memory);
+        using var client = model.CreateClient().AsBuilder().UseProceduralMemory(memory).UseFunctionInvocation(configure: f => f.AllowConcurrentInvocation = atOnce).Build();
         model.Script("Look orders W1 and W2 up", Says.Calls(("get_order", """{"order_id":"W1"}"""), ("get_order", """{"order_id":"W2"}""")), Says.Calls("refund", """{"payment":"P-W1"}"""));
 
         await client.AskAsync("Look orders W1 and W2 up", new ChatOptions { Tools = new Shop().Tools });
@@ -122,11 +124,11 @@ public sealed class ChatClientTests
         Assert.Equal(3, trace.Steps.Count);
         Assert.NotNull(trace.Steps[0].CallGroup);
         Assert.Equal(trace.Steps[0].CallGroup, trace.Steps[1].CallGroup);
-        Assert.Equal([0, 1], trace.Steps.Take(2).Select(s => s.CallIndex));
+        Assert.Equal([(0, "W1"), (1, "W2")], trace.Steps.Take(2).Select(s => (s.CallIndex, s.Arguments.GetProperty("order_id").GetString())).Order());
         Assert.Null(trace.Steps[2].CallGroup);
         Assert.Equal(3, trace.ModelCalls);
         Assert.Equal(StepEffect.Read, trace.Steps[0].Effect);
-        Assert.Equal("W1", trace.Steps[0].Result!.Value.GetProperty("id").GetString());
+        Assert.Equal(trace.Steps[0].Arguments.GetProperty("order_id").GetString(), trace.Steps[0].Result!.Value.GetProperty("id").GetString());
         Assert.Equal("P-W1", trace.Steps[2].Result!.Value.GetProperty("refunded").GetString());
     }
 
@@ -407,6 +409,12 @@ public sealed class ChatClientTests
         var trace = (await memory.GetTraceAsync(learned.TraceId))!;
         Assert.Equal([StepStatus.Failed, StepStatus.Success, StepStatus.Success], trace.Steps.Select(s => s.Status));
         Assert.Equal(trace.Steps[0].CallGroup, trace.Steps[1].CallGroup);
+
+        // Whoever has the model go on without a word asks for nothing new.
+        messages.Add(new ChatMessage(ChatRole.Assistant, "Done."));
+        await client.GetResponseAsync(messages, new ChatOptions { Tools = shop.Tools });
+        Assert.Equal("Its request was answered before, and nothing was asked for since.", ended.Last().Because);
+        messages.RemoveAt(messages.Count - 1);
 
         // What the service keeps is not among the messages: a result without its call.
         messages.RemoveAt(4);

@@ -82,7 +82,7 @@ public sealed class ExchangeTests : IDisposable
         var unseen = System.Text.Json.Nodes.JsonNode.Parse(text)!;
         foreach (var input in unseen["inputs"]!.AsArray())
         {
-            input!["examples"] = new System.Text.Json.Nodes.JsonArray();
+            input!.AsObject().Remove("examples");
         }
 
         Given.JsonEqual(Given.Value(unseen.ToJsonString()), Given.Value(await target.Memory.ExportAsync("p")));

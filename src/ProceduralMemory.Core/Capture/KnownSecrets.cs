@@ -1,9 +1,10 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace ProceduralMemory.Capture;
 
 /// <summary>The secrets that turned up in one trace or execution: each is one wherever else it stands. Safe for use from several threads.</summary>
-internal sealed class KnownSecrets
+internal sealed partial class KnownSecrets
 {
     // A short secret ("1234") would be found in innocent texts as well.
     private const int MinimumTrackedLength = 8;
@@ -25,7 +26,8 @@ internal sealed class KnownSecrets
         switch (secret.ValueKind)
         {
             case JsonValueKind.String when secret.GetString() is { } text && !RedactionMarker.Is(text):
-                Add(text);
+                // "Bearer …": what comes after the word stands elsewhere without it.
+                Add(AfterScheme(text) is { Length: >= MinimumTrackedLength } credential ? credential : text);
                 break;
             case JsonValueKind.Number:
                 Add(secret.GetRawText());
@@ -56,6 +58,12 @@ internal sealed class KnownSecrets
             Add(secret);
         }
     }
+
+    /// <summary>What comes after the word for the kind of credential, in the value of a header; <see langword="null"/> where there is no such word.</summary>
+    public static string? AfterScheme(string text) => Scheme().Match(text) is { Success: true } match ? match.Groups["credential"].Value : null;
+
+    [GeneratedRegex(@"^(?:Bearer|Basic|Token|ApiKey|Digest|Negotiate|SharedAccessSignature|Splunk|Key) +(?<credential>\S+)\z", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    private static partial Regex Scheme();
 
     private void Add(string secret)
     {

@@ -225,6 +225,13 @@ internal sealed class ValueCapture
 
                 writer.WriteEndArray();
                 break;
+            case JsonValueKind.String when KnownSecrets.AfterScheme(secret.GetString()!) is { } credential && !RedactionMarker.IsIn(credential):
+                // The token of a header is the one that a login gave.
+                writer.WriteStringValue(secret.GetString()![..^credential.Length] + Mark(credential));
+                break;
+            case JsonValueKind.String when RedactionMarker.IsIn(secret) && KnownSecrets.AfterScheme(secret.GetString()!) is not null:
+                secret.WriteTo(writer);
+                break;
             case JsonValueKind.String or JsonValueKind.Number:
                 MarkerOf(secret).WriteTo(writer);
                 break;

@@ -41,6 +41,17 @@ public class SecretFlowTests
     }
 
     [Fact]
+    public void The_token_in_a_header_is_the_one_that_the_login_gave()
+    {
+        var arguments = Recorded.LastArguments(Recorded.Task(
+            null,
+            ("auth.login", """{"user":"ada"}""", $$"""{"token":"{{Token}}"}"""),
+            ("web.get", $$"""{"authorization":"Bearer {{Token}}","headers":{"Authorization":"bearer {{Token}}"} }""", """{"ok":true}""")));
+
+        Given.JsonEqual("""{"authorization":"Bearer {$steps.login.outputs#/token}","headers":{"Authorization":"bearer {$steps.login.outputs#/token}"}}""", arguments);
+    }
+
+    [Fact]
     public void Of_two_secrets_in_a_text_of_which_a_step_gave_one_the_text_as_a_whole_has_to_be_given()
     {
         var distilled = Recorded.Distilled(Recorded.Task(

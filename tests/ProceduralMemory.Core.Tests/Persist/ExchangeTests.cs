@@ -68,7 +68,7 @@ public sealed class ExchangeTests : IDisposable
         threads: 1);
 
     [Fact]
-    public async Task A_recorded_procedure_is_exported_and_imported_as_it_was()
+    public async Task A_recorded_procedure_is_exported_and_imported_as_it_was_but_for_the_values_that_were_seen()
     {
         using var target = TestMemory.InMemory();
         await Memory.RecordedAsync(
@@ -79,7 +79,13 @@ public sealed class ExchangeTests : IDisposable
         var text = await Memory.ExportAsync("p");
         await target.Memory.ImportAsync(text);
 
-        Given.JsonEqual(Given.Value(text), Given.Value(await target.Memory.ExportAsync("p")));
+        var unseen = System.Text.Json.Nodes.JsonNode.Parse(text)!;
+        foreach (var input in unseen["inputs"]!.AsArray())
+        {
+            input!.AsObject().Remove("examples");
+        }
+
+        Given.JsonEqual(Given.Value(unseen.ToJsonString()), Given.Value(await target.Memory.ExportAsync("p")));
     }
 
     [Fact]

@@ -72,6 +72,7 @@ internal sealed partial class Demo
         }
 
         var outcomes = new List<TurnOutcome>();
+        var since = world.Time.GetUtcNow();
         foreach (var (request, service, version) in TurnTasks)
         {
             var (effects, calls) = (world.EffectCount, learnedCalls.Count);
@@ -89,15 +90,20 @@ internal sealed partial class Demo
             }
         }
 
+        if (memory is not null)
+        {
+            var savings = await memory.GetSavingsAsync(since, cancellationToken: cancellationToken);
+            _console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"The memory's own account of these turns: {savings.ReplayTurns} with replays, {savings.Saved.ModelCalls:#,0} model calls saved."));
+        }
+
         return (outcomes, knownBefore);
     }
 
-    /// <summary>What a person does once for what turns have taught and what may write: looks at it, makes it the active version, and approves it.</summary>
+    /// <summary>What a person does once for what turns have taught and what may write: looks at it, and accepts it.</summary>
     private async Task ReviewAsync(ProcedureMemory memory, CancellationToken cancellationToken)
     {
         foreach (var procedure in await memory.ListAsync(cancellationToken: cancellationToken))
         {
-            var version = procedure.Version.Number;
             if (await IsApprovedAsync(memory, procedure, cancellationToken))
             {
                 continue;
@@ -105,13 +111,8 @@ internal sealed partial class Demo
 
             _console.MarkupLine("[yellow]It may write, so it waits for a person's review before it is offered to the model:[/]");
             _console.Write(ProcedureView.Of(procedure));
-            if (procedure.ActiveVersion is null)
-            {
-                await memory.ActivateVersionAsync(procedure.Name, version, cancellationToken);
-            }
-
-            await memory.ApproveAsync(procedure.Name, version, ConsoleApprover.Unattended, cancellationToken);
-            _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"Reviewed{(procedure.ActiveVersion is null ? ", activated" : "")} and approved by [bold]{ConsoleApprover.Unattended}[/]: nobody is asked in this run.");
+            await memory.AcceptAsync(procedure.Name, procedure.Version.Number, ConsoleApprover.Unattended, cancellationToken);
+            _console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"Accepted by [bold]{ConsoleApprover.Unattended}[/], so approved and active: nobody is asked in this run.");
         }
     }
 

@@ -20,7 +20,7 @@ internal sealed partial class SourceFinder
         var known = _withheld.Find(s => s.First.Description == position.Description && Distill.Withheld.IsSecret(s.First.Values[0]) == Distill.Withheld.IsSecret(position.Values[0]));
         return known is not null
             ? Shared(position, known, known.Expression, Evidence.Withheld)
-            : new Hypothesis(SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [Evidence.Withheld], () =>
+            : new Hypothesis(SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Label)}", [Evidence.Withheld], () =>
             {
                 _withheld.Add(new ValueSource(position, SourceKind.Input, _inputs.Declare(position)));
                 return _withheld[^1];

@@ -168,6 +168,8 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
 /// <summary>Takes the inputs that a caller gives for those that a procedure declares.</summary>
 internal static class InputBinder
 {
+    private const int MaxDescriptionLength = 200;
+
     public static Dictionary<string, JsonElement> Bind(
         string procedureName,
         IReadOnlyList<ProcedureInput> declared,
@@ -186,12 +188,13 @@ internal static class InputBinder
             if (!given.TryGetValue(input.Name, out var value) || value.ValueKind is JsonValueKind.Undefined
                 || (value.ValueKind is JsonValueKind.Null && input.Type is not (JsonType.Null or JsonType.Any)))
             {
-                if (input is { Unconfirmed: true, Default: { } literal } && !confirmConstants)
+                if (input is { Unconfirmed: true, Default: not null } && !confirmConstants)
                 {
+                    // The value itself is for people: a model that is told it gives it, wherever it came from.
                     problems.Add(new ReplayProblem(
                         ReplayProblemCodes.UnconfirmedConstant,
                         null,
-                        $"'{procedureName}' was recorded once, with {Shortened(literal)} as '{input.Name}'{(input.Description is null ? "" : $" ({input.Description})")}, which came from neither the request nor an earlier result. Give the input '{input.Name}', be it the same value.{misspelt}",
+                        $"'{procedureName}' was recorded once, with a value for '{input.Name}'{(input.Description is null ? "" : $" ({ModelText.Line(input.Description, MaxDescriptionLength)})")} that came from neither the request nor an earlier result. Give the input '{input.Name}', be it the same value.{misspelt}",
                         input.Name));
                 }
                 else if (input.Default is { } standing)
@@ -203,7 +206,7 @@ internal static class InputBinder
                     problems.Add(new ReplayProblem(
                         ReplayProblemCodes.MissingInput,
                         null,
-                        $"'{procedureName}' needs the input '{input.Name}' ({Json.Word(input.Type)}){(input.Description is null ? "" : $": {input.Description}")}.{misspelt}",
+                        $"'{procedureName}' needs the input '{input.Name}' ({Json.Word(input.Type)}){(input.Description is null ? "" : $": {ModelText.Line(input.Description, MaxDescriptionLength)}")}.{misspelt}",
                         input.Name));
                 }
 

@@ -13,6 +13,7 @@ internal sealed partial class TurnsEvaluation(ReplayData replay, IReadOnlyList<D
 {
     public const string Declared = "episodes, effects declared";
     public const string Undeclared = "episodes, undeclared";
+    public const string DeclaredTraces = "traces, effects declared";
     public const string Traces = "traces, undeclared";
 
     public async Task<TurnsResult> RunAsync(CancellationToken cancellationToken)
@@ -26,6 +27,7 @@ internal sealed partial class TurnsEvaluation(ReplayData replay, IReadOnlyList<D
         [
             await RunAsync(Declared, episodes, effects, cancellationToken),
             await RunAsync(Undeclared, episodes, [], cancellationToken),
+            await RunAsync(DeclaredTraces, labelled, effects, cancellationToken),
             await RunAsync(Traces, labelled, [], cancellationToken),
         ]);
     }

@@ -112,9 +112,9 @@ internal sealed partial class ProcedureValidator
         {
             Add("name", Invariant($"The name has {name.Length} characters; {MaxNameLength} are the most. Put the detail into the description."));
         }
-        else if (!Json.IsWellFormed(name) || name.Any(char.IsControl))
+        else if (!Json.IsWellFormed(name) || ModelText.HasHidden(name))
         {
-            Add("name", "The name holds control characters or is not valid UTF-16. Use letters, digits, spaces and punctuation.");
+            Add("name", "The name holds control characters or marks of direction, or is not valid UTF-16. Use letters, digits, spaces and punctuation.");
         }
     }
 
@@ -132,9 +132,9 @@ internal sealed partial class ProcedureValidator
 
     private void Tags(IReadOnlyList<string>? tags)
     {
-        if (tags is null || tags.Count > MaxTags || tags.Any(t => string.IsNullOrWhiteSpace(t) || t.Length > MaxNameLength || !Json.IsWellFormed(t) || t.Any(char.IsControl)))
+        if (tags is null || tags.Count > MaxTags || tags.Any(t => string.IsNullOrWhiteSpace(t) || t.Length > MaxNameLength || !Json.IsWellFormed(t) || ModelText.HasHidden(t)))
         {
-            Add("tags", Invariant($"There are at most {MaxTags} tags, none of them empty, longer than {MaxNameLength} characters, or with control characters."));
+            Add("tags", Invariant($"There are at most {MaxTags} tags, none of them empty, longer than {MaxNameLength} characters, or with control characters or marks of direction."));
         }
     }
 
@@ -168,6 +168,11 @@ internal sealed partial class ProcedureValidator
             {
                 Add(path, $"'{input?.Name}' is no name for an input: a letter or _, then letters, digits, _ and -.");
                 continue;
+            }
+
+            if (input.Name.Length > MaxNameLength)
+            {
+                Add(path, Invariant($"The name of an input has {input.Name.Length} characters; {MaxNameLength} are the most."));
             }
 
             if (!names.Add(input.Name))
@@ -243,6 +248,11 @@ internal sealed partial class ProcedureValidator
             var arguments = Json.OrEmptyObject(step.Arguments);
             step = step with { Arguments = arguments, Id = string.IsNullOrEmpty(step.Id) ? MakeStepId(step.Action, given) : step.Id };
             Text($"{path}.action", step.Action);
+            if (step.Kind is StepKind.Function or StepKind.Procedure && ModelText.HasHidden(step.Action))
+            {
+                Add($"{path}.action", "The action holds control characters or marks of direction. Give the function as plugin.function, or the name of a procedure.");
+            }
+
             Text($"{path}.notes", step.Notes);
             foreach (var flag in step.Flags ?? [])
             {

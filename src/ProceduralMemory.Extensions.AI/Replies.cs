@@ -10,6 +10,13 @@ internal static class Replies
     // A result is shown to the model so that it can answer; a longer one would cost more than the step that it saves.
     private const int MaxShownResultBytes = 4096;
 
+    // What is said of stored procedures is their own word, and bounded.
+    private const int MaxDescriptionLength = 300;
+    private const int MaxInputDescriptionLength = 200;
+    private const int MaxActionLength = 128;
+    private const int MaxShownSteps = 40;
+    private const int MaxShownInputs = 64;
+
     public static ReplayReply Planned(ReplayPreview preview) => new()
     {
         Status = ReplyStatus.Planned,
@@ -89,23 +96,23 @@ internal static class Replies
         return new ProcedureSummary
         {
             Name = procedure.Name,
-            Description = procedure.Description.Length == 0 ? null : procedure.Description,
+            Description = procedure.Description.Length == 0 ? null : ModelText.Line(procedure.Description, MaxDescriptionLength),
             Score = score is { } value ? Math.Round(value, 2) : null,
             Succeeded = string.Create(CultureInfo.InvariantCulture, $"{statistics.Successes} of {statistics.Successes + statistics.Failures}"),
             Inputs = Inputs(procedure.Version.Inputs.Where(i => !(i.Secret && fillsSecrets)), asksForConstants),
-            Steps = [.. procedure.Version.Steps.Select(s => s.Action)],
+            Steps = [.. procedure.Version.Steps.Take(MaxShownSteps).Select(s => ModelText.Line(s.Action, MaxActionLength)), .. procedure.Version.Steps.Count > MaxShownSteps ? [string.Create(CultureInfo.InvariantCulture, $"… {procedure.Version.Steps.Count - MaxShownSteps} more")] : Array.Empty<string>()],
         };
     }
 
     // Values that were seen are not among it: another task's are nothing to a model, and this one's it knows.
-    public static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs, bool asksForConstants = true) => [.. inputs.Select(i => new InputSummary
+    public static IReadOnlyList<InputSummary> Inputs(IEnumerable<ProcedureInput> inputs, bool asksForConstants = true) => [.. inputs.Take(MaxShownInputs).Select(i => new InputSummary
     {
         Name = i.Name,
         Type = i.Type is JsonType.Any ? "any" : JsonNamingPolicy.CamelCase.ConvertName(i.Type.ToString()),
-        Format = i.Format,
-        AllowedValues = i.AllowedValues.Count == 0 ? null : i.AllowedValues,
+        Format = LearnedFunctions.ShownFormat(i.Format),
+        AllowedValues = LearnedFunctions.ShownValues(i.AllowedValues) is { Count: > 0 } values ? values : null,
         Required = (i.Unconfirmed && asksForConstants) || (i.Required && i.Default is null),
-        Description = i.Description,
+        Description = i.Description is null ? null : ModelText.Line(i.Description, MaxInputDescriptionLength),
     })];
 
     public static IReadOnlyList<LearnedStep> Steps(IReadOnlyList<ProcedureStep> steps) => [.. steps.Select(s => new LearnedStep

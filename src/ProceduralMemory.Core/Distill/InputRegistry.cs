@@ -35,7 +35,7 @@ internal sealed class InputRegistry
     /// <summary>Declares an input for values that have no name yet.</summary>
     public InputReference Declare(Position position, bool unconfirmed = false)
     {
-        var name = FreeName(position.Name);
+        var name = FreeName(position.Label);
         var input = Describe(name, position.Values, position);
         _inputs.Add(name, unconfirmed ? input with { Unconfirmed = true, Default = position.Values[0] } : input);
         return new InputReference(name);

@@ -3,8 +3,8 @@ using ProceduralMemory.Capture;
 namespace ProceduralMemory.Distill;
 
 /// <summary>
-/// Says whether a turn, which nobody named, shows a procedure that is known. Beside being of one skill (<see cref="SkillMatch"/>) both must change the same: the turn calls all functions that write and
-/// that the procedure always calls, and no other that writes. Of tasks that only read, the same functions must be called.
+/// Says whether a turn, which nobody named, shows a procedure that is known. Beside being of one skill (<see cref="SkillMatch"/>) the turn calls every function that the procedure always calls, and
+/// both must change the same: it calls no other function that writes. Of tasks that only read, the same functions must be called. What a turn calls beside that only reads, and becomes optional.
 /// </summary>
 internal static class SkillFinder
 {
@@ -24,7 +24,7 @@ internal static class SkillFinder
             var writes = steps.Where(s => Writes(s.Call, options)).ToList();
             return writes.Count == 0
                 ? made.Count == 0 && all.SetEquals(Kinds(steps.Select(s => s.Call)))
-                : made.IsSubsetOf(Kinds(writes.Select(w => w.Call))) && made.IsSupersetOf(Kinds(writes.Where(w => w.IsNeeded).Select(w => w.Call))) && made.Count > 0;
+                : made.Count > 0 && made.IsSubsetOf(Kinds(writes.Select(w => w.Call))) && all.IsSupersetOf(Kinds(steps.Where(s => s.IsNeeded).Select(s => s.Call)));
         }
     }
 

@@ -43,7 +43,7 @@ internal sealed partial class SourceFinder
         var known = _withheld.Find(s => s.First.Description == position.Description && Distill.Withheld.IsSecret(s.First.Values[0]) == Distill.Withheld.IsSecret(position.Values[0]) && !(s.SeenFrom(position) is { } seen && seen.Zip(position.Values).Any(p => Distill.Withheld.AreDifferent(p.First, p.Second))));
         return known is not null
             ? Shared(position, known, known.Expression, Evidence.Withheld)
-            : new Hypothesis(SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [Evidence.Withheld], () =>
+            : new Hypothesis(SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Label)}", [Evidence.Withheld], () =>
             {
                 if (!position.IsPerTrace)
                 {

@@ -234,7 +234,7 @@ internal sealed partial class SourceFinder
     private string InRequest => Evidence.InRequest(_aligned.Traces.Count);
 
     public Hypothesis NewInput(Position position, string evidence) => new(
-        SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Name)}", [evidence], () =>
+        SourceKind.Input, $"$inputs.{_inputs.FreeName(position.Label)}", [evidence], () =>
         {
             if (!position.IsPerTrace)
             {

@@ -11,6 +11,8 @@ namespace ProceduralMemory.Distill;
 /// <param name="Values">What stood there in each trace; JSON null where a trace had nothing there.</param>
 internal sealed record Position(int Step, AlignedStep Call, string Pointer, string Name, IReadOnlyList<JsonElement> Values)
 {
+    private const int MaxLabelLength = 60;
+
     /// <summary>Whether it is in an element of a list.</summary>
     public bool IsInList { get; private init; }
 
@@ -40,12 +42,17 @@ internal sealed record Position(int Step, AlignedStep Call, string Pointer, stri
 
     public string Place => $"{Call.Id}{Pointer}";
 
-    public string Description => $"{Call.Action}, argument {Name}";
+    /// <summary>What it is called where people and models read it: a member whose name is no plain one, as where the members of an object are data, goes by the name of what it is in.</summary>
+    public string Label { get; init; } = IsPlain(Name) ? Name : "argument";
+
+    public string Description => $"{Call.Action}, argument {Label}";
 
     /// <summary>Other values that the same position depends on.</summary>
     public Position Beside(string name, IReadOnlyList<JsonElement> values) => new(Step, Call, Pointer, name, values);
 
-    private Position Child(string token, string name, Func<JsonElement, JsonElement> child) => new(Step, Call, JsonPointer.Append(Pointer, token), name, [.. Values.Select(child)]) { IsInList = IsInList };
+    private Position Child(string token, string name, Func<JsonElement, JsonElement> child) => new(Step, Call, JsonPointer.Append(Pointer, token), name, [.. Values.Select(child)]) { IsInList = IsInList, Label = IsPlain(name) ? name : Label };
+
+    private static bool IsPlain(string name) => name.Length is > 0 and <= MaxLabelLength && name.All(c => char.IsLetterOrDigit(c) || c is '_' or '-' or '.' or '$' or '@');
 
     public Position Child(string member) => Child(member, member, v => v.TryGetProperty(member, out var value) ? value : Json.Null) with
     {

@@ -168,6 +168,8 @@ internal sealed class TemplateResolver(IReadOnlyDictionary<string, JsonElement> 
 /// <summary>Takes the inputs that a caller gives for those that a procedure declares.</summary>
 internal static class InputBinder
 {
+    private const int MaxDescriptionLength = 200;
+
     public static Dictionary<string, JsonElement> Bind(
         string procedureName,
         IReadOnlyList<ProcedureInput> declared,
@@ -188,10 +190,11 @@ internal static class InputBinder
             {
                 if (input is { Unconfirmed: true, Default: not null } && !confirmConstants)
                 {
+                    // The value itself is for people: a model that is told it gives it, wherever it came from.
                     problems.Add(new ReplayProblem(
                         ReplayProblemCodes.UnconfirmedConstant,
                         null,
-                        $"'{procedureName}' was recorded once, and the value that stood for '{input.Name}'{(input.Description is null ? "" : $" ({input.Description})")} came from neither the request nor an earlier result. Give the input '{input.Name}', be it the same value.{misspelt}",
+                        $"'{procedureName}' was recorded once, and the value that stood for '{input.Name}'{(input.Description is null ? "" : $" ({ModelText.Line(input.Description, MaxDescriptionLength)})")} came from neither the request nor an earlier result. Give the input '{input.Name}', be it the same value.{misspelt}",
                         input.Name));
                 }
                 else if (input.Default is { } standing)
@@ -203,7 +206,7 @@ internal static class InputBinder
                     problems.Add(new ReplayProblem(
                         ReplayProblemCodes.MissingInput,
                         null,
-                        $"'{procedureName}' needs the input '{input.Name}' ({Json.Word(input.Type)}){(input.Description is null ? "" : $": {input.Description}")}.{misspelt}",
+                        $"'{procedureName}' needs the input '{input.Name}' ({Json.Word(input.Type)}){(input.Description is null ? "" : $": {ModelText.Line(input.Description, MaxDescriptionLength)}")}.{misspelt}",
                         input.Name));
                 }
 

@@ -19,3 +19,5 @@ create table turns (
 ) strict;
 
 create index turns_by_scope on turns (scope, started_at);
+
+update schema_info set version = 6, min_reader = 6;

@@ -16,7 +16,7 @@ public static class Practice
     public static IReadOnlyList<string> Names { get; } = [.. new[] { "steady", "spoilt" }.SelectMany(kind => Enumerable.Range(0, OfEachKind).Select(n => string.Create(CultureInfo.InvariantCulture, $"{kind}-{n}")))];
 
     /// <summary>The memory of a worker that practises, and of the one that revises beside it: only that one decides. Every other replay is a candidate's, so that many are decided.</summary>
-    public static ProcedureMemory Open(string database) => new(new ProceduralMemoryOptions { DatabasePath = database, Approval = ApprovalPolicy.Never, ReviewAfterReplay = false, CandidateShare = 0.5 });
+    public static ProcedureMemory Open(string database) => new(new ProceduralMemoryOptions { DatabasePath = database, Approval = ApprovalPolicy.Never, ReviewAfterReplay = false, CandidateShare = 0.5, BusyTimeout = Work.BusyTimeout });
 
     /// <summary>Stores a procedure, or another edition of it.</summary>
     public static Task<Procedure> StoreAsync(ProcedureMemory memory, string name, string edition)

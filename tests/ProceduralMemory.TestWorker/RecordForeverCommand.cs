@@ -19,7 +19,7 @@ internal static class RecordForeverCommand
 
         Acknowledgements.Ready();
         var random = new Random(seed);
-        using var memory = new ProcedureMemory(database);
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = database, BusyTimeout = Work.BusyTimeout });
         for (var n = 0; ; n++)
         {
             var order = string.Create(CultureInfo.InvariantCulture, $"{seed}-{n}");

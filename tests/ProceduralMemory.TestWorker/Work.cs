@@ -10,9 +10,15 @@ public static class Work
 {
     private const string Asked = "Please work through order ";
 
+    /// <summary>
+    /// How long a worker waits for the others' writes. SQLite lets whoever asks at the right moment go first: of several that write without a pause, on a machine that has no
+    /// time for them, one may have no luck for longer than the default.
+    /// </summary>
+    public static TimeSpan BusyTimeout { get; } = TimeSpan.FromMinutes(2);
+
     /// <summary>The memory of a worker. Nobody is there to approve anything, and what is called does nothing.</summary>
     /// <remarks>Replays here fail on purpose, and a version whose first five do would be stopped.</remarks>
-    public static ProcedureMemory Open(string database) => new(new ProceduralMemoryOptions { DatabasePath = database, Approval = ApprovalPolicy.Never, ReviewAfterReplay = false });
+    public static ProcedureMemory Open(string database) => new(new ProceduralMemoryOptions { DatabasePath = database, Approval = ApprovalPolicy.Never, ReviewAfterReplay = false, BusyTimeout = BusyTimeout });
 
     /// <summary>How many steps the task of a name has: recordings of one name are of one task, for one of another task would be refused as a conflict.</summary>
     public static int StepsOf(string name) => 2 + (name[^1] - '0');

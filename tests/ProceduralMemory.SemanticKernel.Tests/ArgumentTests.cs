@@ -466,10 +466,13 @@ public sealed class ArgumentTests
 
         private static readonly Gen<double> AnyDouble = Gen.Double.Where(double.IsFinite);
 
+        // One long number in some hundred could be that of a card, and is taken out.
+        private static readonly Gen<long> AnyLong = Gen.Long.Where(l => Capture.SecretRedactor.IsMarker(new Capture.SecretRedactor().Redact(l.ToString(System.Globalization.CultureInfo.InvariantCulture))) is false);
+
         private static readonly Gen<string> AnyText = Gen.OneOf("", "$", "{$", "$inputs.a", "7", "true", "null", "{}", "é", "😀", "\"", "\\", "\n", "<", "+", "a", " ").Array[0, 4].Select(string.Concat);
 
         public static Gen<Payload> Any { get; } =
-            from numbers in Gen.Select(Gen.Int, Gen.Long, AnyDouble, Gen.Decimal[-1_000_000m, 1_000_000m])
+            from numbers in Gen.Select(Gen.Int, AnyLong, AnyDouble, Gen.Decimal[-1_000_000m, 1_000_000m])
             from flag in Gen.Bool
             from texts in Gen.Select(AnyText, AnyText.Null(), Gen.Int.Nullable())
             from seconds in Gen.Int[0, 2_000_000_000]

@@ -74,6 +74,7 @@ internal static partial class GoldenCommand
     /// <summary>The functions of the imagined host.</summary>
     public static string Answer(StepCall call) => call.Action switch
     {
+        "stock.find" => """{"sku":"sku-washers"}""",
         "git.tag" => """{"tag":"v9","commit":"0a1b2c3d"}""",
         "ci.build" => """{"artifact":{"id":77001,"name":"build.zip"},"seconds":12.5}""",
         "ci.deploy" => """{"url":"https://example.test/releases/77001","healthy":true}""",

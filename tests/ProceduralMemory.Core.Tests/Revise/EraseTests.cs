@@ -210,7 +210,7 @@ public sealed class EraseTests : IDisposable
         [
             "call_approvals", "execution_steps", "executions", "merges", "procedure_vectors", "procedure_versions", "procedure_wordings", "procedures", "revisions", "schema_info", "schema_migrations",
             "search_documents", "search_index", "search_index_config", "search_index_data", "search_index_docsize", "search_index_idx", "search_queue", "search_scopes", "search_state", "search_words",
-            "step_statistics", "tombstones", "trace_functions", "trace_steps", "traces", "version_approvals", "version_traces",
+            "step_statistics", "tombstones", "trace_functions", "trace_steps", "traces", "turns", "version_approvals", "version_traces",
         ],
         _test.Rows("select name from sqlite_schema where type = 'table' and name not like 'sqlite_%' order by name"));
     }

@@ -28,7 +28,7 @@ internal static class DatabaseAudit
     /// <summary>Checks that what is written in one transaction is there as a whole or not at all.</summary>
     public static void AssertNothingIsHalfDone(SqliteConnection connection)
     {
-        AssertNone(connection, "a completed trace without its version", "select id from traces t where status = 'completed' and not exists (select 1 from procedure_versions v where v.trace_id = t.id)");
+        AssertNone(connection, "a completed trace without its version", "select id from traces t where status = 'completed' and not exists (select 1 from procedure_versions v where v.trace_id = t.id) and not exists (select 1 from version_traces v where v.trace_id = t.id)");
         AssertNone(connection, "a version whose trace is not completed, nor was withdrawn since", "select t.id from procedure_versions v join traces t on t.id = v.trace_id where t.status = 'recording' or (t.status = 'abandoned' and v.state = 'active')");
         AssertNone(connection, "a trace with more than one version", "select trace_id from procedure_versions where trace_id is not null group by trace_id having count(*) > 1");
         AssertNone(connection, "a procedure without a version", "select id from procedures p where not exists (select 1 from procedure_versions v where v.procedure_id = p.id)");

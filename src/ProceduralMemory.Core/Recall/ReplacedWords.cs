@@ -66,7 +66,15 @@ internal sealed class ReplacedWords
         var unknown = _request.Where(w => !known.Contains(w)).ToList();
 
         // Where nothing is shared nothing stands in the place of anything: that is another way of saying it, or another thing, and vectors may tell which.
-        return unknown.Count == 0 || unknown.Count == _request.Count ? 0 : wordings.Min(w => In(WordsOf(w).Distinct(StringComparer.Ordinal).ToList(), kind, [.. unknown]));
+        if (unknown.Count == 0 || unknown.Count == _request.Count)
+        {
+            return 0;
+        }
+
+        // A wording further away has less in common that anything could stand in the place of: what was replaced is told by the nearest.
+        var words = wordings.Select(w => WordsOf(w).Distinct(StringComparer.Ordinal).ToList()).ToList();
+        var most = words.Max(w => w.Count(_said.Contains));
+        return words.Where(w => w.Count(_said.Contains) == most).Min(w => In(w, kind, [.. unknown]));
     }
 
     private int In(List<string> wording, HashSet<string> kind, List<string> unknown)

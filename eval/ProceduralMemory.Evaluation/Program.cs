@@ -118,7 +118,7 @@ command.SetAction(async (parsed, cancellationToken) =>
 
         if (asked is "turns" or "all")
         {
-            var result = await new TurnsEvaluation(folder.LoadReplay(), folder.LoadTraces(), parsed.GetValue(seed)).RunAsync(cancellationToken);
+            var result = await new TurnsEvaluation(folder.LoadReplay(), folder.LoadTraces(), parsed.GetValue(seed)).RunAsync(isShort: asked is "all", cancellationToken);
             report["turns"] = TurnsReport.ToJson(result);
             if (!asJson)
             {

@@ -16,14 +16,16 @@ internal sealed partial class TurnsEvaluation(ReplayData replay, IReadOnlyList<D
     public const string DeclaredTraces = "traces, effects declared";
     public const string Traces = "traces, undeclared";
 
-    public async Task<TurnsResult> RunAsync(CancellationToken cancellationToken)
+    /// <param name="isShort">Whether one corpus is enough: the one whose skills are told by what was asked, and whose host declares what it knows.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    public async Task<TurnsResult> RunAsync(bool isShort, CancellationToken cancellationToken)
     {
         // A host declares functions, not calls: one that ever changed anything writes.
         var steps = replay.Episodes.Values.SelectMany(e => e.Steps).GroupBy(s => s.Function, StringComparer.OrdinalIgnoreCase);
         var effects = steps.ToDictionary(g => g.Key, g => g.Any(s => s.Mutates is true) ? StepEffect.Write : StepEffect.Read, StringComparer.OrdinalIgnoreCase);
         var episodes = replay.Episodes.Values.Select(e => new TurnTask(e.Id, e.Class, e.Task, e.Steps)).ToList();
         var labelled = traces.Select(t => new TurnTask(t.Id, t.Template, t.Task, t.Steps)).ToList();
-        return new TurnsResult(
+        return isShort ? new TurnsResult([await RunAsync(DeclaredTraces, labelled, effects, cancellationToken)]) : new TurnsResult(
         [
             await RunAsync(Declared, episodes, effects, cancellationToken),
             await RunAsync(Undeclared, episodes, [], cancellationToken),

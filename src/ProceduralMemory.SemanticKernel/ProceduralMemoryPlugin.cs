@@ -37,7 +37,6 @@ public sealed class ProceduralMemoryPlugin
     /// <summary>The name of the function that ends a recording.</summary>
     public const string Finalize = "finalize";
 
-
     private readonly ProcedureMemory _memory;
     private readonly KernelReplayOptions _replay;
     private readonly PluginGuard _guard;

@@ -186,7 +186,8 @@ public sealed class TurnLearningTests
         {
             memory!.DoNotLearn().Dispose();
             return "ok";
-        }))));
+        }
+        ))));
         memory = agent.Memory;
         await agent.AskAsync("Please refund order W1", [Model.Calls("privacy-stop"), .. ByHand("W1")]);
 

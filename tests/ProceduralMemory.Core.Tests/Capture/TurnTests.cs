@@ -94,6 +94,18 @@ public sealed class TurnTests
     }
 
     [Fact]
+    public async Task What_is_read_beside_is_of_the_same_skill_and_what_is_left_out_of_what_was_always_done_is_not()
+    {
+        using var given = Memory(LearningMode.Automatic);
+        var first = (await RefundAsync(given.Memory, "W1")).Learned!.Procedure!;
+        var looksFirst = (await TurnAsync(given.Memory, "Please refund order W2, 5 of it", Call("shop.get_user", """{"user":"U-1"}"""), Get("W2"), Refund(5))).Learned!.Procedure!;
+        var without = (await TurnAsync(given.Memory, "Please refund order W3, 5 of it", Call("shop.get_user", """{"user":"U-1"}"""), Refund(5))).Learned!.Procedure!;
+
+        Assert.Equal(first.Id, looksFirst.Id);
+        Assert.NotEqual(first.Id, without.Id);
+    }
+
+    [Fact]
     public async Task Calls_that_failed_and_were_made_good_are_left_out()
     {
         using var given = Memory(LearningMode.Automatic);
@@ -249,6 +261,8 @@ public sealed class TurnTests
     [InlineData("取消订单", "get_order")]
     [InlineData("", "get_order")]
     [InlineData("\"Ignore previous instructions\" order", "order_get")]
+    [InlineData("It was a long week with anna. Could you please call off the trip?", "call_off")]
+    [InlineData("Thinking of anna, I want the reservation to be cancelled", "reservation_cancelled")]
     public void Names_hold_words_of_the_task_and_none_of_its_values(string request, string expected)
     {
         var naming = RequestNamer.Name(new TurnReport { Request = request, Calls = [new TraceStep { Action = "shop.cancel_reservation", Arguments = JsonElement.Parse("""{"name":"Anna Smith"}""") }, new TraceStep { Action = "shop.get_order" }] });

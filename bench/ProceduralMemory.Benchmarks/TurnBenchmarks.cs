@@ -63,15 +63,15 @@ public class TurnBenchmarks
 
     [Benchmark(Baseline = true, Description = "no memory")]
     [BenchmarkCategory("a turn with 10 calls")]
-    public Task<string?> BareCallsAsync() => AskAsync(_bare, "Call: order what is missing");
+    public Task<string?> BareCallsAsync() => AskAsync(_bare, "Call: get it over with");
 
     [Benchmark(Description = "recorded, and judged to be no task")]
     [BenchmarkCategory("a turn with 10 calls")]
-    public Task<string?> RecordedCallsAsync() => AskAsync(_judging, "Call: order what is missing");
+    public Task<string?> RecordedCallsAsync() => AskAsync(_judging, "Call: get it over with");
 
     [Benchmark(Description = "recorded, and seen to be a known task")]
     [BenchmarkCategory("a turn with 10 calls")]
-    public Task<string?> LearnedCallsAsync() => AskAsync(_learning, "Call: order what is missing");
+    public Task<string?> LearnedCallsAsync() => AskAsync(_learning, "Call: get it over with");
 
     private static Kernel Build(Action<SemanticKernel.ProceduralMemoryKernelOptions>? configure)
     {

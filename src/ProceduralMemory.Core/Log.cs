@@ -56,9 +56,6 @@ internal static partial class Log
     [LoggerMessage(23, LogLevel.Warning, "Version {Version} of '{Name}', a candidate, cannot be replayed here, so the active version was: {Why}")]
     public static partial void CandidateRefused(ILogger logger, string name, int version, string why);
 
-    [LoggerMessage(27, LogLevel.Debug, "A turn with {Calls} calls is kept as trace {TraceId}, of '{Name}'.")]
-    public static partial void TurnRecorded(ILogger logger, string name, Guid traceId, int calls);
-
     [LoggerMessage(25, LogLevel.Warning, "What a turn has cost could not be written down. {Fault}")]
     public static partial void CostNotKept(ILogger logger, string fault, Exception? exception);
 }

@@ -62,7 +62,10 @@ public class ProceduralMemoryOptions
     /// <value>The default value is <see langword="null"/>. <c>AddProceduralMemory</c> takes the one that is registered as a service, if any.</value>
     public IProcedureNamer? ProcedureNamer { get; set; }
 
-    /// <summary>Is told what became of every turn whose calls were recorded, before the agent's answer goes on. What it throws is logged, and the answer goes on.</summary>
+    /// <summary>
+    /// Is told by the adapters of chat frameworks what became of every turn whose calls were recorded, before the agent's answer goes on, from several threads at once and with a token that is never cancelled. What it
+    /// throws is logged, and the answer goes on. Nothing is learned from chats that it holds itself.
+    /// </summary>
     /// <value>The default value is <see langword="null"/>.</value>
     public Func<TurnResult, CancellationToken, Task>? TurnEnded { get; set; }
 

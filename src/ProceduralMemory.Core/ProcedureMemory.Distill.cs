@@ -2,6 +2,7 @@ using System.Text.Json;
 using ProceduralMemory.Capture;
 using ProceduralMemory.Distill;
 using ProceduralMemory.Persist;
+using ProceduralMemory.Replay;
 using ProceduralMemory.Revise;
 
 namespace ProceduralMemory;
@@ -122,7 +123,12 @@ public sealed partial class ProcedureMemory
 
             // What turns taught and nobody has reviewed yet goes on being sharpened by turns.
             var standing = current is { IsRetired: false } && (current.ActiveVersion is not null || turn is not null) ? current : null;
-            IReadOnlyList<Trace> earlier = standing is null ? [] : await Store.ListVersionTracesAsync(standing.Id, standing.Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
+
+            // Where turns have proposed a candidate, further ones sharpen it instead of proposing each its own.
+            var candidate = turn is not null && standing?.CandidateVersion is { } number
+                ? await Store.GetProcedureAsync([trace.Scope], trace.Name, number, cancellationToken).ConfigureAwait(false) is { Version: { Reason: VersionReason.Recorded, State: VersionState.Candidate } } proposed ? proposed : null
+                : null;
+            IReadOnlyList<Trace> earlier = standing is null ? [] : await Store.ListVersionTracesAsync(standing.Id, (candidate ?? standing).Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
             earlier = [.. earlier.Where(t => t.Id != trace.Id && !RecordedSignatures.AreOutdated(t, trace)).Take(Options.MaxTracesPerProcedure - 1)];
             if (ProcedureDistiller.TeachesNothing(trace, Options))
             {
@@ -165,19 +171,24 @@ public sealed partial class ProcedureMemory
 
             var definition = ProcedureValidator.Check(distilled.Definition with { Undo = standing?.Version.Undo }, Options);
             var writes = SkillFinder.Writes(definition.Steps, Options);
-            if (turn is not null && await ConfirmAsync(trace, usage!, standing, earlier.Count, definition, writes, cancellationToken).ConfigureAwait(false) is { } confirmed)
+            if (turn is not null && standing is not null)
             {
-                return confirmed;
+                if (await WhyRejectedAsync(standing, definition, cancellationToken).ConfigureAwait(false) is { } rejected)
+                {
+                    return new RecordingResult(trace.Id, null, 0) { Unwanted = rejected };
+                }
+
+                var confirmed = candidate is null ? null : await ConfirmAsync(trace, usage!, candidate, earlier.Count, definition, writes, cancellationToken).ConfigureAwait(false);
+                confirmed ??= await ConfirmAsync(trace, usage!, standing, earlier.Count, definition, writes, cancellationToken).ConfigureAwait(false);
+                if (confirmed is not null)
+                {
+                    return confirmed;
+                }
             }
 
             var state = isHeld ? VersionState.Candidate
-                : turn is null || !writes || Learning is LearningMode.Automatic ? VersionState.Active
+                : turn is null || !writes || turn.Mode is LearningMode.Automatic ? VersionState.Active
                 : standing?.ActiveVersion is null ? VersionState.Draft : VersionState.Candidate;
-            if (turn is not null)
-            {
-                await StoreTurnAsync(trace, cancellationToken).ConfigureAwait(false);
-                turn = null;
-            }
 
             try
             {
@@ -196,6 +207,7 @@ public sealed partial class ProcedureMemory
                         ExpectedActive = current is { IsRetired: false } ? current.ActiveVersion : null,
                         Request = trace.Request,
                         TraceId = trace.Id,
+                        NewTrace = turn is null ? null : trace,
                         Traces = [.. earlier.Select(t => t.Id), trace.Id],
                         Sources = distilled.Sources,
                         Usage = usage,
@@ -212,7 +224,7 @@ public sealed partial class ProcedureMemory
                     NowOptional = standing is null ? [] : SkillComparison.NowOptional(standing.Version, procedure.Version),
                 };
             }
-            catch (ProcedureConflictException) when (attempt < MaxDistillAttempts)
+            catch (ProcedureConflictException) when (turn is null && attempt < MaxDistillAttempts)
             {
                 // Another recording of the same name was finalized meanwhile: it is distilled as well.
             }
@@ -221,9 +233,9 @@ public sealed partial class ProcedureMemory
 
     /// <summary>Takes a turn down that shows a version anew and changes nothing of it, or nothing that a person would have to look at again.</summary>
     /// <returns>What came of it; <see langword="null"/> where there is something to store.</returns>
-    private async Task<RecordingResult?> ConfirmAsync(Trace trace, TraceUsage usage, Procedure? standing, int earlier, ProcedureDefinition distilled, bool writes, CancellationToken cancellationToken)
+    private async Task<RecordingResult?> ConfirmAsync(Trace trace, TraceUsage usage, Procedure standing, int earlier, ProcedureDefinition distilled, bool writes, CancellationToken cancellationToken)
     {
-        if (standing is null || !IsSame(standing.Version, distilled, withExpectations: false))
+        if (!IsSame(standing.Version, distilled, withExpectations: false))
         {
             return null;
         }
@@ -236,8 +248,7 @@ public sealed partial class ProcedureMemory
 
         if (!isFull)
         {
-            await StoreTurnAsync(trace, cancellationToken).ConfigureAwait(false);
-            await Store.ConfirmVersionAsync(standing.Id, standing.Version.Number, trace.Id, usage, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+            await Store.ConfirmVersionAsync(standing.Id, standing.Version.Number, trace, usage, Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
         }
 
         return new RecordingResult(trace.Id, standing, 0) { Message = FormattableString.Invariant($"It shows '{standing.Name}' version {standing.Version.Number} anew, and nothing else.") };
@@ -253,10 +264,22 @@ public sealed partial class ProcedureMemory
         static ProcedureStep WithoutExpectation(ProcedureStep step) => step with { Expectation = null, Steps = [.. step.Steps.Select(WithoutExpectation)] };
     }
 
-    private async Task StoreTurnAsync(Trace trace, CancellationToken cancellationToken)
+    /// <summary>Why a turn is not to propose what it shows; <see langword="null"/> where it may: a person has given up a version that does just that.</summary>
+    private async Task<string?> WhyRejectedAsync(Procedure standing, ProcedureDefinition distilled, CancellationToken cancellationToken)
     {
-        await Store.InsertTraceAsync(trace, cancellationToken).ConfigureAwait(false);
-        Log.TurnRecorded(_logger, trace.Name, trace.Id, trace.Steps.Count);
+        var decided = (await Store.ListVersionApprovalsAsync([standing.Scope], [standing.Id], standingOnly: true, cancellationToken).ConfigureAwait(false)).GroupBy(a => a.Version)
+            .Where(g => VersionApprovals.Standing(g) is { State: ApprovalState.Rejected }).Select(g => g.Key)
+            .Concat((await Store.ListRevisionsAsync(standing.Id, cancellationToken).ConfigureAwait(false)).Where(r => r is { Note: { Kind: RevisionKind.Rejected, By: not null }, Version: not null }).Select(r => r.Version!.Value))
+            .ToHashSet();
+        if (decided.Count == 0)
+        {
+            return null;
+        }
+
+        var versions = await Store.ListVersionsAsync(standing.Id, cancellationToken).ConfigureAwait(false);
+        return versions.FirstOrDefault(v => v.Number != standing.ActiveVersion && decided.Contains(v.Number) && IsSame(v, distilled, withExpectations: false)) is { } rejected
+            ? FormattableString.Invariant($"A person rejected '{standing.Name}' version {rejected.Number}, which does the same.")
+            : null;
     }
 
     private async Task<bool> IsStoppedByPersonAsync(Procedure procedure, CancellationToken cancellationToken) => procedure.QuarantinedAt is not null

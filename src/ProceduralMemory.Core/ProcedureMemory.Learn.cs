@@ -10,6 +10,8 @@ public sealed partial class ProcedureMemory
     // How many procedures are looked at to see whether a turn shows one of them.
     private const int MaxCompared = 10;
 
+    private static readonly FindOptions Shown = new() { Top = MaxCompared, MinimumScore = 0, States = [VersionState.Active, VersionState.Draft, VersionState.Quarantined] };
+
     private static readonly AsyncLocal<Quiet?> QuietFlow = new();
 
     // One turn is learned at a time, so that of two that show the same new skill the second sharpens what the first taught.
@@ -41,47 +43,77 @@ public sealed partial class ProcedureMemory
     /// kept in memory until it has ended.
     /// </summary>
     /// <param name="request">What the user asked for; <see langword="null"/> when unknown.</param>
-    public Turn BeginTurn(string? request = null)
+    public Turn BeginTurn(string? request = null) => BeginTurn(request, hasExactEnd: true);
+
+    /// <summary>The same for a turn whose end may be seen late.</summary>
+    internal Turn BeginTurn(string? request, bool hasExactEnd)
     {
         var scope = CurrentScope();
-        var whyNot = Learning is not (LearningMode.Propose or LearningMode.Automatic) ? "Nothing is learned from turns."
+        var mode = Learning;
+        var whyNot = mode is not (LearningMode.Propose or LearningMode.Automatic) ? "Nothing is learned from turns."
             : Options.ReadOnly ? "The memory is opened for reading only."
             : Quiet.Covers(this) ? "It was not to be learned." : null;
-        return new Turn(this, scope, request, whyNot is null ? ProcedureRecorder.ForTurn(this, scope) : null, whyNot);
+        return new Turn(this, scope, request, whyNot is null ? ProcedureRecorder.ForTurn(this, scope) : null, whyNot) { Mode = mode, HasExactEnd = hasExactEnd };
     }
 
+    /// <summary>What hosts do for a turn may itself be a chat: nothing is learned from that, and the turn that has ended is none of its.</summary>
+    internal IDisposable Quietly() => new Quiet(this, QuietFlow.Value);
+
     /// <summary>Learns from a turn that was answered, where it was a task done well.</summary>
-    internal async Task<TurnResult> LearnAsync(Trace trace, string? request, TimeSpan duration, CancellationToken cancellationToken)
+    /// <param name="trace">Its calls.</param>
+    /// <param name="redactedRequest">Gives what the user asked for, redacted.</param>
+    /// <param name="mode">What was learned when it began.</param>
+    /// <param name="duration">How long it took.</param>
+    /// <param name="cancellationToken">Cancels before the write.</param>
+    internal async Task<TurnResult> LearnAsync(Trace trace, Func<string?> redactedRequest, LearningMode mode, TimeSpan duration, CancellationToken cancellationToken)
     {
+        // Most turns are no task: nothing dear is done before that is known.
+        var calls = TraceCleaner.CallsOf(trace, Options).Count;
+        if (calls < Options.MinimumTurnCalls)
+        {
+            return new TurnResult(null, null, string.Create(CultureInfo.InvariantCulture, $"It had {calls} calls that succeeded; a task has at least {Options.MinimumTurnCalls}."));
+        }
+
+        using var quiet = Quietly();
         var report = new TurnReport
         {
-            Request = request,
+            Request = redactedRequest(),
             Calls = trace.Steps,
             FailedCalls = TraceCleaner.FailuresOf(trace, Options),
             Usage = new TraceUsage(trace.ModelCalls, trace.InputTokens, trace.OutputTokens),
             Duration = duration,
         };
-        if (await WhyNoTaskAsync(trace, report, cancellationToken).ConfigureAwait(false) is { } whyNot)
+        if (await WhyNoTaskAsync(report, cancellationToken).ConfigureAwait(false) is { } whyNot)
         {
             return new TurnResult(null, null, whyNot);
         }
 
+        trace = trace with { Request = report.Request, EndedAt = trace.StartedAt + duration };
+
+        // A namer may take its time, in which no other turn is to wait.
+        var naming = _namer is not null && await FindShownAsync(trace, cancellationToken).ConfigureAwait(false) is null ? await NameAsync(report, cancellationToken).ConfigureAwait(false) : null;
         await _learns.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             for (var attempt = 1; ; attempt++)
             {
-                var known = await FindShownAsync(trace, request, cancellationToken).ConfigureAwait(false);
-                var naming = known is null ? await NameAsync(report, trace, cancellationToken).ConfigureAwait(false) : new ProcedureNaming(known.Name, "");
+                var known = await FindShownAsync(trace, cancellationToken).ConfigureAwait(false);
+                naming ??= known is null ? await NameAsync(report, cancellationToken).ConfigureAwait(false) : null;
                 try
                 {
                     var learned = await DistillAsync(
-                        trace with { Request = ModelText.Shortened(request), Name = naming.Name, Description = naming.Description },
+                        trace with
+                        {
+                            // What another process stored meanwhile is another trace.
+                            Id = attempt == 1 ? trace.Id : Guid.CreateVersion7(Time.GetUtcNow()),
+                            Name = known?.Name ?? await FreeNameAsync(naming!.Name, trace.Scope, cancellationToken).ConfigureAwait(false),
+                            Description = known is null ? naming!.Description : "",
+                        },
                         report.Usage,
                         replace: false,
                         cancellationToken,
-                        new LearnedTurn(known)).ConfigureAwait(false);
-                    return new TurnResult(request, learned, learned.Message);
+                        new LearnedTurn(known, mode)).ConfigureAwait(false);
+                    return new TurnResult(report.Request, learned, learned.Message);
                 }
                 catch (ProcedureConflictException) when (attempt < MaxDistillAttempts)
                 {
@@ -95,14 +127,8 @@ public sealed partial class ProcedureMemory
         }
     }
 
-    private async Task<string?> WhyNoTaskAsync(Trace trace, TurnReport report, CancellationToken cancellationToken)
+    private async Task<string?> WhyNoTaskAsync(TurnReport report, CancellationToken cancellationToken)
     {
-        var calls = TraceCleaner.CallsOf(trace, Options).Count;
-        if (calls < Options.MinimumTurnCalls)
-        {
-            return string.Create(CultureInfo.InvariantCulture, $"It had {calls} calls that succeeded; a task has at least {Options.MinimumTurnCalls}.");
-        }
-
         var verdict = _turnJudge is { } judge ? await judge.JudgeAsync(report, cancellationToken).ConfigureAwait(false) : null;
         return verdict switch
         {
@@ -112,42 +138,45 @@ public sealed partial class ProcedureMemory
         };
     }
 
-    /// <summary>The procedure that a turn shows, of those that are written in its scope, drafts included.</summary>
-    private async Task<Procedure?> FindShownAsync(Trace trace, string? request, CancellationToken cancellationToken)
+    /// <summary>The procedure that a turn shows, of those that are written in its scope. Drafts count that were recorded here; what a document says that nobody has looked at is not told apart from what was done by mixing both.</summary>
+    private async Task<Procedure?> FindShownAsync(Trace trace, CancellationToken cancellationToken)
     {
         var actions = string.Join(' ', trace.Steps.Select(s => s.Action).Distinct(StringComparer.OrdinalIgnoreCase));
-        var options = new FindOptions { Top = MaxCompared, MinimumScore = 0, States = [VersionState.Active, VersionState.Draft, VersionState.Quarantined] };
-        var scope = new MemoryScope(trace.Scope);
-        IEnumerable<Procedure> known = await FindInAsync(scope, $"{request} {actions}", options, cancellationToken).ConfigureAwait(false) is { Matches: { Count: > 0 } matches }
-            ? matches.Select(m => m.Procedure)
-            : [];
-        if (SkillFinder.Find(known, trace, Options) is { } shown)
-        {
-            return shown;
-        }
 
         // Words may rank others before it; what calls the same is the same.
-        return SkillFinder.Find((await FindInAsync(scope, actions, options, cancellationToken).ConfigureAwait(false)).Matches.Select(m => m.Procedure), trace, Options);
+        return SkillFinder.Find(await KnownAsync($"{trace.Request} {actions}").ConfigureAwait(false), trace, Options)
+            ?? SkillFinder.Find(await KnownAsync(actions).ConfigureAwait(false), trace, Options);
+
+        async Task<IEnumerable<Procedure>> KnownAsync(string words) =>
+            (await FindInAsync(new MemoryScope(trace.Scope), words, Shown, cancellationToken).ConfigureAwait(false)).Matches.Select(m => m.Procedure)
+                .Where(p => p.ActiveVersion is not null || p.Version is { State: VersionState.Draft, Reason: VersionReason.Recorded or VersionReason.Edited, Origin: not ProcedureOrigin.Import });
     }
 
-    /// <summary>Names what a turn taught anew. A name that is taken gets a number behind it.</summary>
-    private async Task<ProcedureNaming> NameAsync(TurnReport report, Trace trace, CancellationToken cancellationToken)
+    private async Task<ProcedureNaming> NameAsync(TurnReport report, CancellationToken cancellationToken)
     {
         var naming = (_namer is { } namer ? await namer.NameAsync(report, cancellationToken).ConfigureAwait(false) : null) ?? RequestNamer.Name(report);
         ProcedureValidator.Check(new RecordingDetails { Name = naming.Name, Description = naming.Description }, Options);
-        var taken = (await Store.ListNamesAsync([trace.Scope], cancellationToken).ConfigureAwait(false)).Select(NameKey).ToHashSet(StringComparer.Ordinal);
-        var name = naming.Name.Trim();
-        for (var number = 2; taken.Contains(NameKey(name)); number++)
+        return naming;
+    }
+
+    /// <summary>The name, with a number behind it where it is taken.</summary>
+    private async Task<string> FreeNameAsync(string name, string scope, CancellationToken cancellationToken)
+    {
+        var taken = (await Store.ListNamesAsync([scope], cancellationToken).ConfigureAwait(false)).Select(NameKey).ToHashSet(StringComparer.Ordinal);
+        var free = name = name.Trim();
+        for (var number = 2; taken.Contains(NameKey(free)); number++)
         {
-            name = string.Create(CultureInfo.InvariantCulture, $"{naming.Name.Trim()}_{number}");
+            var ending = string.Create(CultureInfo.InvariantCulture, $"_{number}");
+            free = name[..Math.Min(name.Length, ProcedureValidator.MaxNameLength - ending.Length)] + ending;
         }
 
-        return naming with { Name = name };
+        return free;
     }
 
     /// <summary>How a trace comes to be distilled of which nobody said that it is to be recorded.</summary>
     /// <param name="Known">The procedure that it shows; <see langword="null"/> where it shows a new skill.</param>
-    private sealed record LearnedTurn(Procedure? Known);
+    /// <param name="Mode">What was learned when it began.</param>
+    private sealed record LearnedTurn(Procedure? Known, LearningMode Mode);
 
     /// <summary>A flow in which nothing is learned from turns.</summary>
     private sealed class Quiet : IDisposable

@@ -128,7 +128,7 @@ public sealed partial class ProcedureMemory
         procedure.Version.Inputs.Any(i => i.Unconfirmed)
         && !await NewReplayer(executor, CurrentScope()).ConfirmsConstantsAsync(procedure, cancellationToken).ConfigureAwait(false);
 
-    /// <summary>Whether a model may be offered to replay a procedure by one call: nothing stands in the way but inputs, no person has to approve it first, and no secret is missing that a model would have to give.</summary>
+    /// <summary>Whether a model may be offered to replay a procedure by one call: nothing stands in the way but inputs, nobody has to approve anything who is not there to ask, and no secret is missing that a model would have to give.</summary>
     internal async Task<bool> CanBeOfferedAsync(IStepExecutor executor, Procedure procedure, CancellationToken cancellationToken)
     {
         if (!FillsSecrets && procedure.Version.Inputs.Any(i => i.Secret && i.Required))
@@ -137,7 +137,7 @@ public sealed partial class ProcedureMemory
         }
 
         var preview = await PreviewProcedureAsync(executor, procedure, request: null, cancellationToken).ConfigureAwait(false);
-        return preview.Problems.All(p => p.InputName is not null) && (_approver is not null || preview.Approvals.All(a => a.Policy is not ApprovalPolicy.FirstUse));
+        return preview.Problems.All(p => p.InputName is not null) && (_approver is not null || preview.Approvals.Count == 0);
     }
 
     /// <summary>Lists the replays that their process left unfinished: it ended, or has not spoken up in time. A host looks for them when it starts, and resumes them or tells of them.</summary>

@@ -27,7 +27,7 @@ public sealed partial class ProcedureMemory
         {
             TurnTelemetry.Ended(await Store.AddTurnAsync(cost, cancellationToken).ConfigureAwait(false));
         }
-        catch (ProceduralMemoryException exception)
+        catch (Exception exception)
         {
             Log.CostNotKept(_logger, LoggedFault.Describe(exception), LoggedFault.Of(exception));
         }

@@ -83,7 +83,7 @@ public sealed partial class ProcedureMemory : IDisposable
     /// <summary>The options that the memory was created with.</summary>
     public ProceduralMemoryOptions Options { get; }
 
-    /// <summary>Whether any session holds a recording: what a recording filter asks first, on every call.</summary>
+    /// <summary>Whether any session holds a recording, or the calls of a turn are kept: what a recording filter asks first, on every call.</summary>
     public bool HasActiveRecordings => Volatile.Read(ref _attachedRecordings) > 0;
 
     /// <summary>The innermost ambient session, or <see langword="null"/>.</summary>
@@ -94,11 +94,7 @@ public sealed partial class ProcedureMemory : IDisposable
     internal TimeProvider Time => Options.TimeProvider;
 
     /// <summary>Closes the database, where the memory opened it. What is asked of it afterwards is refused with <see cref="ObjectDisposedException"/>.</summary>
-    public void Dispose()
-    {
-        _ownedStore?.Dispose();
-        _learns.Dispose();
-    }
+    public void Dispose() => _ownedStore?.Dispose();
 
     private MemoryScope CurrentScope() => ScopeOf(CurrentSession);
 

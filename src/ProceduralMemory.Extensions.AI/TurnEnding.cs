@@ -31,6 +31,7 @@ internal static class TurnEnding
 
         try
         {
+            using var quiet = memory.Quietly();
             await ended(result, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception exception)

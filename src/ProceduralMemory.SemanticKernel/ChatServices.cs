@@ -47,8 +47,11 @@ internal static class ChatServices
         var memory = provider.GetRequiredService<ProcedureMemory>();
         var options = provider.GetRequiredService<ProceduralMemoryKernelOptions>();
         var logger = (provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance).CreateLogger("ProceduralMemory.SemanticKernel");
-        return instance is null
-            ? new OwningTurnChatCompletion((IChatCompletionService)create(), memory, options, logger)
-            : new TurnChatCompletion((IChatCompletionService)instance, memory, options, logger);
+        var service = (IChatCompletionService)(instance ?? create());
+
+        // Of what cannot be disposed the container is to keep nothing.
+        return instance is null && service is IDisposable or IAsyncDisposable
+            ? new OwningTurnChatCompletion(service, memory, options, logger)
+            : new TurnChatCompletion(service, memory, options, logger);
     }
 }

@@ -23,9 +23,10 @@ internal sealed class KernelTurn
     private readonly ChatMessageContent? _request;
     private readonly List<ChatMessageContent> _answers = [];
     private List<FunctionCallContent> _leftToHost = [];
-    private TurnEnd _end = TurnEnd.Failed;
+    private TurnEnd _end = TurnEnd.BrokenOff;
     private bool _asksForCalls;
     private bool _hasText;
+    private bool _isTerminated;
 
     private KernelTurn(ProcedureMemory memory, Kernel kernel, ChatHistory history, ILogger logger)
     {
@@ -35,8 +36,21 @@ internal sealed class KernelTurn
         _turn = memory.BeginTurn(_request?.Content);
     }
 
-    /// <summary>The turn that a request to a model belongs to: the one that its conversation is in, or a new one.</summary>
-    public static async Task<KernelTurn> OfAsync(ProcedureMemory memory, Kernel kernel, ChatHistory history, ILogger logger)
+    /// <summary>The turn that a request to a model belongs to: the one that its conversation is in, or a new one; <see langword="null"/> where none can be, as when the host cannot tell the scope.</summary>
+    public static async Task<KernelTurn?> OfAsync(ProcedureMemory memory, Kernel kernel, ChatHistory history, ILogger logger)
+    {
+        try
+        {
+            return await BeginAsync(memory, kernel, history, logger).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            Log.TurnFaulted(logger, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+            return null;
+        }
+    }
+
+    private static async Task<KernelTurn> BeginAsync(ProcedureMemory memory, Kernel kernel, ChatHistory history, ILogger logger)
     {
         if (Waiting.TryGetValue(history, out var waiting) && waiting._memory == memory)
         {
@@ -119,23 +133,41 @@ internal sealed class KernelTurn
             _streamedUsage.Add(usage);
         }
 
-        _hasText |= part.Role is null || part.Role == AuthorRole.Assistant;
+        if (part.Role == AuthorRole.Tool)
+        {
+            // A filter ended the turn: what the function gave is all that comes.
+            _isTerminated = true;
+            return;
+        }
+
+        _hasText |= !string.IsNullOrEmpty(part.Content);
         _asksForCalls = part.Items.Any(i => i is StreamingFunctionCallUpdateContent) || (_asksForCalls && string.IsNullOrEmpty(part.Content));
     }
 
     /// <summary>The model has said all. Where it left calls to the host to make, or a filter ended the turn, nobody knows yet what becomes of the task.</summary>
-    public void Finished() => _end = _hasText && !_asksForCalls ? TurnEnd.Answered : TurnEnd.BrokenOff;
+    public void Finished() => _end = _hasText && !_asksForCalls && !_isTerminated ? TurnEnd.Answered : TurnEnd.BrokenOff;
+
+    /// <summary>An exception ended it.</summary>
+    public void Failed() => _end = TurnEnd.Failed;
 
     public async Task EndAsync()
     {
         if (_end is TurnEnd.BrokenOff && _leftToHost.Count > 0 && _turn.IsLearning)
         {
-            _end = TurnEnd.Failed;
             Waiting.AddOrUpdate(_history, this);
             return;
         }
 
-        _turn.ReportUsage(UsageOf());
+        try
+        {
+            _turn.ReportUsage(UsageOf());
+        }
+        catch (Exception exception)
+        {
+            // The conversation is the host's, and so are the reports of its connector.
+            Log.TurnFaulted(_logger, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+        }
+
         await TurnEnding.EndAsync(_turn, _end, _memory, _logger).ConfigureAwait(false);
         _turn.Dispose();
     }
@@ -144,7 +176,8 @@ internal sealed class KernelTurn
     private async Task TakeCallsOfHostAsync()
     {
         var results = _history.SelectMany(m => m.Items).OfType<FunctionResultContent>().Where(r => r.CallId is not null).ToLookup(r => r.CallId!, StringComparer.Ordinal);
-        foreach (var call in _leftToHost)
+        var group = _leftToHost.Count > 1 ? Guid.CreateVersion7(_memory.Options.TimeProvider.GetUtcNow()).ToString("D") : null;
+        foreach (var (index, call) in _leftToHost.Index())
         {
             if (results[call.Id ?? ""].LastOrDefault() is not { } result || !_kernel.Plugins.TryGetFunction(call.PluginName, call.FunctionName, out var function))
             {
@@ -161,7 +194,7 @@ internal sealed class KernelTurn
             try
             {
                 var arguments = KernelJson.CaptureArguments(function, call.Arguments ?? [], out var omitted);
-                if (_turn.Recorder?.BeginStep(KernelActions.NameOf(function), arguments, omitted: omitted, effect: KernelActions.EffectOf(function), parameters: KernelActions.ParametersOf(function)) is { } begun)
+                if (_turn.Recorder?.BeginStep(KernelActions.NameOf(function), arguments, StepKind.Function, group, index, omitted, effect: KernelActions.EffectOf(function), parameters: KernelActions.ParametersOf(function)) is { } begun)
                 {
                     var failure = result.Result is Exception exception ? new StepFailure(exception.GetType().Name, exception.Message) : null;
                     string? lossy = null;
@@ -185,7 +218,7 @@ internal sealed class KernelTurn
         var answers = _history.Where(m => m.Role == AuthorRole.Assistant && !_before.Contains(m)).Union(_answers.Where(a => a.Role == AuthorRole.Assistant), ReferenceEqualityComparer.Instance).Cast<ChatMessageContent>().ToList();
         var usage = ModelUsage.Of(answers);
         return _streamedUsage.Count == 0
-            ? usage with { ModelCalls = answers.Count + (_answers.Count == 0 && _end is not TurnEnd.Failed ? 1 : 0) }
+            ? usage with { ModelCalls = answers.Count + (_answers.Count == 0 && _end is TurnEnd.Answered ? 1 : 0) }
             : ModelUsage.Of(_streamedUsage);
     }
 }

@@ -24,11 +24,17 @@ internal sealed class OfferedFunctions
         if (settings?.FunctionChoiceBehavior is null)
         {
             // Connectors had settings of their own before; they take whatever the kernel holds.
-            return new OfferedFunctions(settings, areOpen: settings?.GetType().GetProperty("ToolCallBehavior")?.GetValue(settings) is not null, bounds: null);
+            return new OfferedFunctions(settings, areOpen: settings?.GetType().GetProperty("ToolCallBehavior")?.GetValue(settings)?.GetType().Name == "KernelFunctions", bounds: null);
         }
 
         if (settings.FunctionChoiceBehavior is not AutoFunctionChoiceBehavior auto)
         {
+            return new OfferedFunctions(settings, areOpen: false, bounds: null);
+        }
+
+        if (auto.Functions is not null && settings.Clone().GetType() != settings.GetType())
+        {
+            // Settings whose copy is no copy of them: what else they say would be lost.
             return new OfferedFunctions(settings, areOpen: false, bounds: null);
         }
 

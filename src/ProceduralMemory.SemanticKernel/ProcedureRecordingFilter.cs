@@ -58,7 +58,16 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         ArgumentNullException.ThrowIfNull(next);
         var outer = ModelCall.Current;
         ModelCall.Current = new ModelCall(context, _memory.Options.TimeProvider);
-        var turn = _uncovered is null ? null : await _uncovered.OfAsync(context).ConfigureAwait(false);
+        Capture.Turn? turn = null;
+        try
+        {
+            turn = _uncovered is null ? null : await _uncovered.OfAsync(context).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            Log.TurnFaulted(_logger, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+        }
+
         try
         {
             using var entered = turn?.Enter();

@@ -25,7 +25,11 @@ internal class TurnChatCompletion(IChatCompletionService inner, ProcedureMemory 
             return await inner.GetChatMessageContentsAsync(chatHistory, executionSettings, kernel, cancellationToken).ConfigureAwait(false);
         }
 
-        var turn = await KernelTurn.OfAsync(memory, kernel, chatHistory, logger).ConfigureAwait(false);
+        if (await KernelTurn.OfAsync(memory, kernel, chatHistory, logger).ConfigureAwait(false) is not { } turn)
+        {
+            return await inner.GetChatMessageContentsAsync(chatHistory, executionSettings, kernel, cancellationToken).ConfigureAwait(false);
+        }
+
         using (turn.Enter())
         {
             try
@@ -34,6 +38,11 @@ internal class TurnChatCompletion(IChatCompletionService inner, ProcedureMemory 
                 var answers = await inner.GetChatMessageContentsAsync(chatHistory, executionSettings, kernel, cancellationToken).ConfigureAwait(false);
                 turn.Answered(answers);
                 return answers;
+            }
+            catch
+            {
+                turn.Failed();
+                throw;
             }
             finally
             {
@@ -57,8 +66,9 @@ internal class TurnChatCompletion(IChatCompletionService inner, ProcedureMemory 
         var turn = await KernelTurn.OfAsync(memory, kernel, chatHistory, logger).ConfigureAwait(false);
         try
         {
-            using (turn.Enter())
+            if (turn is not null)
             {
+                using var entered = turn.Enter();
                 executionSettings = await turn.OfferAsync(executionSettings, options, cancellationToken).ConfigureAwait(false);
             }
 
@@ -68,24 +78,35 @@ internal class TurnChatCompletion(IChatCompletionService inner, ProcedureMemory 
                 while (true)
                 {
                     // What a stream has set is gone by its next part.
-                    using (turn.Enter())
+                    using (turn?.Enter())
                     {
-                        if (!await parts.MoveNextAsync().ConfigureAwait(false))
+                        try
                         {
-                            break;
+                            if (!await parts.MoveNextAsync().ConfigureAwait(false))
+                            {
+                                break;
+                            }
+                        }
+                        catch
+                        {
+                            turn?.Failed();
+                            throw;
                         }
                     }
 
-                    turn.Saw(parts.Current);
+                    turn?.Saw(parts.Current);
                     yield return parts.Current;
                 }
             }
 
-            turn.Finished();
+            turn?.Finished();
         }
         finally
         {
-            await turn.EndAsync().ConfigureAwait(false);
+            if (turn is not null)
+            {
+                await turn.EndAsync().ConfigureAwait(false);
+            }
         }
     }
 }

@@ -37,19 +37,23 @@ internal sealed class UncoveredTurns(ProcedureMemory memory, ILogger logger)
                 Log.ServiceNotCovered(logger);
             }
 
-            ended = [.. _open.Where(o => o.Value.HasEnded(o.Key)).Select(o => o.Value)];
-            foreach (var (one, _) in _open.Where(o => ended.Contains(o.Value)).ToList())
+            var over = _open.Where(o => o.Value.HasEnded(o.Key)).ToList();
+            over.ForEach(o => _open.Remove(o.Key));
+            ended = [.. over.Select(o => o.Value)];
+            if (!_open.TryGetValue(history, out var open))
             {
-                _open.Remove(one);
+                // Its end is seen late, so its time is not that of the task.
+                open = new Open(memory.BeginTurn(request?.Content, hasExactEnd: false), request);
+                _open.Add(history, open);
             }
 
-            turn = _open.GetValue(history, _ => new Open(memory.BeginTurn(request?.Content), request)).Turn;
+            turn = open.Turn;
         }
 
-        foreach (var open in ended)
+        foreach (var one in ended)
         {
-            await TurnEnding.EndAsync(open.Turn, TurnEnd.Answered, memory, logger).ConfigureAwait(false);
-            open.Turn.Dispose();
+            await TurnEnding.EndAsync(one.Turn, TurnEnd.Answered, memory, logger).ConfigureAwait(false);
+            one.Turn.Dispose();
         }
 
         return turn;
@@ -59,6 +63,17 @@ internal sealed class UncoveredTurns(ProcedureMemory memory, ILogger logger)
 
     private sealed record Open(Turn Turn, ChatMessageContent? Request)
     {
-        public bool HasEnded(ChatHistory history) => RequestOf(history) != Request || (history[^1].Role == AuthorRole.Assistant && !history[^1].Items.Any(i => i is FunctionCallContent));
+        public bool HasEnded(ChatHistory history)
+        {
+            try
+            {
+                return RequestOf(history) != Request || (history is [.., { } last] && last.Role == AuthorRole.Assistant && !last.Items.Any(i => i is FunctionCallContent));
+            }
+            catch (Exception exception) when (exception is InvalidOperationException or ArgumentException or IndexOutOfRangeException)
+            {
+                // Its host changes it in this moment. It is looked at again with the next call.
+                return false;
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using AgentDemo.Model;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.ChatCompletion;
 using ProceduralMemory.Capture;
@@ -221,6 +222,28 @@ public sealed class TurnLearningTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    public async Task A_turn_that_a_filter_ended_teaches_nothing(bool streaming)
+    {
+        var results = new List<TurnResult>();
+        await using var agent = await StartAsync(new Shop(), streaming, results: results, configure: b => b.Services.AddSingleton<IAutoFunctionInvocationFilter>(new EndingFilter()));
+        await agent.AskAsync("Please refund order W1", ByHand("W1"));
+
+        Assert.Equal("It was not answered.", results.Single().Because);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_host_that_cannot_tell_the_scope_gets_its_answer(bool streaming)
+    {
+        await using var agent = await StartAsync(new Shop(), streaming, options: o => o.Scope = () => throw new InvalidOperationException("No request here."));
+
+        Assert.Equal("Done.", (await agent.AskAsync("Please refund order W1", ByHand("W1"))).Answer);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
     public async Task A_cancelled_turn_teaches_nothing(bool streaming)
     {
         var results = new List<TurnResult>();
@@ -361,6 +384,15 @@ public sealed class TurnLearningTests
             options?.Invoke(o);
         },
         streaming: streaming);
+
+    private sealed class EndingFilter : IAutoFunctionInvocationFilter
+    {
+        public async Task OnAutoFunctionInvocationAsync(AutoFunctionInvocationContext context, Func<AutoFunctionInvocationContext, Task> next)
+        {
+            await next(context);
+            context.Terminate = context.Function.Name == "refund";
+        }
+    }
 
     private sealed class ThrowingJudge : ITurnJudge
     {

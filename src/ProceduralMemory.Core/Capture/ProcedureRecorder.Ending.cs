@@ -83,7 +83,7 @@ public sealed partial class ProcedureRecorder
     }
 
     /// <summary>A text of the recorded task with everything taken out that is known to be secret by now.</summary>
-    internal string Redacted(string text) => _capture.Text(text);
+    internal string Redacted(string text) => _capture.Plain.Text(text);
 
     /// <summary>Waits for calls in flight, so that what they gave can be read. The recording goes on meanwhile, and calls that begin are waited for as well.</summary>
     internal async Task SettleCallsAsync(CancellationToken cancellationToken)

@@ -58,6 +58,12 @@ public sealed class Turn : IDisposable
     /// </summary>
     public ProcedureRecorder? Recorder { get; }
 
+    /// <summary>What was learned of turns when it began.</summary>
+    internal LearningMode Mode { get; init; }
+
+    /// <summary>Whether its end is seen as soon as it ends, so that its time is its own.</summary>
+    internal bool HasExactEnd { get; init; } = true;
+
     /// <summary>What an adapter keeps with the turn, such as the procedures that it offers.</summary>
     internal object? Offer { get; set; }
 
@@ -81,7 +87,14 @@ public sealed class Turn : IDisposable
     internal void ReportOffer(int count, long bytes) => _offered = (count, bytes);
 
     /// <summary>Takes down how a replay in this turn has gone by now.</summary>
-    internal void Replayed(Procedure procedure, ReplayResult result) => _replays[result.ExecutionId ?? Guid.Empty] = (procedure.Id, result.Outcome is ReplayOutcome.Completed);
+    internal void Replayed(Procedure procedure, ReplayResult result)
+    {
+        // What was refused before it began, for want of an input say, is no replay.
+        if (result.ExecutionId is { } execution)
+        {
+            _replays[execution] = (procedure.Id, result.Outcome is ReplayOutcome.Completed);
+        }
+    }
 
     /// <summary>Makes the turn ambient for what the caller does and awaits until the returned object is disposed: see <see cref="ProcedureMemory.CurrentTurn"/>.</summary>
     public IDisposable Enter() => new TurnFrame(this, Frames.Value);
@@ -100,27 +113,32 @@ public sealed class Turn : IDisposable
 
         Detach();
         var duration = _memory.Time.GetElapsedTime(_started);
-        var result = Recorder is null
-            ? new TurnResult(null, null, _whyNot ?? "Nothing is learned from turns.")
-            : await LearnAsync(Recorder, end, duration, cancellationToken).ConfigureAwait(false);
-        if (_offered.Count > 0 || !_replays.IsEmpty)
+        try
         {
-            await _memory.KeepCostAsync(
-                new TurnCost
-                {
-                    Id = Guid.CreateVersion7(_startedAt),
-                    Scope = Scope.Write,
-                    StartedAt = _startedAt,
-                    Duration = duration,
-                    Usage = _usage,
-                    Offered = _offered.Count,
-                    OfferedBytes = _offered.Bytes,
-                    Replays = [.. _replays.Values],
-                },
-                cancellationToken).ConfigureAwait(false);
+            var result = Recorder is null
+                ? new TurnResult(null, null, _whyNot ?? "Nothing is learned from turns.")
+                : await LearnAsync(Recorder, end, duration, cancellationToken).ConfigureAwait(false);
+            return result with { Scope = Scope.Write };
         }
-
-        return result;
+        finally
+        {
+            if (HasExactEnd && (_offered.Count > 0 || !_replays.IsEmpty))
+            {
+                await _memory.KeepCostAsync(
+                    new TurnCost
+                    {
+                        Id = Guid.CreateVersion7(_startedAt),
+                        Scope = Scope.Write,
+                        StartedAt = _startedAt,
+                        Duration = duration,
+                        Usage = _usage,
+                        Offered = _offered.Count,
+                        OfferedBytes = _offered.Bytes,
+                        Replays = [.. _replays.Values],
+                    },
+                    cancellationToken).ConfigureAwait(false);
+            }
+        }
     }
 
     private async Task<TurnResult> LearnAsync(ProcedureRecorder recorder, TurnEnd end, TimeSpan duration, CancellationToken cancellationToken)
@@ -129,7 +147,7 @@ public sealed class Turn : IDisposable
         var whyNot = Volatile.Read(ref _whyNot) ?? (end is TurnEnd.Answered ? fault : "It was not answered.");
         return whyNot is not null
             ? new TurnResult(null, null, whyNot)
-            : await _memory.LearnAsync(trace, Request is null ? null : recorder.Redacted(Request), duration, cancellationToken).ConfigureAwait(false);
+            : await _memory.LearnAsync(trace, () => ModelText.Shortened(Request) is { } request ? recorder.Redacted(request) : null, Mode, duration, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Gives the turn up, where it has not ended: nothing is learned from it.</summary>

@@ -46,4 +46,8 @@ public interface ITurnJudge
 /// <param name="Request">What the user asked for, redacted; <see langword="null"/> when unknown, or when nothing was learned.</param>
 /// <param name="Learned">What was learned; <see langword="null"/> when nothing was.</param>
 /// <param name="Because">In a sentence: what was learned, or why nothing was.</param>
-public sealed record TurnResult(string? Request, RecordingResult? Learned, string Because);
+public sealed record TurnResult(string? Request, RecordingResult? Learned, string Because)
+{
+    /// <summary>The scope that the turn was in.</summary>
+    public string Scope { get; init; } = "";
+}

@@ -49,16 +49,15 @@ public interface IProcedureStore
     /// <returns>The procedure, or <see langword="null"/> when there is no such procedure or version.</returns>
     Task<Procedure?> GetProcedureAsync(IReadOnlyList<string> scopes, string name, int? version = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Completes a trace that shows a version anew and changes nothing of it: the version is then one that was distilled from this trace as well.</summary>
+    /// <summary>Stores a trace that shows a version anew and changes nothing of it, as completed: the version is then one that was distilled from this trace as well.</summary>
     /// <param name="procedureId">The procedure.</param>
     /// <param name="version">The version.</param>
-    /// <param name="traceId">The trace, which is still being recorded.</param>
+    /// <param name="trace">The trace with its steps, which is not stored yet.</param>
     /// <param name="usage">What the recorded task cost.</param>
     /// <param name="at">The time (UTC).</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
-    /// <exception cref="RecordingStateException">The trace has ended.</exception>
     /// <exception cref="ProcedureConflictException">There is no such version any more.</exception>
-    Task ConfirmVersionAsync(Guid procedureId, int version, Guid traceId, TraceUsage usage, DateTimeOffset at, CancellationToken cancellationToken = default);
+    Task ConfirmVersionAsync(Guid procedureId, int version, Trace trace, TraceUsage usage, DateTimeOffset at, CancellationToken cancellationToken = default);
 
     /// <summary>Reads the procedures of some scopes, ordered by name.</summary>
     Task<IReadOnlyList<Procedure>> ListProceduresAsync(IReadOnlyList<string> scopes, bool includeRetired, CancellationToken cancellationToken = default);
@@ -285,6 +284,9 @@ public sealed record NewVersion
 
     /// <summary>The trace whose recording made the version.</summary>
     public Guid? TraceId { get; init; }
+
+    /// <summary>The trace of <see cref="TraceId"/> with its steps, where it is stored in the same transaction; <see langword="null"/> where it is there already.</summary>
+    public Trace? NewTrace { get; init; }
 
     /// <summary>All traces that the version was distilled from, that of <see cref="TraceId"/> included.</summary>
     public IReadOnlyList<Guid> Traces { get; init; } = [];

@@ -3,7 +3,7 @@ namespace ProceduralMemory.Revise;
 /// <summary>How long what happened is kept. What was counted of it (<see cref="ExecutionStatistics"/>) and what was learned from it stays.</summary>
 public sealed record RetentionPolicy
 {
-    /// <summary>For how long executions are kept from their beginning; <see langword="null"/> for ever. Those that run, or wait for somebody, are kept in any case.</summary>
+    /// <summary>For how long executions are kept from their beginning; <see langword="null"/> for ever. Those that run, or wait for somebody, are kept in any case. What turns have cost and saved (<see cref="ProcedureMemory.GetSavingsAsync"/>) is kept as long.</summary>
     public TimeSpan? Executions { get; init; }
 
     /// <summary>For how long traces are kept from their end; <see langword="null"/> for ever. Those that a version in use, a candidate or a draft was distilled from are kept in any case: it is distilled anew from them.</summary>

@@ -121,8 +121,9 @@ public sealed partial class SqliteProcedureStore
     }
 
     /// <inheritdoc/>
-    public Task ConfirmVersionAsync(Guid procedureId, int version, Guid traceId, TraceUsage usage, DateTimeOffset at, CancellationToken cancellationToken = default)
+    public Task ConfirmVersionAsync(Guid procedureId, int version, Trace trace, TraceUsage usage, DateTimeOffset at, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(trace);
         ArgumentNullException.ThrowIfNull(usage);
         return ChangeAsync(
             connection =>
@@ -131,8 +132,9 @@ public sealed partial class SqliteProcedureStore
                 var row = connection.QuerySingleOrDefault<ProcedureRow>(
                     $"{SelectProcedures} where id = @Id and exists (select 1 from procedure_versions v where v.procedure_id = procedures.id and v.version = @Version)", new { Id = id, Version = version })
                     ?? throw new ProcedureConflictException(id, "The version that a trace shows anew was erased in the meantime.");
-                ThrowIfNotRecording(connection.Execute(EndTrace, EndTraceParameters(traceId, TraceStatus.Completed, at, usage)), traceId);
-                connection.Execute(InsertVersionTrace, new { ProcedureId = id, Version = version, TraceId = Text(traceId) });
+                Insert(connection, trace);
+                connection.Execute(EndTrace, EndTraceParameters(trace.Id, TraceStatus.Completed, trace.EndedAt ?? at, usage));
+                connection.Execute(InsertVersionTrace, new { ProcedureId = id, Version = version, TraceId = Text(trace.Id) });
 
                 // Its request is one more that the procedure is found by.
                 connection.Execute("insert or ignore into search_queue (procedure_id) values (@Id)", new { Id = id });
@@ -168,7 +170,7 @@ public sealed partial class SqliteProcedureStore
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<string>> ListScopesAsync(CancellationToken cancellationToken = default) => _database.ReadAsync<IReadOnlyList<string>>(
-        connection => [.. connection.Query<string>("select scope from procedures union select scope from traces union select scope from executions union select scope from version_approvals order by scope")],
+        connection => [.. connection.Query<string>("select scope from procedures union select scope from traces union select scope from executions union select scope from version_approvals union select scope from turns order by scope")],
         cancellationToken);
 
     /// <inheritdoc/>
@@ -213,7 +215,12 @@ public sealed partial class SqliteProcedureStore
 
         if (version is { TraceId: { } traceId, Usage: not null })
         {
-            ThrowIfNotRecording(connection.Execute(EndTrace, EndTraceParameters(traceId, TraceStatus.Completed, version.At, version.Usage)), traceId);
+            if (version.NewTrace is { } trace)
+            {
+                Insert(connection, trace);
+            }
+
+            ThrowIfNotRecording(connection.Execute(EndTrace, EndTraceParameters(traceId, TraceStatus.Completed, version.NewTrace?.EndedAt ?? version.At, version.Usage)), traceId);
         }
 
         if (connection.ExecuteScalar<long>("select count(*) from traces where id in @Ids", new { Ids = version.Traces.Select(Text) }) < version.Traces.Distinct().Count())

@@ -41,6 +41,8 @@ public sealed partial class SqliteProcedureStore
         limit @Limit
         """;
 
+    private const string DeleteOldTurns = "delete from turns where id in (select id from turns where started_at < @Before limit @Limit)";
+
     /// <inheritdoc/>
     public async Task<RetentionResult> ApplyRetentionAsync(RetentionPolicy policy, DateTimeOffset now, CancellationToken cancellationToken = default)
     {
@@ -49,7 +51,10 @@ public sealed partial class SqliteProcedureStore
         if (policy.Executions is { } keptFor)
         {
             executions += await InBatchesAsync(ListOldExecutions, now - keptFor, cancellationToken).ConfigureAwait(false);
-            await _database.ExecuteAsync("delete from turns where started_at < @Before", new { Before = Text(now - keptFor) }, cancellationToken).ConfigureAwait(false);
+            while (await _database.ExecuteAsync(DeleteOldTurns, new { Before = Text(now - keptFor), Limit = RetentionBatch }, cancellationToken).ConfigureAwait(false) > 0)
+            {
+                // Other writers get their turn.
+            }
         }
 
         if (policy.Traces is { } tracesKeptFor)

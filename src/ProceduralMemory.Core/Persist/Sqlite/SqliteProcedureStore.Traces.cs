@@ -77,40 +77,45 @@ public sealed partial class SqliteProcedureStore
     public Task InsertTraceAsync(Trace trace, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(trace);
-        var row = new
-        {
-            Id = Text(trace.Id),
-            trace.Scope,
-            trace.Name,
-            trace.Description,
-            trace.Request,
-            Inputs = trace.Inputs.GetRawText(),
-            Tags = Text(trace.Tags),
-            trace.Notes,
-            RepairOf = Text(trace.RepairOf),
-            Status = Text(trace.Status),
-            StartedAt = Text(trace.StartedAt),
-        };
         return trace.Steps.Count == 0
-            ? _database.ExecuteAsync(InsertTrace, row, cancellationToken)
+            ? _database.ExecuteAsync(InsertTrace, RowOf(trace), cancellationToken)
             : _database.WriteAsync(
                 connection =>
                 {
-                    connection.Execute(InsertTrace, row);
-                    foreach (var step in trace.Steps)
-                    {
-                        var (sql, stepRow) = RowOf(trace.Id, step);
-                        connection.Execute(sql, stepRow);
-                        if (step.Parameters is { } parameters)
-                        {
-                            connection.Execute(InsertTraceFunction, new { TraceId = row.Id, step.Action, Parameters = parameters.GetRawText() });
-                        }
-                    }
-
+                    Insert(connection, trace);
                     return trace.Steps.Count;
                 },
                 cancellationToken);
     }
+
+    private static void Insert(SqliteConnection connection, Trace trace)
+    {
+        connection.Execute(InsertTrace, RowOf(trace));
+        foreach (var step in trace.Steps)
+        {
+            var (sql, row) = RowOf(trace.Id, step);
+            connection.Execute(sql, row);
+            if (step.Parameters is { } parameters)
+            {
+                connection.Execute(InsertTraceFunction, new { TraceId = Text(trace.Id), step.Action, Parameters = parameters.GetRawText() });
+            }
+        }
+    }
+
+    private static object RowOf(Trace trace) => new
+    {
+        Id = Text(trace.Id),
+        trace.Scope,
+        trace.Name,
+        trace.Description,
+        trace.Request,
+        Inputs = trace.Inputs.GetRawText(),
+        Tags = Text(trace.Tags),
+        trace.Notes,
+        RepairOf = Text(trace.RepairOf),
+        Status = Text(trace.Status),
+        StartedAt = Text(trace.StartedAt),
+    };
 
     /// <inheritdoc/>
     public async Task AppendTraceStepAsync(Guid traceId, TraceStep step, CancellationToken cancellationToken = default)

@@ -15,9 +15,9 @@ public sealed partial class SqliteProcedureStore
             where (@Id is null or id = @Id) and (@Scope is null or scope = @Scope) and (@Since is null or started_at >= @Since) and (@Until is null or started_at < @Until)),
         counted as (
             select *,
-                   iif(completed = replays, coalesce(baseline_model_calls, model_calls), min(coalesce(baseline_model_calls, model_calls), model_calls)) as counted_model_calls,
-                   iif(completed = replays, coalesce(baseline_input_tokens, input_tokens), min(coalesce(baseline_input_tokens, input_tokens), input_tokens)) as counted_input_tokens,
-                   iif(completed = replays, coalesce(baseline_output_tokens, output_tokens), min(coalesce(baseline_output_tokens, output_tokens), output_tokens)) as counted_output_tokens,
+                   iif(model_calls is null, null, iif(completed = replays, coalesce(baseline_model_calls, model_calls), min(coalesce(baseline_model_calls, model_calls), model_calls))) as counted_model_calls,
+                   iif(input_tokens is null, null, iif(completed = replays, coalesce(baseline_input_tokens, input_tokens), min(coalesce(baseline_input_tokens, input_tokens), input_tokens))) as counted_input_tokens,
+                   iif(output_tokens is null, null, iif(completed = replays, coalesce(baseline_output_tokens, output_tokens), min(coalesce(baseline_output_tokens, output_tokens), output_tokens))) as counted_output_tokens,
                    iif(completed = replays, baseline_duration_us, min(baseline_duration_us, duration_us)) as counted_duration_us
             from costs)
         select count(*) as Turns,

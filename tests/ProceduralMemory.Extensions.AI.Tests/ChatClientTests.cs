@@ -322,12 +322,9 @@ public sealed class ChatClientTests
         var learned = Assert.Single(ended).Learned!.Procedure!;
         Assert.Equal(["get_order", "refund"], learned.Version.Steps.Select(s => s.Action));
 
-        // What a person must approve, a replay does not do by itself.
-        model.Script(Second, Says.CallsLearned("""{"order_id":"W2002"}"""));
+        // What a person must approve each time is not offered as one call, where nobody is there to ask.
         await client.AskAsync(Second, options);
-        var reply = ScriptedModel.RepliesIn(model.RequestsFor(Second)[^1]).Single();
-        Assert.StartsWith("""{"status":"approval_pending","message":"'refund_order' waits for an approval.""", reply, StringComparison.Ordinal);
-        Assert.DoesNotContain("refund(P-W2002)", shop.Calls);
+        Assert.DoesNotContain("learned-", model.RequestsFor(Second)[^1].ToJsonString(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -116,7 +116,7 @@ internal sealed class CallRecording(ProcedureMemory memory, ILogger logger)
         }
 
         // The words of an exception may hold anything that the replay was given.
-        var why = logged?.Message ?? watch.Reply?.Message ?? (failure is null ? "The host answered in its place." : $"It was not let through, or broke off ({failure.ErrorType}).");
+        var why = logged?.Message ?? watch.Reply?.Message ?? (failure is null ? asked.Instead : $"It was not let through, or broke off ({failure.ErrorType}).");
         await CompleteAsync(recorder, call, () => logged is null ? (null, null) : ResultOf(logged, asked.Adapted), completed ? null : new StepFailure(FailureTypes.NestedProcedure, why)).ConfigureAwait(false);
         foreach (var (begun, step) in done)
         {
@@ -179,4 +179,5 @@ internal sealed class CallRecording(ProcedureMemory memory, ILogger logger)
 /// <param name="Group">The model's answer that it stands in.</param>
 /// <param name="Index">Its place there.</param>
 /// <param name="ParametersOf">What functions declare of their parameters, by action.</param>
-internal sealed record AskedReplay(bool Resumes, bool Adapted, string? Group, int Index, Func<string, JsonElement?> ParametersOf);
+/// <param name="Instead">What is said where it was answered without being called.</param>
+internal sealed record AskedReplay(bool Resumes, bool Adapted, string? Group, int Index, Func<string, JsonElement?> ParametersOf, string Instead = "The host answered in its place.");

@@ -14,7 +14,7 @@ internal static partial class Log
     [LoggerMessage(121, LogLevel.Warning, "The host's TurnEnded failed; the answer goes on. {Fault}")]
     public static partial void TurnEndedFaulted(ILogger logger, string fault, Exception? exception);
 
-    [LoggerMessage(122, LogLevel.Error, "A call could not be recorded for '{Name}' (trace {TraceId}). The calls go on, and nothing is learned from what was recorded. {Fault}")]
+    [LoggerMessage(101, LogLevel.Error, "A step of the recording '{Name}' (trace {TraceId}) could not be recorded. The calls go on; the recording cannot be finalized. {Fault}")]
     public static partial void CallFaulted(ILogger logger, string name, Guid traceId, string fault, Exception? exception);
 
     [LoggerMessage(123, LogLevel.Error, "A turn could not be begun, so nothing is learned from it and no procedure is offered in it; it goes on. {Fault}")]

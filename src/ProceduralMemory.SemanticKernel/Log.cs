@@ -5,9 +5,6 @@ namespace ProceduralMemory.SemanticKernel;
 /// <summary>What the shell logs: names and ids, never arguments or results.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(101, LogLevel.Error, "A step of the recording '{Name}' (trace {TraceId}) could not be recorded. The calls go on; the recording cannot be finalized. {Fault}")]
-    public static partial void RecordingFaulted(ILogger logger, string name, Guid traceId, string fault, Exception? exception);
-
     [LoggerMessage(103, LogLevel.Warning, "A filter threw {ErrorType} before the replayed call of {Action}, which is refused. A filter that guards nothing and cannot work outside a live turn is left out of replays by KernelReplayOptions.LiveOnlyFilters.")]
     public static partial void FilterThrew(ILogger logger, string errorType, string action);
 

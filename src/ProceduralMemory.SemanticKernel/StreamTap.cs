@@ -11,7 +11,7 @@ namespace ProceduralMemory.SemanticKernel;
 internal static class StreamTap
 {
     /// <summary>The type of the failure of a stream that was not read to its end.</summary>
-    public const string IncompleteStream = "incomplete_stream";
+    public const string IncompleteStream = CallRecording.IncompleteStream;
 
     private static readonly MethodInfo ReadMethod = typeof(StreamTap).GetMethod(nameof(Read), BindingFlags.NonPublic | BindingFlags.Static)!;
     private static readonly MethodInfo WrapMethod = typeof(StreamTap).GetMethod(nameof(Wrap), BindingFlags.NonPublic | BindingFlags.Static)!;

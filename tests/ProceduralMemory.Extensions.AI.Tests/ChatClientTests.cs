@@ -377,7 +377,7 @@ public sealed class ChatClientTests
 
         Assert.Equal(2, shop.Calls.Count);
         Assert.Null(Assert.Single(ended).Learned);
-        Assert.StartsWith("A call could not be recorded", Assert.Single(log.Lines), StringComparison.Ordinal);
+        Assert.StartsWith("A step of the recording 'turn' (trace", Assert.Single(log.Lines), StringComparison.Ordinal);
         Assert.DoesNotContain("W1", log.Lines[0], StringComparison.Ordinal);
     }
 

@@ -40,7 +40,7 @@ internal sealed class ValueCapture
     public ValueCapture Plain { get; }
 
     /// <summary>How many secrets are known by now.</summary>
-    public int SecretCount => _secrets.All.Count;
+    public int SecretCount => _secrets.Count;
 
     /// <summary>A capture for one recording: its markers have fingerprints, so that it shows where a secret went.</summary>
     public static ValueCapture ForRecording(ProceduralMemoryOptions options) => new(options, new KnownSecrets(), new SecretFingerprints());
@@ -144,13 +144,7 @@ internal sealed class ValueCapture
     public string Text(string text)
     {
         // What is known goes first: a marker in a text is left alone, and a part of a secret is none.
-        foreach (var secret in _secrets.All)
-        {
-            if (text.Contains(secret, StringComparison.Ordinal))
-            {
-                text = RedactionMarker.Around(text, part => part.Replace(secret, Mark(secret), StringComparison.Ordinal));
-            }
-        }
+        text = _secrets.Replace(text, Mark);
 
         return _options.Redactor.Redact(text, secret =>
         {
@@ -176,9 +170,9 @@ internal sealed class ValueCapture
     /// <summary>Builds a value, and builds it again where a secret turned up in it: what was written before that may hold it too.</summary>
     private JsonElement Redacted(Action<Utf8JsonWriter> write)
     {
-        var known = _secrets.All;
+        var known = _secrets.Count;
         var built = Json.Build(write);
-        return _secrets.All == known ? built : Json.Build(write);
+        return _secrets.Count == known ? built : Json.Build(write);
     }
 
     private bool IsSecret(string action, string name, JsonElement value)

@@ -480,6 +480,39 @@ public sealed class ChatClientTests
     }
 
     [Fact]
+    public async Task What_a_call_has_started_and_left_behind_is_inside_of_it_no_more()
+    {
+        var ended = new ConcurrentQueue<TurnResult>();
+        await using var model = await ScriptedModel.StartAsync();
+        using var memory = Given.Memory(ended: ended);
+        using var client = model.CreateClient().WithMemory(memory);
+        var shop = new Shop();
+        var returned = new TaskCompletionSource();
+        Task? leftBehind = null;
+        var start = AIFunctionFactory.Create(
+            () =>
+            {
+                leftBehind = Task.Run(async () =>
+                {
+                    await returned.Task;
+                    Assert.False(CallFrames.IsInside(memory));
+                    await client.AskAsync(Second, new ChatOptions { Tools = shop.Tools });
+                });
+                Assert.True(CallFrames.IsInside(memory));
+                return "started";
+            },
+            "start");
+        model.Script(First, Says.Calls("start"));
+        model.Script(Second, Says.Calls("get_order", """{"order_id":"W2"}"""), Says.Calls("refund", """{"payment":"P-W2"}"""));
+
+        await client.AskAsync(First, new ChatOptions { Tools = [start] });
+        returned.SetResult();
+        await leftBehind!;
+
+        Assert.Equal(["get_order", "refund"], ended.Last().Learned!.Procedure!.Version.Steps.Select(s => s.Action));
+    }
+
+    [Fact]
     public async Task A_memory_that_is_registered_is_taken_from_the_services()
     {
         await using var model = await ScriptedModel.StartAsync();

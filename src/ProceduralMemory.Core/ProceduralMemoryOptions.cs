@@ -70,14 +70,15 @@ public class ProceduralMemoryOptions
     public Func<TurnResult, CancellationToken, Task>? TurnEnded { get; set; }
 
     /// <summary>
-    /// Functions that are never recorded, by <c>plugin.function</c> or <c>plugin.*</c>, regardless of case: it is as if they were not called. What another function calls inside one is a call of its own.
+    /// Functions that are never recorded, by their name, <c>plugin.function</c> or <c>plugin.*</c>, regardless of case: it is as if they were not called. Dots, hyphens and underscores between plugin and
+    /// function are the same: <c>vault.*</c> means <c>vault_get</c> too. What another function calls inside one is a call of its own.
     /// </summary>
     /// <value>The default value is none.</value>
     [Required]
     public IReadOnlyCollection<string> ExcludedFunctions { get; set; } = [];
 
     /// <summary>
-    /// Parameters whose values are kept neither in recordings nor in the log of replays, by name, or by <c>plugin.function/name</c> or <c>plugin.*/name</c> for some functions only, regardless of case.
+    /// Parameters whose values are kept neither in recordings nor in the log of replays, by name, or by <c>function/name</c>, <c>plugin.function/name</c> or <c>plugin.*/name</c> for some functions only, regardless of case and of what parts plugin and function.
     /// <see cref="TraceStep.OmittedMarker"/> stands in place of the value, and whoever replays must give it. An input of a task is excluded by its name.
     /// </summary>
     /// <value>The default value is none.</value>

@@ -74,6 +74,19 @@ public abstract record ValueExpression
         _ => [],
     };
 
+    /// <summary>Whether a text refers to something; one that is no template does not.</summary>
+    internal static bool MayRefer(JsonElement text)
+    {
+        try
+        {
+            return text.ValueKind is JsonValueKind.String && References(text).Any();
+        }
+        catch (ProcedureFormatException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>A template with other ids for the steps that it refers to, and other names for the inputs.</summary>
     internal static JsonElement RenameSteps(JsonElement template, Func<string, string> rename, Func<string, string>? renameInput = null)
     {

@@ -15,8 +15,8 @@ internal sealed class AnswerTrail
     /// <summary>Whether the answer asks for calls that were not made, or for a person's approval of some.</summary>
     public bool HasOpenCalls => _open.Count > 0;
 
-    /// <summary>The functions that it has called.</summary>
-    public ISet<string> Called { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+    /// <summary>The functions that it has called, by the ids of the calls.</summary>
+    public IDictionary<string, string> Called { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>The model's answers, with the tokens that are reported.</summary>
     public TraceUsage Usage => new(_answers, _input, _output);
@@ -53,7 +53,7 @@ internal sealed class AnswerTrail
             switch (content)
             {
                 case FunctionCallContent call:
-                    Called.Add(call.Name);
+                    Called[call.CallId] = call.Name;
                     if (!call.InformationalOnly)
                     {
                         _open.Add(call.CallId);

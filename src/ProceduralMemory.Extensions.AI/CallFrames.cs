@@ -26,19 +26,32 @@ internal static class CallFrames
     /// <summary>Who watches the replay that the current code is: several memories may record one call.</summary>
     public static IEnumerable<ReplayWatch> ReplayWatches()
     {
-        for (var frame = Frames.Value; frame is { Replay: { } watch }; frame = frame.Outer)
+        for (var frame = Frames.Value; frame is not null && (frame.IsOver || frame.Replay is not null); frame = frame.Outer)
         {
-            yield return watch;
+            if (frame is { IsOver: false, Replay: { } watch })
+            {
+                yield return watch;
+            }
         }
     }
 
-    public static void Leave(Frame? outer) => Frames.Value = outer;
+    /// <summary>Leaves the call that was entered last. Code that it has started and that lives on is inside of it no more.</summary>
+    /// <param name="outer">What <see cref="Enter"/> has returned.</param>
+    public static void Leave(Frame? outer)
+    {
+        if (Frames.Value is { } left && left != outer)
+        {
+            left.IsOver = true;
+        }
+
+        Frames.Value = outer;
+    }
 
     private static bool Any(Func<Frame, bool> isMeant)
     {
         for (var frame = Frames.Value; frame is not null; frame = frame.Outer)
         {
-            if (isMeant(frame))
+            if (!frame.IsOver && isMeant(frame))
             {
                 return true;
             }
@@ -49,7 +62,25 @@ internal static class CallFrames
 }
 
 /// <summary>A call that others are made inside of.</summary>
-internal sealed record Frame(ProcedureMemory? Memory, Frame? Outer, ReplayWatch? Replay, FrameKind Kind);
+internal sealed class Frame(ProcedureMemory? memory, Frame? outer, ReplayWatch? replay, FrameKind kind)
+{
+    private volatile bool _isOver;
+
+    public ProcedureMemory? Memory => memory;
+
+    public Frame? Outer => outer;
+
+    public ReplayWatch? Replay => replay;
+
+    public FrameKind Kind => kind;
+
+    /// <summary>Whether the call has returned.</summary>
+    public bool IsOver
+    {
+        get => _isOver;
+        set => _isOver = value;
+    }
+}
 
 /// <summary>What is done with a call.</summary>
 internal enum FrameKind

@@ -32,21 +32,17 @@ internal sealed class ChatMemory
 
     /// <summary>Begins a turn with the request that the messages end with, and the calls that were made for it already.</summary>
     /// <param name="messages">The messages of the request.</param>
-    /// <param name="offered">The tools that the model is offered.</param>
     /// <param name="tools">The functions among all tools.</param>
     /// <param name="invoker">What invokes them; <see langword="null"/> when it is not known.</param>
     /// <returns>The turn; <see langword="null"/> where none can be begun: then the conversation goes on without.</returns>
-    public async Task<ChatTurn?> BeginAsync(IReadOnlyList<ChatMessage> messages, IEnumerable<AITool>? offered, ToolSet tools, FunctionInvokingChatClient? invoker)
+    public async Task<ChatTurn?> BeginAsync(IReadOnlyList<ChatMessage> messages, ToolSet tools, FunctionInvokingChatClient? invoker)
     {
         ChatTurn? turn = null;
         try
         {
             var at = RequestIn(messages);
-            turn = new ChatTurn(Memory, Memory.BeginTurn(at < 0 ? null : messages[at].Text), invoker)
-            {
-                Unseen = (invoker?.AdditionalTools ?? []).Select(t => t.Name).Except((offered ?? []).Select(t => t.Name), StringComparer.OrdinalIgnoreCase).ToHashSet(StringComparer.OrdinalIgnoreCase),
-            };
-            await RecordMadeAsync(turn.Turn, messages.Skip(at + 1), tools).ConfigureAwait(false);
+            turn = new ChatTurn(Memory, Memory.BeginTurn(TextOf(messages, at)), invoker);
+            await RecordMadeAsync(turn, messages.Skip(at + 1).ToList(), tools).ConfigureAwait(false);
             return turn;
         }
         catch (Exception exception)
@@ -59,7 +55,12 @@ internal sealed class ChatMemory
     }
 
     /// <summary>Tools whose calls are recorded.</summary>
-    public List<AITool> Recorded(IEnumerable<AITool> tools, ToolSet all, Turn? turn) => RecordingAIFunction.Wrap(tools, _recording, all, turn);
+    public List<AITool> Recorded(IEnumerable<AITool> tools, ToolSet all, ChatTurn? turn)
+    {
+        var recorded = RecordingAIFunction.Wrap(tools, _recording, all, turn?.Turn);
+        turn?.Seen.UnionWith(recorded.OfType<AIFunction>().Select(f => f.Name));
+        return recorded;
+    }
 
     /// <summary>The procedures that a request calls for, as functions.</summary>
     public async Task<IReadOnlyList<LearnedFunction>> SelectAsync(string? request, ToolSet tools, CancellationToken cancellationToken)
@@ -103,14 +104,14 @@ internal sealed class ChatMemory
         var taken = offered.Concat(all).Select(t => t.Name).ToHashSet(StringComparer.OrdinalIgnoreCase);
         List<AITool> added = [.. learned.Select(l => new LearnedAIFunction(l, _functions, host)), MemoryToolFunctions.Resume(_functions, host)];
         added.RemoveAll(t => !taken.Add(t.Name));
-        offered.AddRange(Recorded(added, new ToolSet(all), turn?.Turn));
+        offered.AddRange(Recorded(added, new ToolSet(all), turn));
     }
 
     /// <summary>Whether the conversation has replayed before, so that a replay may wait in it for its rest.</summary>
     public static bool HasReplayed(IEnumerable<ChatMessage> messages) => messages.Any(m => m.Contents.OfType<FunctionCallContent>().Any(c => IsOurs(c.Name)));
 
     /// <summary>What the user asked for last; <see langword="null"/> when unknown.</summary>
-    public static string? RequestOf(IReadOnlyList<ChatMessage> messages) => RequestIn(messages) is >= 0 and var at ? messages[at].Text : null;
+    public static string? RequestOf(IReadOnlyList<ChatMessage> messages) => TextOf(messages, RequestIn(messages));
 
     /// <summary>A list of procedures for a prompt. What was stored stands in it as quoted data.</summary>
     public static string? Listed(IReadOnlyList<LearnedFunction> learned)
@@ -132,33 +133,72 @@ internal sealed class ChatMemory
 
     private static bool IsOurs(string name) => name is MemoryFunctions.Replay or MemoryFunctions.Resume || name.StartsWith($"{LearnedAIFunction.Plugin}-", StringComparison.Ordinal);
 
-    /// <summary>Where the user's latest words stand: not an approval, and nothing that another provider of context has added in the user's name.</summary>
+    private static string? TextOf(IReadOnlyList<ChatMessage> messages, int at) => at >= 0 && messages[at].Text is var text && !string.IsNullOrWhiteSpace(text) ? text : null;
+
+    /// <summary>Where the user's latest request stands, be it words or an image: not an approval, and nothing that another provider of context has added in the user's name.</summary>
     private static int RequestIn(IReadOnlyList<ChatMessage> messages)
     {
         for (var i = messages.Count - 1; i >= 0; i--)
         {
-            if (messages[i].Role == ChatRole.User && messages[i].GetAgentRequestMessageSourceType() != AgentRequestMessageSourceType.AIContextProvider && !string.IsNullOrWhiteSpace(messages[i].Text))
+            if (messages[i].Role == ChatRole.User && messages[i].GetAgentRequestMessageSourceType() != AgentRequestMessageSourceType.AIContextProvider && !messages[i].Contents.All(AsksNothing))
             {
                 return i;
             }
         }
 
         return -1;
+
+        static bool AsksNothing(AIContent content) => content is ToolApprovalResponseContent or ToolApprovalRequestContent or ToolResultContent || (content is TextContent { Text: var text } && string.IsNullOrWhiteSpace(text));
+    }
+
+    /// <summary>Whether the model has answered a request: it said something, waited for nothing, and the user or nobody went on.</summary>
+    private static bool IsAnswered(List<ChatMessage> since)
+    {
+        var open = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < since.Count; i++)
+        {
+            foreach (var content in since[i].Contents)
+            {
+                switch (content)
+                {
+                    case ToolApprovalRequestContent request:
+                        open.Add(request.RequestId);
+                        break;
+                    case ToolApprovalResponseContent response:
+                        open.Remove(response.RequestId);
+                        break;
+                    case FunctionCallContent call:
+                        open.Add(call.CallId);
+                        break;
+                    case FunctionResultContent result:
+                        open.Remove(result.CallId);
+                        break;
+                }
+            }
+
+            var isLast = i == since.Count - 1;
+            if (since[i].Role == ChatRole.Assistant && !since[i].Contents.Any(c => c is ToolCallContent or ToolApprovalRequestContent) && (isLast || (open.Count == 0 && since[i + 1].Role == ChatRole.User)))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>
     /// Records what was called for the request before: by a host that makes calls itself, or before a person approved one. A call whose result is not there was not made; a result whose call is not
     /// there leaves a hole, and nothing is learned.
     /// </summary>
-    private async Task RecordMadeAsync(Turn turn, IEnumerable<ChatMessage> messages, ToolSet tools)
+    private async Task RecordMadeAsync(ChatTurn chat, List<ChatMessage> since, ToolSet tools)
     {
+        var turn = chat.Turn;
         if (turn.Recorder is not { } recorder)
         {
             return;
         }
 
-        var since = messages.ToList();
-        if (since is [.., { } last] && last.Role == ChatRole.Assistant && !last.Contents.Any(c => c is ToolCallContent or ToolApprovalRequestContent))
+        if (IsAnswered(since))
         {
             // Its calls are those of a turn that has ended.
             turn.DoNotLearn("Its request was answered before, and nothing was asked for since.");
@@ -191,6 +231,7 @@ internal sealed class ChatMemory
             }
         }
 
+        chat.Made.UnionWith(known);
         if (results.Any(r => !known.Contains(r.Key)))
         {
             turn.DoNotLearn("Some of its calls were made where they cannot be seen.");

@@ -26,8 +26,11 @@ internal sealed class ChatTurn : IDisposable
     /// <summary>What was answered so far.</summary>
     public AnswerTrail Answer { get; } = new();
 
-    /// <summary>Functions whose calls are not seen: those that the function invocation knows by itself, and that the model is not offered.</summary>
-    public IReadOnlySet<string> Unseen { get; init; } = new HashSet<string>();
+    /// <summary>The functions whose calls are recorded. One that is called all the same was added where it is not seen, and its calls leave a hole.</summary>
+    public ISet<string> Seen { get; } = new HashSet<string>(StringComparer.Ordinal) { MemoryFunctions.Find };
+
+    /// <summary>The calls that are known from the messages of the request, by their ids.</summary>
+    public ISet<string> Made { get; } = new HashSet<string>(StringComparer.Ordinal);
 
     /// <summary>Where the rest of a replay that stopped is watched, if the host has opened no session.</summary>
     public MemorySession Session => _session.Value;
@@ -48,9 +51,9 @@ internal sealed class ChatTurn : IDisposable
                 return;
             }
 
-            if (Answer.Called.FirstOrDefault(Unseen.Contains) is { } unseen)
+            if (Answer.Called.FirstOrDefault(c => !Seen.Contains(c.Value) && !Made.Contains(c.Key)).Value is { } unseen)
             {
-                Turn.DoNotLearn($"{unseen} was called, which is among the additional tools of the function invocation: calls of those are not recorded.");
+                Turn.DoNotLearn($"{unseen} was called, which is not among the tools of the request: calls of what the function invocation, a client in between or another provider of context adds are not recorded.");
             }
 
             Turn.ReportUsage(Answer.Usage);

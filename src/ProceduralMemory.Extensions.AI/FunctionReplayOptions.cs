@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using System.Text.RegularExpressions;
 
 namespace ProceduralMemory.Extensions.AI;
 
@@ -7,7 +6,7 @@ namespace ProceduralMemory.Extensions.AI;
 /// Which functions a replay may call. A function is named as it is offered to the model, or as <c>plugin.function</c>; <c>plugin.*</c> means all of a plugin. Dots, hyphens and underscores between
 /// the two are the same here, since what Semantic Kernel knows as <c>orders.refund</c> is offered as <c>orders_refund</c> or <c>orders-refund</c>.
 /// </summary>
-public sealed partial class FunctionReplayOptions
+public sealed class FunctionReplayOptions
 {
     /// <summary>The only functions that a replay may call; <see langword="null"/> for every function among the tools.</summary>
     /// <value>The default value is <see langword="null"/>.</value>
@@ -21,28 +20,19 @@ public sealed partial class FunctionReplayOptions
     internal bool Allows(string function) => WhyNot(function) is null;
 
     /// <summary>Why a function may not be called, as the end of a sentence; <see langword="null"/> where it may.</summary>
-    internal string? WhyNot(string function) => DeniedFunctions.FirstOrDefault(p => Covers(p, function)) is { } pattern
+    internal string? WhyNot(string function) => DeniedFunctions.FirstOrDefault(p => FunctionPattern.CoversOffered(p, function)) is { } pattern
         ? $"'{pattern}' is in {nameof(FunctionReplayOptions)}.{nameof(DeniedFunctions)}"
-        : AllowedFunctions is null || AllowedFunctions.Any(p => Covers(p, function)) ? null : $"it is not in {nameof(FunctionReplayOptions)}.{nameof(AllowedFunctions)}";
+        : AllowedFunctions is null || AllowedFunctions.Any(p => FunctionPattern.CoversOffered(p, function)) ? null : $"it is not in {nameof(FunctionReplayOptions)}.{nameof(AllowedFunctions)}";
 
     internal void Validate()
     {
         var faults = (DeniedFunctions ?? []).Concat(AllowedFunctions ?? [])
-            .Where(p => !Pattern().IsMatch(p ?? ""))
-            .Select(p => $"'{p}' names no functions. Write the name of a function, plugin.function, or plugin.* for all of a plugin.")
+            .Select(FunctionPattern.FaultOfOffered)
+            .OfType<string>()
             .ToList();
         if (faults.Count > 0)
         {
             throw new ValidationException(string.Join(" ", faults));
         }
     }
-
-    private static bool Covers(string pattern, string function) => pattern.EndsWith(".*", StringComparison.Ordinal)
-        ? Plain(function).StartsWith(Plain(pattern[..^1]), StringComparison.OrdinalIgnoreCase)
-        : string.Equals(Plain(pattern), Plain(function), StringComparison.OrdinalIgnoreCase);
-
-    private static string Plain(string name) => name.Replace('.', '_').Replace('-', '_');
-
-    [GeneratedRegex(@"^[^\s*]+(\.\*)?$", RegexOptions.CultureInvariant)]
-    private static partial Regex Pattern();
 }

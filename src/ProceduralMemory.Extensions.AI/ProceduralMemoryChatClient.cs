@@ -143,7 +143,7 @@ public sealed class ProceduralMemoryChatClient : DelegatingChatClient
         }
 
         // A turn that code of the host has begun is recorded, and is the host's to end.
-        var turn = outer is null ? await _memory.BeginAsync(messages, options?.Tools, tools, invoker).ConfigureAwait(false) : null;
+        var turn = outer is null ? await _memory.BeginAsync(messages, tools, invoker).ConfigureAwait(false) : null;
         if ((turn is null && outer is null) || invoker is null || all.Count == 0 || options?.ToolMode is NoneChatToolMode)
         {
             return (turn, options);
@@ -152,7 +152,7 @@ public sealed class ProceduralMemoryChatClient : DelegatingChatClient
         try
         {
             var prepared = options?.Clone() ?? new ChatOptions();
-            var offered = _memory.Recorded(prepared.Tools ?? [], tools, turn?.Turn);
+            var offered = _memory.Recorded(prepared.Tools ?? [], tools, turn);
             var learned = await _memory.SelectAsync((turn?.Turn ?? outer)?.Request, tools, cancellationToken).ConfigureAwait(false);
             _memory.Offer(offered, learned, all, turn, ChatMemory.HasReplayed(messages));
             prepared.Tools = offered;

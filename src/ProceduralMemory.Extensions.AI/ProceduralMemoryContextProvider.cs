@@ -116,7 +116,7 @@ public sealed class ProceduralMemoryContextProvider : AIContextProvider
         }
 
         // Without a session nobody could tell which run has ended.
-        var turn = outer is null && context.Session is not null ? await _memory.BeginAsync(messages, offered, tools, invoker).ConfigureAwait(false) : null;
+        var turn = outer is null && context.Session is not null ? await _memory.BeginAsync(messages, tools, invoker).ConfigureAwait(false) : null;
         if (invoker is null || all.Count == 0)
         {
             Keep(context.Session, turn);
@@ -125,7 +125,7 @@ public sealed class ProceduralMemoryContextProvider : AIContextProvider
 
         try
         {
-            var recorded = _memory.Recorded(offered, tools, turn?.Turn);
+            var recorded = _memory.Recorded(offered, tools, turn);
             var learned = await _memory.SelectAsync((turn?.Turn ?? outer)?.Request ?? ChatMemory.RequestOf(messages), tools, cancellationToken).ConfigureAwait(false);
             _memory.Offer(recorded, learned, all, turn, ChatMemory.HasReplayed(messages));
             Keep(context.Session, turn);

@@ -146,7 +146,7 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
             await GuardedAsync(function, () => host.GetSession() is { Recorder: null } open ? memory.StartRepairAsync(open, result, cancellationToken) : Task.CompletedTask).ConfigureAwait(false);
         }
 
-        return Replies.Of(procedure, result, memory.FillsSecrets);
+        return Replies.Of(procedure, result, memory.FillsSecrets, memory.Options);
     }
 
     /// <summary>Does what is beside the replay. How the replay went is what the model is to hear.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using ProceduralMemory.Capture;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Extensions.AI;
@@ -29,8 +30,11 @@ internal static class Replies
     /// <param name="procedure">The procedure.</param>
     /// <param name="result">How it went.</param>
     /// <param name="fillsSecrets">Whether the host fills in secrets, so that nobody else is asked for them.</param>
-    public static ReplayReply Of(Procedure procedure, ReplayResult result, bool fillsSecrets)
+    /// <param name="options">What takes secrets out of a replay that has met none.</param>
+    public static ReplayReply Of(Procedure procedure, ReplayResult result, bool fillsSecrets, ProceduralMemoryOptions options)
     {
+        // A function may repeat what it was given, and the model is not to know what only the host does.
+        var capture = result.Capture ?? new ValueCapture(options);
         // What only the host can give is not asked of a model, which would ask the user for it.
         var isHosts = result.Problems.Any(p => p.Code == ReplayProblemCodes.SecretUnavailable || (fillsSecrets && p.Code == ReplayProblemCodes.MissingInput && procedure.Version.Inputs.Any(i => i.Name == p.InputName && i.Secret)));
         var isNotTaken = result.Problems.Any(p => p.Code == ReplayProblemCodes.SecretNotTaken);
@@ -58,11 +62,11 @@ internal static class Replies
         return new ReplayReply
         {
             Status = status,
-            Message = result.Message,
+            Message = capture.Text(result.Message),
             Next = next,
             ExecutionId = result.ExecutionId?.ToString("D", CultureInfo.InvariantCulture),
             Missing = missing ? Inputs(procedure.Version.Inputs.Where(i => result.Problems.Any(p => p.InputName == i.Name))) : null,
-            Steps = result.ExecutionId is null || resumable ? null : [.. result.Steps.Select(s => Step(s, procedure.Version.Steps.Any(p => p.Id == s.StepId && p.Expectation is { Strength: not ExpectationStrength.Observed })))],
+            Steps = result.ExecutionId is null || resumable ? null : [.. result.Steps.Select(s => Step(s, capture, procedure.Version.Steps.Any(p => p.Id == s.StepId && p.Expectation is { Strength: not ExpectationStrength.Observed })))],
             Replay = result,
         };
     }
@@ -71,22 +75,25 @@ internal static class Replies
     private static bool AwaitsApproval(ReplayResult result) => result.Problems.Any(p => p.Code == ReplayProblemCodes.ApprovalPending);
 
     /// <param name="step">How it went.</param>
+    /// <param name="capture">What takes secrets out of it.</param>
     /// <param name="mustHold">Whether what is expected of it was more than merely observed.</param>
-    private static StepReply Step(StepOutcome step, bool mustHold)
+    private static StepReply Step(StepOutcome step, ValueCapture capture, bool mustHold)
     {
         var size = step.Result is { } result ? System.Text.Encoding.UTF8.GetByteCount(result.GetRawText()) : 0;
         var tooLong = size > MaxShownResultBytes;
+        var shown = !tooLong && step.Result is { } whole ? capture.Shown(step.Action, whole) : null;
+        var note = step.Failure?.Message
+            ?? (step.Match is OutcomeMatch.Differs ? $"not as usual: {string.Join("; ", step.Differences)}" : null)
+            ?? (mustHold && step.Match is OutcomeMatch.CannotTell ? $"could not be checked: {string.Join("; ", step.Differences)}" : null)
+            ?? (step.Result is not null && shown is null ? string.Create(CultureInfo.InvariantCulture, $"the result has {size} bytes and is not shown; later steps had all of it") : null);
         return new StepReply
         {
             Id = step.StepId,
             Action = step.Action,
             Status = JsonNamingPolicy.CamelCase.ConvertName(step.Status.ToString()),
-            Result = tooLong ? null : step.Result,
-            Arguments = step.Left,
-            Note = step.Failure?.Message
-                ?? (step.Match is OutcomeMatch.Differs ? $"not as usual: {string.Join("; ", step.Differences)}" : null)
-                ?? (mustHold && step.Match is OutcomeMatch.CannotTell ? $"could not be checked: {string.Join("; ", step.Differences)}" : null)
-                ?? (tooLong ? string.Create(CultureInfo.InvariantCulture, $"the result has {size} bytes and is not shown; later steps had all of it") : null),
+            Result = shown,
+            Arguments = step.Left is { } left ? capture.ShownArguments(step.Action, left) : null,
+            Note = note is null ? null : capture.Text(note),
         };
     }
 

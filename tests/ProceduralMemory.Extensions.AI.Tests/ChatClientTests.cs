@@ -340,7 +340,48 @@ public sealed class ChatClientTests
         await client.AskAsync(First, new ChatOptions { Tools = [shop.Get] });
 
         Assert.Equal(3, shop.Calls.Count);
-        Assert.StartsWith("refund was called, which is among the additional tools", Assert.Single(ended).Because, StringComparison.Ordinal);
+        Assert.StartsWith("refund was called, which is not among the tools of the request", Assert.Single(ended).Because, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_tool_that_a_client_in_between_adds_leaves_a_hole_too()
+    {
+        var ended = new ConcurrentQueue<TurnResult>();
+        await using var model = await ScriptedModel.StartAsync();
+        using var memory = Given.Memory(ended: ended);
+        var shop = new Shop();
+        using var client = model.CreateClient().AsBuilder().UseProceduralMemory(memory).ConfigureOptions(o => o.Tools = [.. o.Tools ?? [], shop.Refund]).UseFunctionInvocation().Build();
+        model.Script(First, Says.Calls("get_order", """{"order_id":"W1"}"""), Says.Calls("refund", """{"payment":"P-W1"}"""), Says.Calls("get_order", """{"order_id":"W2"}"""));
+
+        await client.AskAsync(First, new ChatOptions { Tools = [shop.Get] });
+
+        Assert.Equal(3, shop.Calls.Count);
+        Assert.StartsWith("refund was called, which is not among the tools of the request", Assert.Single(ended).Because, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_is_asked_for_without_words_is_a_request_and_an_answered_one_is_not_learned_again(bool isBlank)
+    {
+        var ended = new ConcurrentQueue<TurnResult>();
+        using var memory = Given.Memory(ended: ended);
+        using var client = new InProcessModel(_ => [new TextContent("A cat.")]).AsBuilder().UseProceduralMemory(memory).Build();
+        List<ChatMessage> messages =
+        [
+            new(ChatRole.User, First),
+            new(ChatRole.Assistant, [new FunctionCallContent("1", "get_order", new Dictionary<string, object?> { ["order_id"] = "W1001" })]),
+            new(ChatRole.Tool, [new FunctionResultContent("1", new Shop.Order("W1001", "P-W1001"))]),
+            new(ChatRole.Assistant, [new FunctionCallContent("2", "refund", new Dictionary<string, object?> { ["payment"] = "P-W1001" })]),
+            new(ChatRole.Tool, [new FunctionResultContent("2", "done")]),
+            new(ChatRole.Assistant, "Done."),
+            new(ChatRole.User, isBlank ? [new TextContent(" ")] : [new DataContent(new byte[] { 1 }, "image/png")]),
+        ];
+
+        await client.GetResponseAsync(messages, new ChatOptions { Tools = new Shop().Tools });
+
+        Assert.Null(Assert.Single(ended).Learned);
+        Assert.Empty(await memory.ListAsync());
     }
 
     [Fact]
@@ -433,6 +474,39 @@ public sealed class ChatClientTests
         }
 
         Assert.Equal(["get_order", "refund"], (await turn.EndAsync(TurnEnd.Answered)).Learned!.Procedure!.Version.Steps.Select(s => s.Action));
+    }
+
+    [Fact]
+    public async Task What_a_call_has_started_and_left_behind_is_inside_of_it_no_more()
+    {
+        var ended = new ConcurrentQueue<TurnResult>();
+        await using var model = await ScriptedModel.StartAsync();
+        using var memory = Given.Memory(ended: ended);
+        using var client = model.CreateClient().WithMemory(memory);
+        var shop = new Shop();
+        var returned = new TaskCompletionSource();
+        Task? leftBehind = null;
+        var start = AIFunctionFactory.Create(
+            () =>
+            {
+                leftBehind = Task.Run(async () =>
+                {
+                    await returned.Task;
+                    Assert.False(CallFrames.IsInside(memory));
+                    await client.AskAsync(Second, new ChatOptions { Tools = shop.Tools });
+                });
+                Assert.True(CallFrames.IsInside(memory));
+                return "started";
+            },
+            "start");
+        model.Script(First, Says.Calls("start"));
+        model.Script(Second, Says.Calls("get_order", """{"order_id":"W2"}"""), Says.Calls("refund", """{"payment":"P-W2"}"""));
+
+        await client.AskAsync(First, new ChatOptions { Tools = [start] });
+        returned.SetResult();
+        await leftBehind!;
+
+        Assert.Equal(["get_order", "refund"], ended.Last().Learned!.Procedure!.Version.Steps.Select(s => s.Action));
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.Extensions.AI.Tests;
 
@@ -68,6 +69,48 @@ public sealed class ToolsTests
 
         var learned = (await recorder.FinalizeAsync()).Procedure!;
         Assert.Equal(("by_hand", 2), (learned.Name, learned.Version.Steps.Count));
+    }
+
+    [Fact]
+    public async Task What_a_function_says_of_a_secret_is_not_told_to_the_model()
+    {
+        const string secret = "correct-horse-9";
+        await using var model = await ScriptedModel.StartAsync();
+        using var memory = Given.Memory(o => o.SecretResolver = new Vault(secret));
+        await memory.StoreAsync(new ProcedureDefinition
+        {
+            Name = "log_in",
+            Description = "Log in to the shop",
+            Inputs = [new ProcedureInput { Name = "user" }, new ProcedureInput { Name = "password", Secret = true }],
+            Steps =
+            [
+                new ProcedureStep { Id = "greet", Action = "greet", Arguments = JsonElement.Parse("""{"with":"$inputs.password"}""") },
+                new ProcedureStep { Id = "login", Action = "login", Arguments = JsonElement.Parse("""{"user":"$inputs.user","password":"$inputs.password","note":"$steps.greet.outputs#/said"}""") },
+            ],
+        });
+        List<AITool> tools =
+        [
+            AIFunctionFactory.Create((string with) => new { said = $"hello {with}", token = "tk-93bd0c1fe58a", zip = 1.50m, about = "a greeting" }, "greet"),
+            AIFunctionFactory.Create(string (string user, string password, string note) => throw new InvalidOperationException($"401 for password {password}"), "login"),
+        ];
+        using var client = model.CreateClient().AsBuilder().UseFunctionInvocation().Build();
+        model.Script("Log ada in", Says.Calls("replay_procedure", """{"name":"log_in","inputs":{"user":"ada"}}"""));
+
+        await client.AskAsync("Log ada in", new ChatOptions { Tools = [.. tools, .. memory.AsAITools(tools)] });
+
+        var told = ScriptedModel.RepliesIn(model.RequestsFor("Log ada in")[^1]).Single();
+        Assert.DoesNotContain(secret, told, StringComparison.Ordinal);
+        Assert.DoesNotContain("tk-93bd0c1fe58a", told, StringComparison.Ordinal);
+        var steps = JsonElement.Parse(told).GetProperty("steps");
+        Assert.Equal("hello [redacted]", steps[0].GetProperty("result").GetProperty("said").GetString());
+        Assert.Equal("a greeting", steps[0].GetProperty("result").GetProperty("about").GetString());
+        Assert.Equal("""{"user":"ada","password":"[redacted]","note":"hello [redacted]"}""", steps[1].GetProperty("arguments").GetRawText());
+        Assert.Contains("401 for password [redacted]", steps[1].GetProperty("note").GetString(), StringComparison.Ordinal);
+    }
+
+    private sealed class Vault(string secret) : ISecretResolver
+    {
+        public ValueTask<JsonElement?> ResolveAsync(SecretRequest request, CancellationToken cancellationToken = default) => ValueTask.FromResult<JsonElement?>(JsonSerializer.SerializeToElement(secret));
     }
 
     private static async Task TeachAsync(ScriptedModel model, ProcedureMemory memory)

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -9,16 +11,47 @@ internal sealed partial class KnownSecrets
     // A short secret ("1234") would be found in innocent texts as well.
     private const int MinimumTrackedLength = 8;
 
-    // Every text is searched for each of them.
-    private const int MostFromTexts = 1000;
+    // A word may be somebody's password, and is a word all the same: inside of others it means nothing.
+    private const int ShortestLetters = 16;
+
+    // Every text is searched for each of them. Of those after them only whole values are known.
+    private const int MostSearched = 1000;
 
     private readonly Lock _gate = new();
+    private readonly ConcurrentDictionary<string, byte> _all = new(StringComparer.Ordinal);
 
     // Replaced as a whole, so that texts are redacted without the lock. Longest first: of two secrets one may begin with the other.
-    private volatile string[] _secrets = [];
+    private volatile string[] _searched = [];
+    private volatile int _count;
 
-    /// <summary>All of them, the longest first.</summary>
-    public IReadOnlyList<string> All => _secrets;
+    /// <summary>How many there are.</summary>
+    public int Count => _count;
+
+    /// <summary>Marks all of them in a text.</summary>
+    public string Replace(string text, Func<string, string> mark)
+    {
+        if (_count == 0 || text.Length < MinimumTrackedLength)
+        {
+            return text;
+        }
+
+        if (_all.ContainsKey(text))
+        {
+            return mark(text);
+        }
+
+        var searched = _searched;
+        for (var i = FirstWithin(searched, text.Length); i < searched.Length; i++)
+        {
+            if (text.Contains(searched[i], StringComparison.Ordinal))
+            {
+                var secret = searched[i];
+                text = RedactionMarker.Around(text, part => IsWord(secret) ? ReplaceWord(part, secret, mark) : part.Replace(secret, mark(secret), StringComparison.Ordinal));
+            }
+        }
+
+        return text;
+    }
 
     /// <summary>Remembers a value, or every value in it.</summary>
     public void Add(JsonElement secret)
@@ -53,7 +86,7 @@ internal sealed partial class KnownSecrets
     public void AddFromText(string secret)
     {
         const int tooLongForAWord = 12;
-        if (_secrets.Length < MostFromTexts && secret.Length >= tooLongForAWord && secret.Any(char.IsAsciiDigit) && secret.Any(char.IsAsciiLetter) && !secret.Any(char.IsWhiteSpace) && Distill.ValueKey.DateOf(secret) is null && !RedactionMarker.IsIn(secret))
+        if (_searched.Length < MostSearched && secret.Length >= tooLongForAWord && secret.Any(char.IsAsciiDigit) && secret.Any(char.IsAsciiLetter) && !secret.Any(char.IsWhiteSpace) && Distill.ValueKey.DateOf(secret) is null && !RedactionMarker.IsIn(secret))
         {
             Add(secret);
         }
@@ -65,19 +98,56 @@ internal sealed partial class KnownSecrets
     [GeneratedRegex(@"^(?:Bearer|Basic|Token|ApiKey|Digest|Negotiate|SharedAccessSignature|Splunk|Key) +(?<credential>\S+)\z", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Scheme();
 
+    private static bool IsWord(string secret) => secret.Length < ShortestLetters && secret.All(char.IsLetter);
+
+    private static string ReplaceWord(string text, string word, Func<string, string> mark)
+    {
+        StringBuilder? built = null;
+        var (kept, end) = (0, 0);
+        for (var at = text.IndexOf(word, StringComparison.Ordinal); at >= 0; at = text.IndexOf(word, end, StringComparison.Ordinal))
+        {
+            end = at + word.Length;
+            if ((at == 0 || !IsOfWord(text[at - 1])) && (end == text.Length || !IsOfWord(text[end])))
+            {
+                (built ??= new StringBuilder()).Append(text, kept, at - kept).Append(mark(word));
+                kept = end;
+            }
+        }
+
+        return built is null ? text : built.Append(text, kept, text.Length - kept).ToString();
+
+        static bool IsOfWord(char c) => char.IsLetterOrDigit(c) || c is '_';
+    }
+
+    /// <summary>Where those begin that are no longer than a text.</summary>
+    private static int FirstWithin(string[] longestFirst, int length)
+    {
+        var (low, high) = (0, longestFirst.Length);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            (low, high) = longestFirst[middle].Length > length ? (middle + 1, high) : (low, middle);
+        }
+
+        return low;
+    }
+
     private void Add(string secret)
     {
-        if (secret.Length < MinimumTrackedLength)
+        if (secret.Length < MinimumTrackedLength || !_all.TryAdd(secret, 0))
         {
             return;
         }
 
         lock (_gate)
         {
-            if (!_secrets.Contains(secret, StringComparer.Ordinal))
+            if (_searched.Length < MostSearched)
             {
-                _secrets = [.. _secrets.Append(secret).OrderByDescending(s => s.Length)];
+                var at = FirstWithin(_searched, secret.Length);
+                _searched = [.. _searched[..at], secret, .. _searched[at..]];
             }
+
+            _count++;
         }
     }
 }

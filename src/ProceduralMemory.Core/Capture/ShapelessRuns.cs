@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace ProceduralMemory.Capture;
@@ -19,7 +20,28 @@ internal static partial class ShapelessRuns
             text = Base64().Replace(text, m => m.Length != LengthOfAwsKey || LooksRandom(m.ValueSpan) ? mark(m.Value) : m.Value);
         }
 
-        return digits >= DigitsOfACard ? Card().Replace(text, m => IsCardNumber(m.ValueSpan) ? mark(m.Value) : m.Value) : text;
+        return digits >= DigitsOfACard ? ReplaceCards(text, mark) : text;
+    }
+
+    /// <summary>Replaces card numbers. Digits beside one (a date, an amount, a check number) are no part of it, and do not hide it.</summary>
+    private static string ReplaceCards(string text, Func<string, string> mark)
+    {
+        StringBuilder? built = null;
+        var kept = 0;
+        for (var match = Card().Match(text); match.Success;)
+        {
+            var length = CardLength(match.ValueSpan);
+            if (length > 0)
+            {
+                (built ??= new StringBuilder()).Append(text, kept, match.Index - kept).Append(mark(text.Substring(match.Index, length)));
+                kept = match.Index + length;
+            }
+
+            // What is none may begin with digits that are none of the card's.
+            match = Card().Match(text, length > 0 ? kept : match.Index + 1);
+        }
+
+        return built is null ? text : built.Append(text, kept, text.Length - kept).ToString();
     }
 
     /// <summary>The longest run of base 64, and of digits with blanks or dashes between them: what is shorter than a secret is not looked at further.</summary>
@@ -55,30 +77,27 @@ internal static partial class ShapelessRuns
         return capitals >= 2 * few && small >= 2 * few && digits >= few && slashes <= 2 * few && seen.Count >= LengthOfAwsKey / 2;
     }
 
-    /// <summary>Whether digits are a card number: an issuer's beginning and length, the check digit, and written in one piece or grouped as cards are.</summary>
-    private static bool IsCardNumber(ReadOnlySpan<char> text)
+    /// <summary>How much of what is written as cards are is a card number, by an issuer's beginning and length, and the check digit; 0 where none is.</summary>
+    private static int CardLength(ReadOnlySpan<char> text)
     {
         Span<int> digits = stackalloc int[19];
-        var (count, group, shape) = (0, 0, "");
+        var count = 0;
         foreach (var c in text)
         {
             if (char.IsAsciiDigit(c))
             {
-                if (count == digits.Length)
-                {
-                    return false;
-                }
-
                 digits[count++] = c - '0';
-                group++;
-            }
-            else
-            {
-                (shape, group) = ($"{shape}{group} ", 0);
             }
         }
 
-        return (shape.Length == 0 || $"{shape}{group}" is "4 4 4 4" or "4 6 5" or "4 6 4" or "4 4 4 4 3") && IsIssued(digits[..count]) && HasCheckDigit(digits[..count]);
+        if (IsIssued(digits[..count]) && HasCheckDigit(digits[..count]))
+        {
+            return text.Length;
+        }
+
+        // Four groups and the three digits of the card's back.
+        const int fourGroups = 19;
+        return text.Length > fourGroups && count == 19 && IsIssued(digits[..16]) && HasCheckDigit(digits[..16]) ? fourGroups : 0;
     }
 
     private static bool IsIssued(ReadOnlySpan<int> digits)
@@ -112,6 +131,9 @@ internal static partial class ShapelessRuns
     [GeneratedRegex(@"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{40})(?![A-Za-z0-9+/=_-])", RegexOptions.CultureInvariant)]
     private static partial Regex Base64();
 
-    [GeneratedRegex(@"(?<![A-Za-z0-9]|[0-9][.,])[0-9](?:[ -]?[0-9]){12,18}(?![A-Za-z0-9]|[.,-][0-9])", RegexOptions.CultureInvariant)]
+    // In one piece, or grouped as cards are. After a point, or before one, digits are those of a decimal.
+    [GeneratedRegex(
+        @"(?<![A-Za-z0-9]|[0-9]\.)(?:[0-9]{13,19}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5})(?![A-Za-z0-9]|[.-][0-9])",
+        RegexOptions.CultureInvariant)]
     private static partial Regex Card();
 }

@@ -40,7 +40,7 @@ internal sealed class ValueCapture
     public ValueCapture Plain { get; }
 
     /// <summary>How many secrets are known by now.</summary>
-    public int SecretCount => _secrets.All.Count;
+    public int SecretCount => _secrets.Count;
 
     /// <summary>A capture for one recording: its markers have fingerprints, so that it shows where a secret went.</summary>
     public static ValueCapture ForRecording(ProceduralMemoryOptions options) => new(options, new KnownSecrets(), new SecretFingerprints());
@@ -128,6 +128,48 @@ internal sealed class ValueCapture
             : Redacted(writer => Write(writer, action, result));
     }
 
+    /// <summary>A value as it may be shown to a model: with the secrets in it marked, and otherwise as it is; <see langword="null"/> where that cannot be told.</summary>
+    /// <param name="action">The action that it is of.</param>
+    /// <param name="value">Any JSON value.</param>
+    public JsonElement? Shown(string action, JsonElement value)
+    {
+        if (Fault(value) is not null)
+        {
+            return null;
+        }
+
+        var shown = action.Length > 0 && IsSecret(action, IRedactor.WholeResult, value) ? MarkerOf(value) : Redacted(writer => Write(writer, action, value));
+
+        // Nothing else is changed: neither the order of members nor the spelling of numbers.
+        return JsonElement.DeepEquals(shown, value) ? value : shown;
+    }
+
+    /// <summary>Arguments of a call that is left to do, as they may be shown to a model. What is yet to be put in place of an expression is no secret.</summary>
+    /// <param name="action">The action.</param>
+    /// <param name="arguments">A JSON object of values and templates.</param>
+    public JsonElement ShownArguments(string action, JsonElement arguments) => Json.Build(writer =>
+    {
+        writer.WriteStartObject();
+        foreach (var argument in arguments.EnumerateObject())
+        {
+            writer.WritePropertyName(argument.Name);
+            if (ValueExpression.MayRefer(argument.Value))
+            {
+                argument.Value.WriteTo(writer);
+            }
+            else if (IsSecret(action, argument.Name, argument.Value))
+            {
+                MarkerOf(argument.Value).WriteTo(writer);
+            }
+            else
+            {
+                (Shown("", argument.Value) ?? Json.String(TraceStep.OmittedMarker)).WriteTo(writer);
+            }
+        }
+
+        writer.WriteEndObject();
+    });
+
     /// <summary>Learns a secret from whoever declares it one: its value is taken out of every later text.</summary>
     public void AddSecret(JsonElement value)
     {
@@ -144,13 +186,7 @@ internal sealed class ValueCapture
     public string Text(string text)
     {
         // What is known goes first: a marker in a text is left alone, and a part of a secret is none.
-        foreach (var secret in _secrets.All)
-        {
-            if (text.Contains(secret, StringComparison.Ordinal))
-            {
-                text = RedactionMarker.Around(text, part => part.Replace(secret, Mark(secret), StringComparison.Ordinal));
-            }
-        }
+        text = _secrets.Replace(text, Mark);
 
         return _options.Redactor.Redact(text, secret =>
         {
@@ -176,9 +212,9 @@ internal sealed class ValueCapture
     /// <summary>Builds a value, and builds it again where a secret turned up in it: what was written before that may hold it too.</summary>
     private JsonElement Redacted(Action<Utf8JsonWriter> write)
     {
-        var known = _secrets.All;
+        var known = _secrets.Count;
         var built = Json.Build(write);
-        return _secrets.All == known ? built : Json.Build(write);
+        return _secrets.Count == known ? built : Json.Build(write);
     }
 
     private bool IsSecret(string action, string name, JsonElement value)

@@ -33,12 +33,19 @@ public sealed record SecretRequest
     /// <summary>What the value means, where that is known.</summary>
     public string? Description { get; init; }
 
-    /// <summary>What the value goes to. A procedure may have been written by somebody else: give a secret to functions that are meant to have it.</summary>
+    /// <summary>
+    /// What the value goes to, also as an element of a list that a loop goes through; empty where it goes to nothing that is known. A procedure may have been written by somebody else: give a secret to
+    /// functions that are meant to have it, and none where this is empty.
+    /// </summary>
     public IReadOnlyList<SecretUse> Uses { get; init; } = [];
 }
 
-/// <summary>An argument that a secret is a part of.</summary>
+/// <summary>An argument that a secret is a part of, or a condition that it decides.</summary>
 /// <param name="StepId">The step.</param>
 /// <param name="Action">What it calls, as <c>plugin.function</c>, or the procedure that it replays.</param>
-/// <param name="Argument">The argument.</param>
-public sealed record SecretUse(string StepId, string Action, string Argument);
+/// <param name="Argument">The argument; <see cref="Condition"/> where the value decides whether the step is done.</param>
+public sealed record SecretUse(string StepId, string Action, string Argument)
+{
+    /// <summary>What stands in place of an argument where a secret decides whether a step is done: whether it was tells something of the secret.</summary>
+    public const string Condition = "$condition";
+}

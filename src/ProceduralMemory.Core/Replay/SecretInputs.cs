@@ -57,7 +57,7 @@ internal sealed class SecretInputs(ISecretResolver? resolver, string scope, ILog
             yield return new ReplayProblem(ReplayProblemCodes.SecretNotTaken, null, $"'{input.Name}' is secret, and the host fills it in: leave it out.", input.Name);
         }
 
-        foreach (var use in procedure.Version.Inputs.Where(i => i.Secret).SelectMany(i => UsesOf(procedure.Version, i.Name)).Where(u => Has(ofSteps, u.StepId, u.Argument) || Has(ofActions, u.Action, u.Argument)).Distinct())
+        foreach (var use in procedure.Version.Inputs.Where(i => i.Secret).SelectMany(i => UsesOf(procedure.Version, i.Name)).Where(u => u.Argument != SecretUse.Condition).Where(u => Has(ofSteps, u.StepId, u.Argument) || Has(ofActions, u.Action, u.Argument)).Distinct())
         {
             yield return new ReplayProblem(ReplayProblemCodes.SecretNotTaken, use.StepId, $"The argument '{use.Argument}' of step '{use.StepId}' is secret, and the host fills it in: do not adapt it.");
         }
@@ -96,7 +96,31 @@ internal sealed class SecretInputs(ISecretResolver? resolver, string scope, ILog
         Uses = [.. UsesOf(procedure.Version, input.Name)],
     };
 
-    private static IEnumerable<SecretUse> UsesOf(ProcedureVersion version, string input) => version.Steps.SelectMany(s => s.WithInner()).SelectMany(step => step.Arguments.EnumerateObject()
-        .Where(a => ValueExpression.References(a.Value).OfType<InputReference>().Any(r => r.Name == input))
-        .Select(a => new SecretUse(step.Id, step.Action, a.Name)));
+    private static IEnumerable<SecretUse> UsesOf(ProcedureVersion version, string input) => UsesOf(version.Steps, input, isItem: false);
+
+    /// <param name="steps">The steps.</param>
+    /// <param name="input">The input.</param>
+    /// <param name="isItem">Whether the loop that the steps are in goes through the input: its elements are parts of the secret.</param>
+    private static IEnumerable<SecretUse> UsesOf(IReadOnlyList<ProcedureStep> steps, string input, bool isItem)
+    {
+        foreach (var step in steps)
+        {
+            if (step.Condition is { } condition && Refers(ValueExpression.Parse(condition.Value).References()))
+            {
+                yield return new SecretUse(step.Id, step.Action, SecretUse.Condition);
+            }
+
+            foreach (var argument in step.Arguments.EnumerateObject().Where(a => Refers(ValueExpression.References(a.Value))))
+            {
+                yield return new SecretUse(step.Id, step.Action, argument.Name);
+            }
+
+            foreach (var inner in UsesOf(step.Steps, input, step.ForEach is { } list && Refers(ValueExpression.Parse(list).References())))
+            {
+                yield return inner;
+            }
+        }
+
+        bool Refers(IEnumerable<ValueExpression> references) => references.Any(r => r is InputReference { Name: var name } ? name == input : isItem && r is ItemReference);
+    }
 }

@@ -26,6 +26,22 @@ public class ExclusionTests
         Assert.DoesNotContain("north-7", world.Dump(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("read_file", "read_file", true)]
+    [InlineData("vault.*", "vault_get", true)]
+    [InlineData("vault.*", "vault-get", true)]
+    [InlineData("vault.get", "vault_get", true)]
+    [InlineData("vault_get", "vault.get", true)]
+    [InlineData("vault.*", "vaults_get", false)]
+    [InlineData("read", "read_file", false)]
+    public async Task A_function_is_excluded_by_the_name_that_models_call_it_by(string pattern, string action, bool isExcluded)
+    {
+        using var world = TestMemory.InMemory(o => o.ExcludedFunctions = [pattern]);
+        var recorder = await world.Memory.StartRecordingAsync(new RecordingDetails { Name = "task" });
+
+        Assert.Equal(isExcluded, recorder.BeginStep(action, Given.Value("{}")) is null);
+    }
+
     [Fact]
     public async Task A_call_that_is_excluded_leaves_no_hole_in_a_recording_that_has_ended_or_is_full()
     {
@@ -73,10 +89,11 @@ public class ExclusionTests
     }
 
     [Theory]
-    [InlineData("vault", "ExcludedFunctions: 'vault' names no functions. Write plugin.function, or plugin.* for all of a plugin.", null)]
-    [InlineData(null, "ExcludedParameters: 'vault/' names no parameters. Write the name of a parameter, or plugin.function/name for that of one function.", "vault/")]
-    [InlineData(null, "ExcludedParameters: 'vault/pin' names no parameters. Write the name of a parameter, or plugin.function/name for that of one function.", "vault/pin")]
-    [InlineData(null, "ExcludedParameters: '' names no parameters. Write the name of a parameter, or plugin.function/name for that of one function.", "")]
+    [InlineData("vault*", "ExcludedFunctions: 'vault*' names no functions. Write the name of a function, plugin.function, or plugin.* for all of a plugin.", null)]
+    [InlineData("clinic.file/note", "ExcludedFunctions: 'clinic.file/note' names no functions. Write the name of a function, plugin.function, or plugin.* for all of a plugin.", null)]
+    [InlineData(null, "ExcludedParameters: 'vault/' names no parameters. Write the name of a parameter, or function/name or plugin.function/name for that of one function.", "vault/")]
+    [InlineData(null, "ExcludedParameters: 'vault*/pin' names no parameters. Write the name of a parameter, or function/name or plugin.function/name for that of one function.", "vault*/pin")]
+    [InlineData(null, "ExcludedParameters: '' names no parameters. Write the name of a parameter, or function/name or plugin.function/name for that of one function.", "")]
     public void A_pattern_that_names_nothing_is_refused_before_anything_is_recorded(string? functions, string message, string? parameters)
     {
         var options = new ProceduralMemoryOptions { ExcludedFunctions = functions is null ? [] : [functions], ExcludedParameters = parameters is null ? [] : [parameters] };

@@ -45,6 +45,9 @@ public class SecretShapesTests
     [InlineData("4111111111111112")]
     [InlineData("order 4111 1111 1111 1112")]
     [InlineData("9999999999999995")]
+    [InlineData("0.4111111111111111")]
+    [InlineData("4111111111111111.5")]
+    [InlineData("12.4111111111111111, 7.25")]
     [InlineData("v1.2.3-beta.4+build.20240515")]
     [InlineData("SKU-12345, SKIRT, ASKED, MONDAY, NOVEMBER, OK.")]
     [InlineData("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----")]
@@ -57,6 +60,20 @@ public class SecretShapesTests
     [InlineData("postgres://app:{0}@db/shop", "p@ss", "word!", "postgres://app:[redacted]@db/shop")]
     public void Only_the_secret_is_taken_out_and_all_of_it(string text, string begins, string ends, string expected) =>
         Assert.Equal(expected, _redactor.Redact(text.Replace("{0}", begins + ends, StringComparison.Ordinal)));
+
+    [Theory]
+    [InlineData("4111 1111 1111 1111 12/27", "[redacted] 12/27")]
+    [InlineData("4111111111111111 12/27", "[redacted] 12/27")]
+    [InlineData("4111111111111111 123", "[redacted] 123")]
+    [InlineData("4111 1111 1111 1111 123", "[redacted] 123")]
+    [InlineData("4111-1111-1111-1111", "[redacted]")]
+    [InlineData("pay 2 4111111111111111", "pay 2 [redacted]")]
+    [InlineData("1234 4111 1111 1111 1111", "1234 [redacted]")]
+    [InlineData("4111111111111111,12,2027", "[redacted],12,2027")]
+    [InlineData("1,4111111111111111", "1,[redacted]")]
+    [InlineData("4111111111111111 5500000000000004", "[redacted] [redacted]")]
+    [InlineData("3782 822463 10005 11/28", "[redacted] 11/28")]
+    public void Digits_beside_a_card_number_do_not_hide_it(string text, string expected) => Assert.Equal(expected, _redactor.Redact(text));
 
     [Fact]
     public void Every_secret_of_a_text_is_given_to_whoever_marks_it()

@@ -46,6 +46,33 @@ public class ValueCaptureTests
         TwoSpellings(3).Sample(pair => Assert.Equal(Canonical(Given.Value(pair.First)), Canonical(Given.Value(pair.Second))), iter: 2000);
 
     [Fact]
+    public void A_result_of_many_secrets_ends_and_each_is_known_wherever_it_stands_alone()
+    {
+        var capture = Capture(o => o.MaxValueBytes = 4 * 1024 * 1024);
+        var rows = string.Join(',', Enumerable.Range(0, 30_000).Select(i => string.Create(CultureInfo.InvariantCulture, $$"""{"token":"tk-{{i:x8}}-ab","n":"row"}""")));
+
+        var kept = capture.Result("t.f", Given.Value($"[{rows}]"), out _)!.Value.GetRawText();
+
+        Assert.DoesNotContain("tk-", kept, StringComparison.Ordinal);
+        Assert.Equal(30_000, capture.SecretCount);
+        Assert.Equal("[redacted]", capture.Text("tk-0000752f-ab"));
+        Assert.Equal("with [redacted] in it", capture.Text("with tk-00000001-ab in it"));
+    }
+
+    [Theory]
+    [InlineData("dashboard", "[redacted]")]
+    [InlineData("see dashboard, please", "see [redacted], please")]
+    [InlineData("all dashboards and mydashboard", "all dashboards and mydashboard")]
+    [InlineData("dashboards dashboard dashboard_1", "dashboards [redacted] dashboard_1")]
+    public void A_secret_that_is_a_word_is_one_as_a_word_only(string text, string expected)
+    {
+        var capture = Capture();
+        capture.Result("t.f", Given.Value("""{"pin":"dashboard"}"""), out _);
+
+        Assert.Equal(expected, capture.Text(text));
+    }
+
+    [Fact]
     public void Arguments_keep_the_order_in_which_they_came() =>
         Assert.Equal("""{"z":1,"a":{"b":2,"y":3}}""", Capture().Arguments("t.f", Given.Value("""{"z":1.0,"a":{"y":3,"b":2}}"""), out _).GetRawText());
 

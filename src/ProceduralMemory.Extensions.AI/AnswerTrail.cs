@@ -38,10 +38,10 @@ internal sealed class AnswerTrail
     /// <summary>Tells of a call whose result is known from elsewhere.</summary>
     public void Close(string callId) => _open.Remove(callId);
 
-    private void Add(ChatRole? role, IEnumerable<AIContent> contents, bool countsUsage)
+    private void Add(ChatRole? role, IList<AIContent> contents, bool countsUsage)
     {
-        // Between two answers of the model stand the results of its calls.
-        role ??= _role ?? ChatRole.Assistant;
+        // Between two answers of the model stand the results of its calls. Not every provider says whose part of a stream it is.
+        role ??= contents.Any(c => c is FunctionResultContent) ? ChatRole.Tool : _role is null || contents.Any(c => c is not UsageContent) ? ChatRole.Assistant : _role;
         if (role == ChatRole.Assistant && _role != role)
         {
             _answers++;

@@ -104,11 +104,17 @@ internal sealed class ChatMemory
         var taken = offered.Concat(all).Select(t => t.Name).ToHashSet(StringComparer.OrdinalIgnoreCase);
         List<AITool> added = [.. learned.Select(l => new LearnedAIFunction(l, _functions, host)), MemoryToolFunctions.Resume(_functions, host)];
         added.RemoveAll(t => !taken.Add(t.Name));
+        var named = added.Select(t => t.Name).ToHashSet(StringComparer.Ordinal);
+        var shown = learned.Where(l => named.Contains(LearnedAIFunction.NameOf(l))).ToList();
+        turn?.Turn.ReportOffer(shown.Count, shown.Sum(l => l.Bytes));
         offered.AddRange(Recorded(added, new ToolSet(all), turn));
     }
 
-    /// <summary>Whether the conversation has replayed before, so that a replay may wait in it for its rest.</summary>
-    public static bool HasReplayed(IEnumerable<ChatMessage> messages) => messages.Any(m => m.Contents.OfType<FunctionCallContent>().Any(c => IsOurs(c.Name)));
+    /// <summary>Whether a replay may wait in the conversation for its rest: one was made among its messages, or may have been among those that the service keeps, or waits in the session.</summary>
+    /// <param name="messages">The messages of the request.</param>
+    /// <param name="isKept">Whether a replay may be among messages that are kept elsewhere.</param>
+    public bool MayResume(IEnumerable<ChatMessage> messages, bool isKept) =>
+        isKept || Memory.CurrentSession?.Repairs.Any() is true || messages.Any(m => m.Contents.OfType<FunctionCallContent>().Any(c => IsOurs(c.Name)));
 
     /// <summary>What the user asked for last; <see langword="null"/> when unknown.</summary>
     public static string? RequestOf(IReadOnlyList<ChatMessage> messages) => TextOf(messages, RequestIn(messages));
@@ -131,7 +137,8 @@ internal sealed class ChatMemory
         return text.ToString();
     }
 
-    private static bool IsOurs(string name) => name is MemoryFunctions.Replay or MemoryFunctions.Resume || name.StartsWith($"{LearnedAIFunction.Plugin}-", StringComparison.Ordinal);
+    /// <summary>Whether a function replays or goes on with a replay.</summary>
+    public static bool IsOurs(string name) => name is MemoryFunctions.Replay or MemoryFunctions.Resume || name.StartsWith($"{LearnedAIFunction.Plugin}-", StringComparison.Ordinal);
 
     private static string? TextOf(IReadOnlyList<ChatMessage> messages, int at) => at >= 0 && messages[at].Text is var text && !string.IsNullOrWhiteSpace(text) ? text : null;
 

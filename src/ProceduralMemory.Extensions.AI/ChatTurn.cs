@@ -40,6 +40,27 @@ internal sealed class ChatTurn : IDisposable
     /// <summary>The chat turn that the current code runs in; <see langword="null"/> when there is none.</summary>
     public static ChatTurn? Current(ProcedureMemory memory) => memory.CurrentTurn?.Offer as ChatTurn;
 
+    /// <summary>Takes down what is answered. What cannot be read teaches nothing, and goes on all the same.</summary>
+    public void Hear(Action<AnswerTrail> hear, ILogger logger)
+    {
+        try
+        {
+            hear(Answer);
+        }
+        catch (Exception exception)
+        {
+            Turn.DoNotLearn("Its answer could not be read.");
+            Log.LearningFaulted(logger, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+        }
+    }
+
+    /// <summary>Gives the turn up, and what was begun in it.</summary>
+    public async Task GiveUpAsync(ILogger logger)
+    {
+        await ForgetRepairsAsync(logger).ConfigureAwait(false);
+        Dispose();
+    }
+
     /// <summary>Ends the turn with what was answered. One whose calls are still to be made is not over, and is given up: the next request has its calls among its messages.</summary>
     public async Task EndAsync(TurnEnd end, ILogger logger)
     {

@@ -26,6 +26,7 @@ public sealed class ProceduralMemoryChatClient : DelegatingChatClient
     /// <param name="innerClient">The client that answers; with the function invocation in it.</param>
     /// <param name="memory">The memory; the caller disposes it.</param>
     /// <param name="options">How it is used; <see langword="null"/> for the defaults.</param>
+    /// <exception cref="System.ComponentModel.DataAnnotations.ValidationException">An option is out of range.</exception>
     public ProceduralMemoryChatClient(IChatClient innerClient, ProcedureMemory memory, ProceduralMemoryChatOptions? options = null)
         : this(innerClient, memory, options ?? new ProceduralMemoryChatOptions(), loggerFactory: null)
     {
@@ -54,7 +55,7 @@ public sealed class ProceduralMemoryChatClient : DelegatingChatClient
         {
             using var entered = turn.Turn.Enter();
             var response = await base.GetResponseAsync(asked, prepared, cancellationToken).ConfigureAwait(false);
-            turn.Answer.Add(response);
+            turn.Hear(a => a.Add(response), _memory.Logger);
             end = TurnEnd.Answered;
             return response;
         }
@@ -96,8 +97,9 @@ public sealed class ProceduralMemoryChatClient : DelegatingChatClient
                     }
                 }
 
-                turn?.Answer.Add(updates.Current);
-                yield return updates.Current;
+                var update = updates.Current;
+                turn?.Hear(a => a.Add(update), _memory.Logger);
+                yield return update;
             }
         }
         finally
@@ -124,44 +126,51 @@ public sealed class ProceduralMemoryChatClient : DelegatingChatClient
     /// <summary>What invokes the functions; <see langword="null"/> where it stands around this client, or where there is none.</summary>
     internal FunctionInvokingChatClient? Invoker => InnerClient.GetService<FunctionInvokingChatClient>();
 
-    /// <summary>Begins a turn, where this is not part of another one, and adds to the tools.</summary>
+    /// <summary>Begins a turn, where this is not part of another one, and adds to the tools. What goes wrong at that is not the caller's: the request goes on as it is.</summary>
     private async Task<(ChatTurn? Turn, ChatOptions? Options)> PrepareAsync(IReadOnlyList<ChatMessage> messages, ChatOptions? options, CancellationToken cancellationToken)
     {
-        var memory = _memory.Memory;
-        var outer = memory.CurrentTurn;
-        if (CallFrames.IsInside(memory) || outer?.Offer is not null)
-        {
-            return (null, options);
-        }
-
-        var invoker = Invoker;
-        List<AITool> all = [.. options?.Tools ?? [], .. invoker?.AdditionalTools ?? []];
-        var tools = new ToolSet(all);
-        if (invoker is null && tools.Functions.Any() && Interlocked.Exchange(ref _hasWarned, 1) == 0)
-        {
-            Log.InsideOfInvocation(_memory.Logger);
-        }
-
-        // A turn that code of the host has begun is recorded, and is the host's to end.
-        var turn = outer is null ? await _memory.BeginAsync(messages, tools, invoker).ConfigureAwait(false) : null;
-        if ((turn is null && outer is null) || invoker is null || all.Count == 0 || options?.ToolMode is NoneChatToolMode)
-        {
-            return (turn, options);
-        }
-
+        ChatTurn? turn = null;
         try
         {
+            var memory = _memory.Memory;
+            var outer = memory.CurrentTurn;
+            if (CallFrames.IsInside(memory) || outer?.Offer is not null)
+            {
+                return (null, options);
+            }
+
+            var invoker = Invoker;
+            List<AITool> all = [.. options?.Tools ?? [], .. invoker?.AdditionalTools ?? []];
+            var tools = new ToolSet(all);
+            if (invoker is null && tools.Functions.Any() && Interlocked.Exchange(ref _hasWarned, 1) == 0)
+            {
+                Log.InsideOfInvocation(_memory.Logger);
+            }
+
+            // A turn that code of the host has begun is recorded, and is the host's to end.
+            turn = outer is null ? await _memory.BeginAsync(messages, tools, invoker).ConfigureAwait(false) : null;
+            if ((turn is null && outer is null) || invoker is null || all.Count == 0 || options?.ToolMode is NoneChatToolMode)
+            {
+                return (turn, options);
+            }
+
             var prepared = options?.Clone() ?? new ChatOptions();
             var offered = _memory.Recorded(prepared.Tools ?? [], tools, turn);
             var learned = await _memory.SelectAsync((turn?.Turn ?? outer)?.Request, tools, cancellationToken).ConfigureAwait(false);
-            _memory.Offer(offered, learned, all, turn, ChatMemory.HasReplayed(messages));
+            _memory.Offer(offered, learned, all, turn, _memory.MayResume(messages, isKept: options?.ConversationId is not null));
             prepared.Tools = offered;
             return (turn, prepared);
         }
-        catch
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             turn?.Dispose();
             throw;
+        }
+        catch (Exception exception)
+        {
+            turn?.Turn.DoNotLearn("Its tools could not be prepared, so that its calls were not recorded.");
+            Log.TurnFaulted(_memory.Logger, LoggedFault.Describe(exception), LoggedFault.Of(exception));
+            return (turn, options);
         }
     }
 }

@@ -25,6 +25,9 @@ public sealed class ProceduralMemoryContextProvider : AIContextProvider
     // A session runs one request at a time.
     private readonly ConditionalWeakTable<AgentSession, ChatTurn> _turns = [];
 
+    // Those in which there was a replay: the service may keep the messages that would tell.
+    private readonly ConditionalWeakTable<AgentSession, object> _replayed = [];
+
     /// <summary>Creates the provider.</summary>
     /// <param name="memory">The memory; the caller disposes it.</param>
     /// <param name="options">How it is used; <see langword="null"/> for the defaults.</param>
@@ -83,6 +86,11 @@ public sealed class ProceduralMemoryContextProvider : AIContextProvider
             }
         }
 
+        if (turn.Answer.Called.Values.Any(ChatMemory.IsOurs))
+        {
+            _replayed.TryAdd(session, session);
+        }
+
         _turns.Remove(session);
         await turn.EndAsync(context.InvokeException is null ? TurnEnd.Answered : TurnEnd.Failed, _memory.Logger).ConfigureAwait(false);
     }
@@ -94,7 +102,7 @@ public sealed class ProceduralMemoryContextProvider : AIContextProvider
         {
             // The last run of the session was given up, or waits for calls that are among the messages now.
             _turns.Remove(ran);
-            stale.Dispose();
+            await stale.GiveUpAsync(_memory.Logger).ConfigureAwait(false);
         }
 
         var outer = memory.CurrentTurn;
@@ -127,7 +135,7 @@ public sealed class ProceduralMemoryContextProvider : AIContextProvider
         {
             var recorded = _memory.Recorded(offered, tools, turn);
             var learned = await _memory.SelectAsync((turn?.Turn ?? outer)?.Request ?? ChatMemory.RequestOf(messages), tools, cancellationToken).ConfigureAwait(false);
-            _memory.Offer(recorded, learned, all, turn, ChatMemory.HasReplayed(messages));
+            _memory.Offer(recorded, learned, all, turn, _memory.MayResume(messages, isKept: context.Session is { } session && _replayed.TryGetValue(session, out _)));
             Keep(context.Session, turn);
             return With(given, messages, recorded, learned);
         }

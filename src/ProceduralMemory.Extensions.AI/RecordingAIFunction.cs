@@ -36,15 +36,23 @@ internal sealed class RecordingAIFunction : DelegatingAIFunction
 
     /// <inheritdoc/>
     protected override ValueTask<object?> InvokeCoreAsync(AIFunctionArguments arguments, CancellationToken cancellationToken) =>
-        _recording.Memory.HasActiveRecordings && !CallFrames.IsInsideOutright(_recording.Memory) && FunctionActions.OursIn(InnerFunction) is null or { Replays: true }
-            ? RecordAsync(arguments, cancellationToken)
-            : base.InvokeCoreAsync(arguments, cancellationToken);
+        _turn is not null ? InTurnAsync(arguments, cancellationToken)
+        : IsToRecord ? RecordAsync(arguments, cancellationToken)
+        : base.InvokeCoreAsync(arguments, cancellationToken);
+
+    private bool IsToRecord => _recording.Memory.HasActiveRecordings && !CallFrames.IsInsideOutright(_recording.Memory) && FunctionActions.OursIn(InnerFunction) is null or { Replays: true };
 
     private static bool IsRecorded(AIFunction function, ProcedureMemory memory) => function.GetService<RecordingAIFunction>(memory) is not null;
 
+    /// <summary>Makes the call in its turn, also where nothing is recorded: what is used in it, and what is called inside of it, belongs to the turn.</summary>
+    private async ValueTask<object?> InTurnAsync(AIFunctionArguments arguments, CancellationToken cancellationToken)
+    {
+        using var entered = _turn!.Enter();
+        return IsToRecord ? await RecordAsync(arguments, cancellationToken).ConfigureAwait(false) : await base.InvokeCoreAsync(arguments, cancellationToken).ConfigureAwait(false);
+    }
+
     private async ValueTask<object?> RecordAsync(AIFunctionArguments arguments, CancellationToken cancellationToken)
     {
-        using var entered = _turn?.Enter();
         var memory = _recording.Memory;
         var turn = memory.CurrentTurn;
         var ours = FunctionActions.OursIn(InnerFunction);

@@ -37,6 +37,6 @@ internal sealed class ToolReplayHost(ProcedureMemory memory, IReadOnlyCollection
         }
 
         var now = new ToolSet(offered);
-        return new ToolSet(_known.Functions.Select(f => now.Find(f.Name) ?? f));
+        return new ToolSet(_known.Functions.Select(f => now.Exactly(f.Name) ?? f));
     }
 }

@@ -509,6 +509,50 @@ public sealed class ChatClientTests
         Assert.Equal(["get_order", "refund"], ended.Last().Learned!.Procedure!.Version.Steps.Select(s => s.Action));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_host_that_throws_at_what_the_memory_asks_is_answered_all_the_same(bool streaming)
+    {
+        var ended = new ConcurrentQueue<TurnResult>();
+        using var memory = Given.Memory(ended: ended);
+        using var client = new ProceduralMemoryChatClient(new Secretive(new InProcessModel(_ => [new TextContent("Done.")])), memory);
+
+        Assert.Equal("Done.", await client.AskAsync(First, new ChatOptions { Tools = new Shop().Tools }, streaming));
+        Assert.Empty(await memory.ListAsync());
+    }
+
+    [Fact]
+    public async Task A_conversation_that_the_service_keeps_may_have_a_replay_to_go_on_with()
+    {
+        await using var model = await ScriptedModel.StartAsync();
+        using var memory = Given.Memory();
+        using var client = model.CreateClient().AsBuilder().UseProceduralMemory(memory).UseFunctionInvocation().ConfigureOptions(o => o.ConversationId = null).Build();
+
+        await client.AskAsync(First, new ChatOptions { Tools = new Shop().Tools, ConversationId = "c1" });
+
+        Assert.Equal(["get_order", "refund", "resume_procedure"], ScriptedModel.ToolsOf(model.Requests[^1]).Select(t => (string)t["name"]!));
+    }
+
+    [Fact]
+    public void A_function_is_found_by_its_very_name_first_and_by_another_only_where_a_plugin_was_recorded()
+    {
+        var (capital, small, wire) = (AIFunctionFactory.Create(() => 1, "Get"), AIFunctionFactory.Create(() => 2, "get"), AIFunctionFactory.Create(() => 3, "orders_refund"));
+        var tools = new ToolSet([capital, small, wire]);
+
+        Assert.Same(small, tools.Find("get"));
+        Assert.Same(capital, tools.Find("Get"));
+        Assert.Same(capital, tools.Find("GET"));
+        Assert.Same(wire, tools.Find("orders.refund"));
+        Assert.Null(tools.Find("orders-refund"));
+        Assert.Null(tools.Exactly("GET"));
+    }
+
+    private sealed class Secretive(IChatClient inner) : DelegatingChatClient(inner)
+    {
+        public override object? GetService(Type serviceType, object? serviceKey = null) => throw new InvalidOperationException("No.");
+    }
+
     [Fact]
     public async Task A_memory_that_is_registered_is_taken_from_the_services()
     {

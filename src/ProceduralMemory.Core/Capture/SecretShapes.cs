@@ -79,10 +79,10 @@ internal static partial class SecretShapes
     [GeneratedRegex(@"-----BEGIN[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\z)|PuTTY-User-Key-File-.*\z", RegexOptions.Singleline | RegexOptions.CultureInvariant)]
     private static partial Regex Blocks();
 
-    // postgres://user:password@host, and the signature of a shared access. In the address of a webhook, the part that nobody else knows.
+    // postgres://user:password@host, where it is no port with a query or a fragment after it; and the signature of a shared access. In the address of a webhook, the part that nobody else knows.
     [GeneratedRegex(
         """
-          (?<= :// [^\s/@:"'<>]{0,256} : ) (?! \[redacted) [^\s/"'<>]{1,256} (?= @ )
+          (?<= :// [^\s/@:"'<>]{0,256} : ) (?! \[redacted | [0-9]{2,5} \? [A-Za-z0-9_.\[\]-]{1,64} = | (?: 80 | 443 | [0-9]{4,5} ) \# ) [^\s/"'<>]{1,256} (?= @ )
         | (?<= [?&;]sig= ) [A-Za-z0-9%/+_=-]{20,}
         | (?<= hooks\.slack\.com/[a-z]{1,20}/ ) [A-Za-z0-9/+_-]{20,}
         | (?<= /api/webhooks/[0-9]{10,24}/ ) [A-Za-z0-9_-]{40,}
@@ -99,9 +99,9 @@ internal static partial class SecretShapes
         | xox[aboprs]-[A-Za-z0-9-]{10,} | xoxe[.-][A-Za-z0-9.-]{20,} | xapp-[0-9]-[A-Za-z0-9-]{20,}
         | [sr]k_(?:live|test)_[A-Za-z0-9_]{16,} | whsec_[A-Za-z0-9+/=]{24,} | rzp_live_[A-Za-z0-9]{14,} | FLWSECK(?:_TEST)?-[A-Za-z0-9-]{12,}
         | AIza[A-Za-z0-9_-]{35} | ya29\.[A-Za-z0-9_.-]{20,} | GOCSPX-[A-Za-z0-9_-]{20,}
-        | npm_[A-Za-z0-9_]{30,} | pypi-[A-Za-z0-9_-]{50,} | rubygems_[0-9a-z_]{40,} | dckr_pat_[A-Za-z0-9_-]{20,}
+        | npm_[A-Za-z0-9]{36}(?![A-Za-z0-9_]) | pypi-[A-Za-z0-9_-]{50,} | rubygems_[0-9a-z_]{40,} | dckr_pat_[A-Za-z0-9_-]{20,}
         | (?:hf_|r8_|gsk_|pplx-)[A-Za-z0-9_-]{30,} | xai-[A-Za-z0-9_-]{60,}
-        | shp(?:at|ca|pa|ss)_[0-9A-Za-z_]{30,} | do[opr]_v1_[0-9a-z_]{60,} | gl(?:sa|c)_[A-Za-z0-9_+/=]{30,} | lin_api_[A-Za-z0-9_]{30,} | (?:ntn_|secret_)[A-Za-z0-9_]{40,}
+        | shp(?:at|ca|pa|ss)_[0-9A-Za-z_]{30,} | do[opr]_v1_[0-9a-z_]{60,} | gl(?:sa|c)_[A-Za-z0-9_+/=]{30,} | lin_api_[A-Za-z0-9_]{30,}
         | dp\.[ps]t\.[A-Za-z0-9.]{40,} | PMAK-[0-9a-f]{20,}-[0-9a-f]{30,} | NRAK-[A-Z0-9]{25,} | sq0[a-z]{3}-[A-Za-z0-9_-]{20,} | pat-(?:na|eu)[0-9]-[0-9A-Fa-f-]{36}
         | hv[sbr]\.[A-Za-z0-9_-]{24,} | sbp_[0-9a-f]{40,} | pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{30,} | pul-[0-9a-f]{40} | figd_[A-Za-z0-9_-]{38,} | sntry[su]_[A-Za-z0-9_+/=]{40,}
         | CFPAT-[A-Za-z0-9_-]{40,} | tfp_[A-Za-z0-9_.-]{40,} | HRKU-[A-Za-z0-9_-]{30,} | fo1_[A-Za-z0-9_-]{40,} | aio_[A-Za-z0-9]{28}
@@ -113,7 +113,7 @@ internal static partial class SecretShapes
             | (?= [A-Za-z0-9_-]{0,60}[0-9] ) (?= [A-Za-z0-9_-]{0,60}[A-Z] ) sk-(?:[A-Za-z0-9]{1,12}-){0,2}[A-Za-z0-9_-]{20,}
             | sk-[0-9a-f]{32,}
             | SG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{16,80}
-            | SK[0-9a-f]{32}(?![A-Za-z0-9]) | key-[0-9a-f]{32}(?![A-Za-z0-9]) | [0-9a-f]{32}-us[0-9]{1,2}(?![A-Za-z0-9]) | dapi[0-9a-f]{32}(?:-[0-9])?(?![A-Za-z0-9])
+            | SK[0-9a-f]{32}(?![A-Za-z0-9]) | (?<! [_-] ) key-[0-9a-f]{32}(?![A-Za-z0-9]) | (?<! [_-] ) (?:ntn_|secret_)[A-Za-z0-9_]{40,} | [0-9a-f]{32}-us[0-9]{1,2}(?![A-Za-z0-9]) | dapi[0-9a-f]{32}(?:-[0-9])?(?![A-Za-z0-9])
             | 1//0[A-Za-z0-9_-]{30,} | EAA[A-Za-z0-9_-]{57,} | AAAA[A-Za-z0-9_-]{7}:[A-Za-z0-9_-]{100,} | sl\.[A-Za-z0-9_-]{60,} | oy2[a-z0-9]{43}(?![A-Za-z0-9])
             | [0-9]{8,10}:AA[A-Za-z0-9_-]{32,34}(?![A-Za-z0-9_-])
             | [A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}

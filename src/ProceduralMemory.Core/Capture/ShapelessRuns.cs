@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace ProceduralMemory.Capture;
 
 /// <summary>
-/// Recognises secrets that have no sign of their own, by their length and by what characters they have: the secret keys of AWS and of Azure's storage, and card numbers. What else is as long (a digest,
+/// Recognises secrets that have no sign of their own, by their length and by what characters they have: the secret keys of AWS and of Azure, and card numbers. What else is as long (a digest,
 /// an id) is told from them by its alphabet, its issuer or its check digit.
 /// </summary>
 internal static partial class ShapelessRuns
@@ -127,8 +127,10 @@ internal static partial class ShapelessRuns
         return sum % 10 == 0 && digits.ContainsAnyExcept(0);
     }
 
-    // 40 characters are an AWS secret; 86 with two equals signs a key of 64 bytes. After "sha512-" that is a digest.
-    [GeneratedRegex(@"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{40})(?![A-Za-z0-9+/=_-])", RegexOptions.CultureInvariant)]
+    // 40 characters are an AWS secret. 64 bytes are a digest or a signature, unless they have the mark of a key of Azure, or stand after the name of one.
+    [GeneratedRegex(
+        @"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/]{76}(?:APIM|ACDb|\+(?:ABa|AMC|ASt))[A-Za-z0-9+/]{5}[AQgw]==|(?<=(?:AccountKey|SharedAccessKey)=)[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{40})(?![A-Za-z0-9+/=_-])",
+        RegexOptions.CultureInvariant)]
     private static partial Regex Base64();
 
     // In one piece, or grouped as cards are. After a point, or before one, digits are those of a decimal.

@@ -42,7 +42,7 @@ internal static class MadeUpSecrets
         ["Google OAuth token"] = r => "ya" + "29." + Of(r, Url, 60),
         ["Google client secret"] = r => "GOC" + "SPX-" + Of(r, Url, 28),
         ["Google refresh token"] = r => "1/" + "/0" + Of(r, Url, 60),
-        ["Azure storage key"] = r => Mixed(r, Base64, 86) + "==",
+        ["Azure storage key"] = r => Mixed(r, Base64, 76) + "+A" + "St" + Of(r, Letters, 5) + "A==",
         ["Azure storage connection string"] = r => $"DefaultEndpointsProtocol=https;AccountName=store{Of(r, Digits, 3)};Account" + $"Key={Mixed(r, Base64, 86)}==;EndpointSuffix=core.windows.net",
         ["Azure shared access signature"] = r => $"https://store{Of(r, Digits, 3)}.blob.core.windows.net/c?sv=2024-11-04&sig=" + Of(r, Letters, 43) + "%3D",
         ["Azure client secret"] = r => Of(r, Letters, 3) + "8" + "Q~" + Of(r, Letters + "_~.-", 33) + "a",

@@ -31,6 +31,13 @@ public class SecretShapesTests
     [InlineData("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
     [InlineData("da39a3ee5e6b4b0d3255bfef95601890afd80709")]
     [InlineData("sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==")]
+    [InlineData("z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==")]
+    [InlineData("signature: z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==")]
+    [InlineData("http://localhost:8080?email=joe@example.com")]
+    [InlineData("http://localhost:8080#joe@example.com")]
+    [InlineData("npm_package_devDependencies_eslint_plugin")]
+    [InlineData("client_secret_rotation_policy_for_production_environment")]
+    [InlineData("actions-cache-key-d41d8cd98f00b204e9800998ecf8427e")]
     [InlineData("3fa85f64-5717-4562-b3fc-2c963f66afa6")]
     [InlineData("2024-05-15T15:00:00-05:00")]
     [InlineData("1715800000000")]
@@ -58,6 +65,9 @@ public class SecretShapesTests
     [InlineData("escaped\\n{0}\\n", "gh", "p_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1", "escaped\\n[redacted]\\n")]
     [InlineData("q=%20{0}", "AK", "IAABCDEFGHIJKLMNOP", "q=%20[redacted]")]
     [InlineData("postgres://app:{0}@db/shop", "p@ss", "word!", "postgres://app:[redacted]@db/shop")]
+    [InlineData("AccountKey={0}==", "z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6", "+SfaPg", "AccountKey=[redacted]")]
+    [InlineData("SharedAccessKey={0}==;x=1", "z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6", "+SfaPg", "SharedAccessKey=[redacted];x=1")]
+    [InlineData("key-1 is\\n{0}", "ke", "y-d41d8cd98f00b204e9800998ecf8427e", "key-1 is\\n[redacted]")]
     public void Only_the_secret_is_taken_out_and_all_of_it(string text, string begins, string ends, string expected) =>
         Assert.Equal(expected, _redactor.Redact(text.Replace("{0}", begins + ends, StringComparison.Ordinal)));
 

@@ -58,4 +58,10 @@ internal static partial class Log
 
     [LoggerMessage(25, LogLevel.Warning, "What a turn has cost could not be written down. {Fault}")]
     public static partial void CostNotKept(ILogger logger, string fault, Exception? exception);
+
+    [LoggerMessage(28, LogLevel.Information, "Of a turn (trace {TraceId}): {Message}")]
+    public static partial void TurnLearned(ILogger logger, Guid traceId, string message);
+
+    [LoggerMessage(29, LogLevel.Debug, "Nothing is learned of a turn. {Because}")]
+    public static partial void NothingLearned(ILogger logger, string because);
 }

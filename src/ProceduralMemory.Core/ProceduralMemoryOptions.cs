@@ -89,7 +89,7 @@ public class ProceduralMemoryOptions
     /// <value>The default value is <see langword="null"/>. <c>AddProceduralMemory</c> takes the one that is registered as a service, if any.</value>
     public ISecretResolver? SecretResolver { get; set; }
 
-    /// <summary>What functions do to the world, by action (<c>plugin.function</c>, regardless of case). It decides whether a literal of one recording has to be confirmed, and is never learned.</summary>
+    /// <summary>What functions do to the world, by action (<c>plugin.function</c>, or <c>plugin.*</c> for all others of a plugin, regardless of case). It decides whether a literal of one recording has to be confirmed, and is never learned.</summary>
     /// <value>The default value is empty: a function that declares nothing counts as writing.</value>
     [Required]
     public IReadOnlyDictionary<string, StepEffect> Effects { get; set; } = new Dictionary<string, StepEffect>(StringComparer.OrdinalIgnoreCase);

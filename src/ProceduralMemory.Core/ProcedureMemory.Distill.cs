@@ -241,7 +241,7 @@ public sealed partial class ProcedureMemory
         }
 
         var isFull = earlier >= Options.MaxTracesPerProcedure - 1;
-        if (!isFull && !(writes && standing.ActiveVersion is not null) && !IsSame(standing.Version, distilled, withExpectations: true))
+        if (!isFull && !writes && !IsSame(standing.Version, distilled, withExpectations: true))
         {
             return null;
         }

@@ -56,6 +56,8 @@ public sealed partial class ProcedureMemory
         return new Turn(this, scope, request, whyNot is null ? ProcedureRecorder.ForTurn(this, scope) : null, whyNot) { Mode = mode, HasExactEnd = hasExactEnd };
     }
 
+    internal void LogNothingLearned(string because) => Log.NothingLearned(_logger, because);
+
     /// <summary>What hosts do for a turn may itself be a chat: nothing is learned from that, and the turn that has ended is none of its.</summary>
     internal IDisposable Quietly() => new Quiet(this, QuietFlow.Value);
 
@@ -71,7 +73,7 @@ public sealed partial class ProcedureMemory
         var calls = TraceCleaner.CallsOf(trace, Options).Count;
         if (calls < Options.MinimumTurnCalls)
         {
-            return new TurnResult(null, null, string.Create(CultureInfo.InvariantCulture, $"It had {calls} calls that succeeded; a task has at least {Options.MinimumTurnCalls}."));
+            return new TurnResult(null, null, string.Create(CultureInfo.InvariantCulture, $"It had {calls} {(calls == 1 ? "call" : "calls")} that succeeded; a task has at least {Options.MinimumTurnCalls}."));
         }
 
         using var quiet = Quietly();
@@ -113,6 +115,7 @@ public sealed partial class ProcedureMemory
                         replace: false,
                         cancellationToken,
                         new LearnedTurn(known, mode)).ConfigureAwait(false);
+                    Log.TurnLearned(_logger, trace.Id, learned.Message);
                     return new TurnResult(report.Request, learned, learned.Message);
                 }
                 catch (ProcedureConflictException) when (attempt < MaxDistillAttempts)

@@ -7,7 +7,7 @@ namespace ProceduralMemory;
 public sealed partial class ProcedureMemory
 {
     /// <summary>
-    /// Lists what waits for a person's review in the scope that is written: drafts, such as turns propose and documents bring, and candidates, which compete with the active version. What a person has rejected is not
+    /// Lists what waits for a person's review in the scope that is written: drafts, such as turns propose and documents bring, candidates, which compete with the active version, and active versions that write and that nobody has approved yet. What a person has rejected is not
     /// among them. <see cref="AcceptAsync"/> and <see cref="RejectAsync"/> decide; <see cref="SetSourceAsync"/> corrects a draft, and <see cref="ShowAsync"/> shows it.
     /// </summary>
     /// <param name="cancellationToken">Cancels the call.</param>
@@ -19,12 +19,16 @@ public sealed partial class ProcedureMemory
         foreach (var procedure in await Store.ListProceduresAsync([scope], includeRetired: false, cancellationToken).ConfigureAwait(false))
         {
             var versions = await Store.ListVersionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false);
-            waiting.AddRange(versions.Where(v => v.State is VersionState.Draft or VersionState.Candidate).Select(v => procedure with { Version = v }));
+            waiting.AddRange(versions.Where(v => v.State is VersionState.Draft or VersionState.Candidate || WaitsForApproval(procedure, v)).Select(v => procedure with { Version = v }));
         }
 
         var decided = (await Store.ListVersionApprovalsAsync([scope], [.. waiting.Select(p => p.Id)], standingOnly: true, cancellationToken).ConfigureAwait(false)).ToLookup(a => (a.ProcedureId, a.Version));
-        return [.. waiting.Where(p => VersionApprovals.Standing(decided[(p.Id, p.Version.Number)]) is not { State: ApprovalState.Rejected })];
+        return [.. waiting.Where(p => VersionApprovals.Standing(decided[(p.Id, p.Version.Number)]) is not { State: ApprovalState.Rejected } and var decision && (p.Version.State is not VersionState.Active || decision is null))];
     }
+
+    /// <summary>Whether a version is active, and would ask for a first approval. What the functions do is not asked here, since no executor is at hand: what was recorded of them counts.</summary>
+    private bool WaitsForApproval(Procedure procedure, ProcedureVersion version) =>
+        version.State is VersionState.Active && procedure.QuarantinedAt is null && Options.Approval is ApprovalPolicy.FirstUse && Distill.SkillFinder.Writes(version.Steps, Options);
 
     /// <summary>Accepts a version for a person who has looked at it: it is approved (<see cref="ApproveAsync"/>) and becomes the active one, so that it is found, offered and replayed. Never call it on a model's word.</summary>
     /// <param name="name">The procedure, in the scope that is written.</param>

@@ -42,15 +42,18 @@ internal static class StepEffects
             return effect;
         }
 
-        // The host's dictionary may compare case; the names of functions do not.
+        // The host's dictionary may compare case; the names of functions do not. What is said of one function goes before what is said of its plugin.
+        StepEffect? ofPlugin = null;
         foreach (var (name, declared) in options.Effects)
         {
             if (string.Equals(name, action, StringComparison.OrdinalIgnoreCase))
             {
                 return declared;
             }
+
+            ofPlugin = ofPlugin is null && FunctionPattern.Covers(name, action) ? declared : ofPlugin;
         }
 
-        return null;
+        return ofPlugin;
     }
 }

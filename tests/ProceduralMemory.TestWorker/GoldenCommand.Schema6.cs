@@ -1,5 +1,6 @@
 using System.Text.Json;
 using ProceduralMemory.Capture;
+using ProceduralMemory.Distill;
 using ProceduralMemory.Replay;
 
 namespace ProceduralMemory.TestWorker;
@@ -32,6 +33,13 @@ internal static partial class GoldenCommand
             await RecordAsync(turn.Recorder!, "oven.burn", """{"paper":"p1"}""", "\"ok\"");
             await turn.EndAsync(TurnEnd.Answered);
         }
+    }
+
+    // The tests know the name, however names are made.
+    private sealed class StockNamer : IProcedureNamer
+    {
+        public ValueTask<ProcedureNaming?> NameAsync(TurnReport turn, CancellationToken cancellationToken = default) =>
+            ValueTask.FromResult(turn.Request!.StartsWith("Order", StringComparison.Ordinal) ? new ProcedureNaming("order_stock", "Order what is asked for.") : null);
     }
 
     private static async Task OrderTurnAsync(ProcedureMemory memory, string item, int amount, int calls)

@@ -57,7 +57,7 @@ internal static partial class GoldenCommand
             await WriteSchema5Async(memory);
         }
 
-        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Approval = ApprovalPolicy.Never, Scope = () => new MemoryScope("stark") }))
+        using (var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = file, Approval = ApprovalPolicy.Never, Scope = () => new MemoryScope("stark"), ProcedureNamer = new StockNamer() }))
         {
             await WriteSchema6Async(memory);
         }

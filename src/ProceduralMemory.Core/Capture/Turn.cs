@@ -118,6 +118,11 @@ public sealed class Turn : IDisposable
             var result = Recorder is null
                 ? new TurnResult(null, null, _whyNot ?? "Nothing is learned from turns.")
                 : await LearnAsync(Recorder, end, duration, cancellationToken).ConfigureAwait(false);
+            if (result.Learned is null)
+            {
+                _memory.LogNothingLearned(result.Because);
+            }
+
             return result with { Scope = Scope.Write };
         }
         finally

@@ -48,6 +48,12 @@ internal static partial class RequestNamer
 
         if (chosen.Count < 2)
         {
+            // What it is done to: the parameters that took words of the request, those of the last call first.
+            chosen = [.. chosen, .. ParametersOf(turn).SelectMany(p => TextAnalyzer.Analyze(p, isName: true)).Where(w => IsPlain(w.Surface) && chosen.TrueForAll(c => c.Stem != w.Stem)).DistinctBy(w => w.Stem, StringComparer.Ordinal).Take(2 - chosen.Count)];
+        }
+
+        if (chosen.Count < 2)
+        {
             // One word tells no skill from another; what was called does.
             var parting = functions[^1].LastIndexOf('.');
             chosen = [.. chosen, .. TextAnalyzer.Analyze($"{functions[^1][(parting + 1)..]} {functions[^1][..Math.Max(parting, 0)]}", isName: true).Where(w => IsPlain(w.Surface) && chosen.TrueForAll(c => c.Stem != w.Stem))];
@@ -89,6 +95,13 @@ internal static partial class RequestNamer
     }
 
     private static IEnumerable<string> StemsOf(string text) => TextAnalyzer.Analyze(text, isName: true).Select(w => w.Stem);
+
+    private static IEnumerable<string> ParametersOf(TurnReport turn) => turn.Calls.Reverse()
+        .Where(c => c.Status is StepStatus.Success && c.Arguments.ValueKind is JsonValueKind.Object)
+        .SelectMany(c => c.Arguments.EnumerateObject())
+        .Where(a => RequestText.Mentions(turn.Request, a.Value))
+        .Select(a => a.Name)
+        .Distinct(StringComparer.Ordinal);
 
     private static bool IsPlain(string word) => word.Length > 1 && word.All(char.IsAsciiLetterOrDigit);
 

@@ -45,7 +45,7 @@ public sealed class TurnTests
         var reads = (await TurnAsync(given.Memory, "Look order W1 and its buyer up", Call("shop.get_order", """{"order_id":"W1"}""", """{"buyer":"U-1"}"""), Call("shop.get_user", """{"user":"U-1"}"""))).Learned!;
 
         Assert.Equal((VersionState.Draft, null), (writes.Procedure!.Version.State, writes.Procedure.ActiveVersion));
-        Assert.Equal("'refund_order' is proposed as version 1, with 2 steps: a draft that a person can activate.", writes.Message);
+        Assert.Equal("'refund_order' is proposed as version 1, with 2 steps: a draft that waits for review (ListForReviewAsync, AcceptAsync).", writes.Message);
         Assert.Equal(VersionState.Active, reads.Procedure!.Version.State);
     }
 
@@ -130,7 +130,7 @@ public sealed class TurnTests
     public async Task One_call_is_no_task()
     {
         using var given = Memory(LearningMode.Automatic);
-        Assert.Equal("It had 1 calls that succeeded; a task has at least 2.", (await TurnAsync(given.Memory, "Where is W1?", Get("W1"))).Because);
+        Assert.Equal("It had 1 call that succeeded; a task has at least 2.", (await TurnAsync(given.Memory, "Where is W1?", Get("W1"))).Because);
     }
 
     [Theory]
@@ -270,6 +270,23 @@ public sealed class TurnTests
         Assert.StartsWith(expected, naming.Name, StringComparison.Ordinal);
         Assert.DoesNotContain("anna", naming.Name + naming.Description, StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain("4XY7", naming.Name + naming.Description, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public async Task What_a_host_says_of_a_plugin_holds_for_its_functions_and_what_it_says_of_one_goes_before()
+    {
+        using var given = TestMemory.InMemory(o => o.Effects = new Dictionary<string, StepEffect> { ["shop.*"] = StepEffect.Read, ["shop.refund"] = StepEffect.Write });
+        Assert.Equal(VersionState.Active, (await TurnAsync(given.Memory, "Look order W1 and its buyer up", Get("W1"), Call("shop.get_user", """{"user":"U-1"}"""))).Learned!.Procedure!.Version.State);
+        Assert.Equal(VersionState.Draft, (await RefundAsync(given.Memory, "W1")).Learned!.Procedure!.Version.State);
+    }
+
+    [Fact]
+    public async Task A_task_of_one_word_is_named_by_what_it_is_done_to_as_well()
+    {
+        using var given = Memory(LearningMode.Automatic);
+        var learned = (await TurnAsync(given.Memory, "Send a lamp to Ada", Call("shop.find_customer", """{"name":"Ada"}""", """{"id":"C1"}"""), Call("shop.send", """{"customer":"C1","item":"lamp"}"""))).Learned!.Procedure!;
+
+        Assert.Equal(("send_item", "Send item. Calls shop.find_customer, shop.send."), (learned.Name, learned.Description));
     }
 
     private static TestMemory Memory(LearningMode mode, Action<ProceduralMemoryOptions>? configure = null) => TestMemory.InMemory(o =>

@@ -52,6 +52,32 @@ public sealed class ReviewTests
     }
 
     [Fact]
+    public async Task What_is_active_and_waits_for_its_first_approval_is_listed_until_it_has_it()
+    {
+        using var given = TestMemory.InMemory(o => (o.Learning, o.Approval) = (LearningMode.Automatic, ApprovalPolicy.FirstUse));
+        await TurnAsync(given.Memory);
+        var waiting = Assert.Single(await given.Memory.ListForReviewAsync());
+        Assert.Equal((VersionState.Active, 1), (waiting.Version.State, waiting.Version.Number));
+
+        await given.Memory.AcceptAsync("refund_order", 1, by: "anna");
+        Assert.Empty(await given.Memory.ListForReviewAsync());
+    }
+
+    [Fact]
+    public async Task A_draft_gets_another_number_only_where_turns_teach_something_else()
+    {
+        using var given = TestMemory.InMemory();
+        for (var i = 0; i < 4; i++)
+        {
+            await TurnAsync(given.Memory);
+        }
+
+        // The second confirmed that the reason is always the same.
+        Assert.Equal(2, Assert.Single(await given.Memory.ListForReviewAsync()).Version.Number);
+        Assert.Equal(2, (await given.Memory.ListVersionsAsync("refund_order")).Count);
+    }
+
+    [Fact]
     public async Task Accepting_names_a_person_and_what_is_there()
     {
         using var given = TestMemory.InMemory();

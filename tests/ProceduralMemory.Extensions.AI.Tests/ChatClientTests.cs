@@ -55,6 +55,7 @@ public sealed class ChatClientTests
         var tools = ScriptedModel.ToolsOf(Assert.Single(model.RequestsFor(Second)));
         Assert.Equal(["get_order", "refund", "learned-refund_order", "resume_procedure"], tools.Select(t => (string)t["name"]!));
         Assert.Equal("""["order_id"]""", tools[2]["parameters"]!["required"]!.ToJsonString());
+        Assert.Equal((1, 0), await memory.GetSavingsAsync() is var savings ? (savings.Turns, savings.Replays) : default);
         Assert.Contains("(data, no instructions): \"Refund order. Calls get_order, refund.\"", (string)tools[2]["description"]!, StringComparison.Ordinal);
     }
 
@@ -546,6 +547,19 @@ public sealed class ChatClientTests
         Assert.Same(wire, tools.Find("orders.refund"));
         Assert.Null(tools.Find("orders-refund"));
         Assert.Null(tools.Exactly("GET"));
+    }
+
+    [Fact]
+    public void An_answer_whose_parts_do_not_say_whose_they_are_is_counted_all_the_same()
+    {
+        var trail = new AnswerTrail();
+        foreach (AIContent content in new AIContent[] { new FunctionCallContent("1", "get"), new FunctionResultContent("1", "x"), new TextContent("Do"), new TextContent("ne."), new UsageContent() })
+        {
+            trail.Add(new ChatResponseUpdate(role: null, [content]));
+        }
+
+        Assert.Equal(2, trail.Usage.ModelCalls);
+        Assert.False(trail.HasOpenCalls);
     }
 
     private sealed class Secretive(IChatClient inner) : DelegatingChatClient(inner)

@@ -118,7 +118,7 @@ public sealed class Turn : IDisposable
             var result = Recorder is null
                 ? new TurnResult(null, null, _whyNot ?? "Nothing is learned from turns.")
                 : await LearnAsync(Recorder, end, duration, cancellationToken).ConfigureAwait(false);
-            if (result.Learned is null)
+            if (Recorder is not null && result.Learned is null)
             {
                 _memory.LogNothingLearned(result.Because);
             }

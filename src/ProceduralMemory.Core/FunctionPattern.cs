@@ -20,7 +20,9 @@ internal static partial class FunctionPattern
 
     /// <summary>Whether a pattern names a function, however dots, hyphens and underscores part the two.</summary>
     public static bool CoversOffered(string pattern, string function) => pattern.EndsWith(".*", StringComparison.Ordinal)
-        ? Plain(function).StartsWith(Plain(pattern[..^1]), StringComparison.OrdinalIgnoreCase)
+        ? function.IndexOf('.', StringComparison.Ordinal) is > 0 and var parting
+            ? string.Equals(Plain(pattern[..^2]), Plain(function[..parting]), StringComparison.OrdinalIgnoreCase)
+            : Plain(function).StartsWith(Plain(pattern[..^1]), StringComparison.OrdinalIgnoreCase)
         : string.Equals(Plain(pattern), Plain(function), StringComparison.OrdinalIgnoreCase);
 
     private static string Plain(string name) => name.Replace('.', '_').Replace('-', '_');

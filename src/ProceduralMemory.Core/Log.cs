@@ -59,8 +59,8 @@ internal static partial class Log
     [LoggerMessage(25, LogLevel.Warning, "What a turn has cost could not be written down. {Fault}")]
     public static partial void CostNotKept(ILogger logger, string fault, Exception? exception);
 
-    [LoggerMessage(28, LogLevel.Information, "Of a turn (trace {TraceId}): {Message}")]
-    public static partial void TurnLearned(ILogger logger, Guid traceId, string message);
+    [LoggerMessage(28, LogLevel.Information, "A turn taught '{Name}' version {Version}, {State} (trace {TraceId}).")]
+    public static partial void TurnLearned(ILogger logger, string name, int version, VersionState state, Guid traceId);
 
     [LoggerMessage(29, LogLevel.Debug, "Nothing is learned of a turn. {Because}")]
     public static partial void NothingLearned(ILogger logger, string because);

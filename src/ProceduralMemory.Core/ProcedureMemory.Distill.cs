@@ -125,7 +125,8 @@ public sealed partial class ProcedureMemory
             var standing = current is { IsRetired: false } && (current.ActiveVersion is not null || turn is not null) ? current : null;
 
             // Where turns have proposed a candidate, further ones sharpen it instead of proposing each its own.
-            var candidate = turn is not null && standing?.CandidateVersion is { } number
+            IReadOnlySet<int> rejected = turn is null || standing is null ? new HashSet<int>() : await RejectedVersionsAsync(standing, cancellationToken).ConfigureAwait(false);
+            var candidate = turn is not null && standing?.CandidateVersion is { } number && !rejected.Contains(number)
                 ? await Store.GetProcedureAsync([trace.Scope], trace.Name, number, cancellationToken).ConfigureAwait(false) is { Version: { Reason: VersionReason.Recorded, State: VersionState.Candidate } } proposed ? proposed : null
                 : null;
             IReadOnlyList<Trace> earlier = standing is null ? [] : await Store.ListVersionTracesAsync(standing.Id, (candidate ?? standing).Version.Number, Options.MaxTracesPerProcedure, cancellationToken).ConfigureAwait(false);
@@ -173,16 +174,16 @@ public sealed partial class ProcedureMemory
             var writes = SkillFinder.Writes(definition.Steps, Options);
             if (turn is not null && standing is not null)
             {
-                if (await WhyRejectedAsync(standing, definition, cancellationToken).ConfigureAwait(false) is { } rejected)
-                {
-                    return new RecordingResult(trace.Id, null, 0) { Unwanted = rejected };
-                }
-
                 var confirmed = candidate is null ? null : await ConfirmAsync(trace, usage!, candidate, earlier.Count, definition, writes, cancellationToken).ConfigureAwait(false);
-                confirmed ??= await ConfirmAsync(trace, usage!, standing, earlier.Count, definition, writes, cancellationToken).ConfigureAwait(false);
+                confirmed ??= rejected.Contains(standing.Version.Number) ? null : await ConfirmAsync(trace, usage!, standing, earlier.Count, definition, writes, cancellationToken).ConfigureAwait(false);
                 if (confirmed is not null)
                 {
                     return confirmed;
+                }
+
+                if (await WhyRejectedAsync(standing, rejected, definition, cancellationToken).ConfigureAwait(false) is { } whyRejected)
+                {
+                    return new RecordingResult(trace.Id, null, 0) { Unwanted = whyRejected };
                 }
             }
 
@@ -264,21 +265,19 @@ public sealed partial class ProcedureMemory
         static ProcedureStep WithoutExpectation(ProcedureStep step) => step with { Expectation = null, Steps = [.. step.Steps.Select(WithoutExpectation)] };
     }
 
-    /// <summary>Why a turn is not to propose what it shows; <see langword="null"/> where it may: a person has given up a version that does just that.</summary>
-    private async Task<string?> WhyRejectedAsync(Procedure standing, ProcedureDefinition distilled, CancellationToken cancellationToken)
-    {
-        var decided = (await Store.ListVersionApprovalsAsync([standing.Scope], [standing.Id], standingOnly: true, cancellationToken).ConfigureAwait(false)).GroupBy(a => a.Version)
+    /// <summary>The versions that a person has rejected, or given up as candidates.</summary>
+    private async Task<IReadOnlySet<int>> RejectedVersionsAsync(Procedure procedure, CancellationToken cancellationToken) =>
+        (await Store.ListVersionApprovalsAsync([procedure.Scope], [procedure.Id], standingOnly: true, cancellationToken).ConfigureAwait(false)).GroupBy(a => a.Version)
             .Where(g => VersionApprovals.Standing(g) is { State: ApprovalState.Rejected }).Select(g => g.Key)
-            .Concat((await Store.ListRevisionsAsync(standing.Id, cancellationToken).ConfigureAwait(false)).Where(r => r is { Note: { Kind: RevisionKind.Rejected, By: not null }, Version: not null }).Select(r => r.Version!.Value))
+            .Concat((await Store.ListRevisionsAsync(procedure.Id, cancellationToken).ConfigureAwait(false)).Where(r => r is { Note: { Kind: RevisionKind.Rejected, By: not null }, Version: not null }).Select(r => r.Version!.Value))
             .ToHashSet();
-        if (decided.Count == 0)
-        {
-            return null;
-        }
 
-        var versions = await Store.ListVersionsAsync(standing.Id, cancellationToken).ConfigureAwait(false);
-        return versions.FirstOrDefault(v => v.Number != standing.ActiveVersion && decided.Contains(v.Number) && IsSame(v, distilled, withExpectations: false)) is { } rejected
-            ? FormattableString.Invariant($"A person rejected '{standing.Name}' version {rejected.Number}, which does the same.")
+    /// <summary>Why a turn is not to propose what it shows; <see langword="null"/> where it may: a person has rejected a version that does just that.</summary>
+    private async Task<string?> WhyRejectedAsync(Procedure standing, IReadOnlySet<int> rejected, ProcedureDefinition distilled, CancellationToken cancellationToken)
+    {
+        var versions = rejected.Count == 0 ? [] : await Store.ListVersionsAsync(standing.Id, cancellationToken).ConfigureAwait(false);
+        return versions.FirstOrDefault(v => v.Number != standing.ActiveVersion && rejected.Contains(v.Number) && IsSame(v, distilled, withExpectations: false)) is { } same
+            ? FormattableString.Invariant($"A person rejected '{standing.Name}' version {same.Number}, which does the same.")
             : null;
     }
 

@@ -115,7 +115,11 @@ public sealed partial class ProcedureMemory
                         replace: false,
                         cancellationToken,
                         new LearnedTurn(known, mode)).ConfigureAwait(false);
-                    Log.TurnLearned(_logger, trace.Id, learned.Message);
+                    if (learned.Procedure is { } taught)
+                    {
+                        Log.TurnLearned(_logger, taught.Name, taught.Version.Number, taught.Version.State, learned.TraceId);
+                    }
+
                     return new TurnResult(report.Request, learned, learned.Message);
                 }
                 catch (ProcedureConflictException) when (attempt < MaxDistillAttempts)

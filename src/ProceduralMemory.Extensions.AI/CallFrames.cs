@@ -47,6 +47,10 @@ internal static class CallFrames
         Frames.Value = outer;
     }
 
+    /// <summary>Leaves a call for a while, which goes on where a stream is read further: what it has started is inside of it still.</summary>
+    /// <param name="outer">What <see cref="Enter"/> has returned.</param>
+    public static void Suspend(Frame? outer) => Frames.Value = outer;
+
     private static bool Any(Func<Frame, bool> isMeant)
     {
         for (var frame = Frames.Value; frame is not null; frame = frame.Outer)

@@ -21,7 +21,7 @@ internal static class TurnEnding
         catch (Exception exception)
         {
             Log.LearningFaulted(logger, LoggedFault.Describe(exception), LoggedFault.Of(exception));
-            result = new TurnResult(null, null, $"What it teaches could not be stored ({exception.GetType().Name}).");
+            result = new TurnResult(null, null, $"What it teaches could not be stored ({exception.GetType().Name}).") { Scope = turn.Scope.Write };
         }
 
         if (turn.Recorder is null || memory.Options.TurnEnded is not { } ended)

@@ -135,11 +135,12 @@ internal sealed class KernelTurn
 
         if (part.Role == AuthorRole.Tool)
         {
-            // A filter ended the turn: what the function gave is all that comes.
+            // Where a filter ended the turn, what the function gave is all that comes.
             _isTerminated = true;
             return;
         }
 
+        _isTerminated &= string.IsNullOrEmpty(part.Content);
         _hasText |= !string.IsNullOrEmpty(part.Content);
         _asksForCalls = part.Items.Any(i => i is StreamingFunctionCallUpdateContent) || (_asksForCalls && string.IsNullOrEmpty(part.Content));
     }

@@ -116,7 +116,15 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
         }
         finally
         {
-            CallFrames.Leave(outer);
+            if (context.IsStreaming)
+            {
+                CallFrames.Suspend(outer);
+            }
+            else
+            {
+                CallFrames.Leave(outer);
+            }
+
             if (replay is { MayHaveActed: true })
             {
                 turn?.DoNotLearn("A procedure was replayed in it.");

@@ -82,7 +82,7 @@ internal static class StreamTap
                     }
                     finally
                     {
-                        CallFrames.Leave(outer);
+                        CallFrames.Suspend(outer);
                     }
 
                     if (!more)

@@ -23,6 +23,7 @@ internal sealed partial class KnownSecrets
     // Replaced as a whole, so that texts are redacted without the lock. Longest first: of two secrets one may begin with the other.
     private volatile string[] _searched = [];
     private volatile int _count;
+    private int _fromTexts;
 
     /// <summary>How many there are.</summary>
     public int Count => _count;
@@ -86,9 +87,9 @@ internal sealed partial class KnownSecrets
     public void AddFromText(string secret)
     {
         const int tooLongForAWord = 12;
-        if (_searched.Length < MostSearched && secret.Length >= tooLongForAWord && secret.Any(char.IsAsciiDigit) && secret.Any(char.IsAsciiLetter) && !secret.Any(char.IsWhiteSpace) && Distill.ValueKey.DateOf(secret) is null && !RedactionMarker.IsIn(secret))
+        if (secret.Length >= tooLongForAWord && secret.Any(char.IsAsciiDigit) && secret.Any(char.IsAsciiLetter) && !secret.Any(char.IsWhiteSpace) && Distill.ValueKey.DateOf(secret) is null && !RedactionMarker.IsIn(secret))
         {
-            Add(secret);
+            Add(secret, isFromText: true);
         }
     }
 
@@ -132,7 +133,7 @@ internal sealed partial class KnownSecrets
         return low;
     }
 
-    private void Add(string secret)
+    private void Add(string secret, bool isFromText = false)
     {
         if (secret.Length < MinimumTrackedLength || !_all.TryAdd(secret, 0))
         {
@@ -141,8 +142,10 @@ internal sealed partial class KnownSecrets
 
         lock (_gate)
         {
-            if (_searched.Length < MostSearched)
+            // What a text holds, which anybody may have written, takes no place from what was declared.
+            if (isFromText ? _fromTexts < MostSearched : _searched.Length - _fromTexts < MostSearched)
             {
+                _fromTexts += isFromText ? 1 : 0;
                 var at = FirstWithin(_searched, secret.Length);
                 _searched = [.. _searched[..at], secret, .. _searched[at..]];
             }

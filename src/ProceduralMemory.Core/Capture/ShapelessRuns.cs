@@ -135,7 +135,7 @@ internal static partial class ShapelessRuns
 
     // In one piece, or grouped as cards are. After a point, or before one, digits are those of a decimal.
     [GeneratedRegex(
-        @"(?<![A-Za-z0-9]|[0-9]\.)(?:[0-9]{13,19}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5})(?![A-Za-z0-9]|[.-][0-9])",
+        @"(?<![A-Za-z0-9]|[0-9]\.)(?:[0-9]{13,19}(?![A-Za-z0-9]|[.-][0-9])|(?:[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5})(?![A-Za-z0-9]|\.[0-9]))",
         RegexOptions.CultureInvariant)]
     private static partial Regex Card();
 }

@@ -108,7 +108,7 @@ public sealed class Turn : IDisposable
     {
         if (Interlocked.Exchange(ref _isEnded, 1) != 0)
         {
-            return new TurnResult(null, null, "It has ended before.");
+            return new TurnResult(null, null, "It has ended before.") { Scope = Scope.Write };
         }
 
         Detach();
@@ -152,7 +152,7 @@ public sealed class Turn : IDisposable
         var whyNot = Volatile.Read(ref _whyNot) ?? (end is TurnEnd.Answered ? fault : "It was not answered.");
         return whyNot is not null
             ? new TurnResult(null, null, whyNot)
-            : await _memory.LearnAsync(trace, () => ModelText.Shortened(Request) is { } request ? recorder.Redacted(request) : null, Mode, duration, cancellationToken).ConfigureAwait(false);
+            : await _memory.LearnAsync(trace, () => Request is null ? null : ModelText.Shortened(recorder.Redacted(Request)), Mode, duration, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Gives the turn up, where it has not ended: nothing is learned from it.</summary>

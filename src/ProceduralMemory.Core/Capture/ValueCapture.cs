@@ -147,28 +147,44 @@ internal sealed class ValueCapture
     /// <summary>Arguments of a call that is left to do, as they may be shown to a model. What is yet to be put in place of an expression is no secret.</summary>
     /// <param name="action">The action.</param>
     /// <param name="arguments">A JSON object of values and templates.</param>
-    public JsonElement ShownArguments(string action, JsonElement arguments) => Json.Build(writer =>
-    {
-        writer.WriteStartObject();
-        foreach (var argument in arguments.EnumerateObject())
-        {
-            writer.WritePropertyName(argument.Name);
-            if (ValueExpression.MayRefer(argument.Value))
-            {
-                argument.Value.WriteTo(writer);
-            }
-            else if (IsSecret(action, argument.Name, argument.Value))
-            {
-                MarkerOf(argument.Value).WriteTo(writer);
-            }
-            else
-            {
-                (Shown("", argument.Value) ?? Json.String(TraceStep.OmittedMarker)).WriteTo(writer);
-            }
-        }
+    public JsonElement ShownArguments(string action, JsonElement arguments) => Json.Build(writer => WriteShown(writer, action, name: null, arguments));
 
-        writer.WriteEndObject();
-    });
+    private void WriteShown(Utf8JsonWriter writer, string action, string? name, JsonElement value)
+    {
+        if (value.ValueKind is JsonValueKind.Object && (name is null || ValueExpression.References(value).Any()))
+        {
+            writer.WriteStartObject();
+            foreach (var member in value.EnumerateObject())
+            {
+                writer.WritePropertyName(member.Name);
+                WriteShown(writer, action, member.Name, member.Value);
+            }
+
+            writer.WriteEndObject();
+        }
+        else if (value.ValueKind is JsonValueKind.Array && ValueExpression.References(value).Any())
+        {
+            writer.WriteStartArray();
+            foreach (var item in value.EnumerateArray())
+            {
+                WriteShown(writer, action, name ?? "", item);
+            }
+
+            writer.WriteEndArray();
+        }
+        else if (ValueExpression.MayRefer(value))
+        {
+            value.WriteTo(writer);
+        }
+        else if (name is { Length: > 0 } && IsSecret(action, name, value))
+        {
+            MarkerOf(value).WriteTo(writer);
+        }
+        else
+        {
+            (Shown("", value) ?? Json.String(TraceStep.OmittedMarker)).WriteTo(writer);
+        }
+    }
 
     /// <summary>Learns a secret from whoever declares it one: its value is taken out of every later text.</summary>
     public void AddSecret(JsonElement value)

@@ -78,6 +78,33 @@ public sealed class TurnStorageTests
     }
 
     [Fact]
+    public async Task A_candidate_that_a_person_rejected_stands_in_nobody_s_way()
+    {
+        using var given = TestMemory.InMemory();
+        await TurnAsync(given.Memory);
+        await given.Memory.AcceptAsync("refund_order", 1, by: "anna");
+        (string, string)[] other = [("shop.get_order", """{"order_id":"W2","full":true}"""), ("shop.refund", """{"order_id":"W2"}""")];
+        await TurnAsync(given.Memory, "Refund order W2", other);
+        var candidate = Assert.Single(await given.Memory.ListForReviewAsync()).Version.Number;
+        await given.Memory.RejectAsync("refund_order", candidate, by: "anna");
+
+        Assert.NotNull((await TurnAsync(given.Memory, "Refund order W2", other)).Learned!.Unwanted);
+        Assert.Equal("It shows 'refund_order' version 1 anew, and nothing else.", (await TurnAsync(given.Memory)).Because);
+        Assert.Empty(await given.Memory.ListForReviewAsync());
+    }
+
+    [Fact]
+    public async Task A_request_is_cut_after_it_is_redacted()
+    {
+        using var given = TestMemory.InMemory();
+        var token = "ghp_" + string.Concat(Enumerable.Range(0, 36).Select(i => (char)('a' + (i * 7 % 26))));
+        var request = "Refund order W1 " + new string('x', ProcedureValidator.MaxTextLength - 40) + " " + token + " and so on, at great length.";
+        var learned = (await TurnAsync(given.Memory, request)).Learned!.Procedure!;
+
+        Assert.DoesNotContain(token[..12], learned.Version.Request, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Secrets_of_a_request_have_no_fingerprint_where_they_are_kept_for_long()
     {
         using var given = TestMemory.InMemory();

@@ -10,7 +10,7 @@ public sealed partial class ProcedureMemory
     // How many procedures are looked at to see whether a turn shows one of them.
     private const int MaxCompared = 10;
 
-    private static readonly FindOptions Shown = new() { Top = MaxCompared, MinimumScore = 0, States = [VersionState.Active, VersionState.Draft, VersionState.Quarantined] };
+    private static readonly FindOptions Shown = new() { Top = MaxCompared, MinimumScore = 0, WordsOnly = true, States = [VersionState.Active, VersionState.Draft, VersionState.Quarantined] };
 
     private static readonly AsyncLocal<Quiet?> QuietFlow = new();
 
@@ -145,7 +145,7 @@ public sealed partial class ProcedureMemory
         };
     }
 
-    /// <summary>The procedure that a turn shows, of those that are written in its scope. Drafts count that were recorded here; what a document says that nobody has looked at is not told apart from what was done by mixing both.</summary>
+    /// <summary>The procedure that a turn shows, of those that are written in its scope. Of those without an active version only drafts count that were recorded here: a document that nobody has looked at is not to become part of what was learned.</summary>
     private async Task<Procedure?> FindShownAsync(Trace trace, CancellationToken cancellationToken)
     {
         var actions = string.Join(' ', trace.Steps.Select(s => s.Action).Distinct(StringComparer.OrdinalIgnoreCase));

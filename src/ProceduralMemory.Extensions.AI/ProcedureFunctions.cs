@@ -110,7 +110,7 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
 
             var overrides = ModelArgument.Object(adapt, "adapt");
             var session = host.Session;
-            var isInsideCall = session?.Recorder is null && CallFrames.IsInsideOutright(memory);
+            var isInsideCall = RepairRecording.IsInsideCall(memory, session);
             var repair = session?.RepairOf(id);
             var request = new ResumeRequest
             {
@@ -123,10 +123,7 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
             };
             request = await ProcedureMemory.WithCallsSinceAsync(session, id, request, isInsideCall, cancellationToken).ConfigureAwait(false);
             var (procedure, result) = await ActAsync(host, id, e => memory.ResumeProcedureAsync(e, id, request, cancellationToken), cancellationToken).ConfigureAwait(false);
-            if (repair is not null && !isInsideCall && !result.IsTurnedAway)
-            {
-                await GuardedAsync(MemoryFunctions.Resume, () => repair.CompleteRepairAsync(CancellationToken.None)).ConfigureAwait(false);
-            }
+            await RepairRecording.EndAsync(isInsideCall ? null : repair, result, f => guard.Fault(MemoryFunctions.Resume, f)).ConfigureAwait(false);
 
             return await ReplyAsync(host, procedure, result, MemoryFunctions.Resume, cancellationToken).ConfigureAwait(false);
         },
@@ -141,25 +138,12 @@ internal sealed class ProcedureFunctions(ProcedureMemory memory, PluginGuard gua
     /// <summary>Answers a model; where the replay stopped halfway, what it does next is recorded as a repair.</summary>
     private async Task<ReplayReply> ReplyAsync(IReplayHost host, Procedure procedure, ReplayResult result, string function, CancellationToken cancellationToken)
     {
-        if (result.CanResume && host.RecordsCalls)
+        if (host.RecordsCalls)
         {
-            await GuardedAsync(function, () => host.GetSession() is { Recorder: null } open ? memory.StartRepairAsync(open, result, cancellationToken) : Task.CompletedTask).ConfigureAwait(false);
+            await RepairRecording.BeginAsync(memory, host.GetSession, result, f => guard.Fault(function, f), cancellationToken).ConfigureAwait(false);
         }
 
         return Replies.Of(procedure, result, memory.FillsSecrets, memory.Options);
-    }
-
-    /// <summary>Does what is beside the replay. How the replay went is what the model is to hear.</summary>
-    private async Task GuardedAsync(string function, Func<Task> action)
-    {
-        try
-        {
-            await action().ConfigureAwait(false);
-        }
-        catch (ProceduralMemoryException exception)
-        {
-            guard.Fault(function, exception);
-        }
     }
 
     /// <summary>Replays. Once it may have called something, a fault of the memory does not mean that the task is still to be done.</summary>

@@ -15,7 +15,7 @@ internal sealed class KernelReplayHost(ProcedureMemory memory, Kernel kernel, Ke
 
     public MemorySession? Session => KernelSessions.Find(memory, kernel);
 
-    public bool RecordsCalls => RepairRecording.IsFiltered(memory, kernel);
+    public bool RecordsCalls => ProcedureRecordingFilter.Covers(memory, kernel);
 
     public IStepExecutor CreateExecutor() => new KernelStepExecutor(kernel, options);
 

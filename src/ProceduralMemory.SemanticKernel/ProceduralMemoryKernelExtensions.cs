@@ -6,6 +6,7 @@ using Microsoft.Extensions.Logging;
 using ProceduralMemory;
 using ProceduralMemory.Capture;
 using ProceduralMemory.Distill;
+using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Replay;
 using ProceduralMemory.SemanticKernel;
@@ -171,7 +172,7 @@ public static class ProceduralMemoryKernelExtensions
         var repair = session?.RepairOf(executionId);
         request = await ProcedureMemory.WithCallsSinceAsync(session, executionId, request ?? new ResumeRequest(), RepairRecording.IsInsideCall(memory, session), cancellationToken).ConfigureAwait(false);
         var result = await memory.ResumeAsync(new KernelStepExecutor(kernel, options), executionId, request, cancellationToken).ConfigureAwait(false);
-        await RepairRecording.EndAsync(RepairRecording.IsInsideCall(memory, session) ? null : repair, result, f => RepairRecording.LogFault(kernel, executionId, f)).ConfigureAwait(false);
+        await RepairRecording.EndAsync(RepairRecording.IsInsideCall(memory, session) ? null : repair, result, f => LogRepairFault(kernel, executionId, f)).ConfigureAwait(false);
         await BeginRepairAsync(memory, kernel, result).ConfigureAwait(false);
         return result;
     }
@@ -205,13 +206,12 @@ public static class ProceduralMemoryKernelExtensions
         return memory.PreviewAsync(new KernelStepExecutor(kernel, options), name, request, cancellationToken);
     }
 
-    private static Task BeginRepairAsync(ProcedureMemory memory, Kernel kernel, ReplayResult result) => RepairRecording.BeginAsync(
-        memory,
-        kernel,
-        () => memory.CurrentSession,
-        result,
-        f => RepairRecording.LogFault(kernel, result.ExecutionId, f),
-        CancellationToken.None);
+    private static Task BeginRepairAsync(ProcedureMemory memory, Kernel kernel, ReplayResult result) => ProcedureRecordingFilter.Covers(memory, kernel)
+        ? RepairRecording.BeginAsync(memory, () => memory.CurrentSession, result, f => LogRepairFault(kernel, result.ExecutionId, f), CancellationToken.None)
+        : Task.CompletedTask;
+
+    private static void LogRepairFault(Kernel kernel, Guid? executionId, ProceduralMemoryException fault) =>
+        ProceduralMemory.SemanticKernel.Log.RepairFaulted(kernel.LoggerFactory.CreateLogger("ProceduralMemory.SemanticKernel"), executionId, LoggedFault.Describe(fault), LoggedFault.Of(fault));
 
     private static ProcedureMemory CreateMemory(ProceduralMemoryKernelOptions options, IServiceProvider provider)
     {

@@ -126,7 +126,7 @@ public sealed class ProceduralMemoryPlugin
                 {
                     Similar = similar.Matches.Count == 0 ? null : await _functions.SummariesAsync(Host(kernel), similar, cancellationToken).ConfigureAwait(false),
                     Status = ReplyStatus.Recording,
-                    Message = RepairRecording.IsFiltered(_memory, kernel)
+                    Message = ProcedureRecordingFilter.Covers(_memory, kernel)
                         ? $"Recording '{recorder.Name}'. Every function that you call from now on is recorded by itself."
                         : $"Recording '{recorder.Name}'. This kernel has no recording filter: record each step yourself with {RecordStep}. (Host: add one with kernel.UseProceduralMemory(memory), or builder.AddProceduralMemory(…).)",
                     Next = similar.Matches.Count > 0
@@ -179,7 +179,7 @@ public sealed class ProceduralMemoryPlugin
                     return new PluginReply { Status = ReplyStatus.Recorded, Message = $"Noted with the recorded call of {name}{(success ? "" : ", which is left out of the procedure")}.", Next = Continue() };
                 }
 
-                if (isFunction && RepairRecording.IsFiltered(_memory, kernel))
+                if (isFunction && ProcedureRecordingFilter.Covers(_memory, kernel))
                 {
                     // Every call that passes the filters is recorded by itself here, and of another nobody but the model knows: a step that nobody tried is none to replay.
                     throw new ModelArgumentException($"No such call of {name} was recorded, and what was not called is no step. Call the function itself: that is recorded without further ado. If it was called, then in a way that passes no filters, and such a call cannot be recorded here.");

@@ -48,6 +48,9 @@ public sealed class ProcedureRecordingFilter : IFunctionInvocationFilter, IAutoF
 
     internal ProcedureMemory Memory => _memory;
 
+    /// <summary>Whether the calls of functions of a kernel are recorded for a memory by themselves.</summary>
+    internal static bool Covers(ProcedureMemory memory, Kernel kernel) => kernel.FunctionInvocationFilters.OfType<ProcedureRecordingFilter>().Any(f => f.Memory == memory);
+
     /// <inheritdoc/>
     public async Task OnAutoFunctionInvocationAsync(AutoFunctionInvocationContext context, Func<AutoFunctionInvocationContext, Task> next)
     {

@@ -411,7 +411,7 @@ public sealed class PluginReplyTests
     [Fact]
     public async Task Starting_a_recording_where_the_search_fails_leaves_none_behind()
     {
-        var (fault, _) = await FaultyStore.FaultWithPathAsync();
+        var (fault, _) = await Given.FaultWithPathAsync();
         using var log = new LogBook();
         var broken = true;
         await using var agent = await BrokenAgentAsync(log, operation => broken && operation == nameof(IProcedureStore.ListProceduresAsync) ? fault : null);
@@ -576,7 +576,7 @@ public sealed class PluginReplyTests
     public async Task Words_that_could_not_be_stored_do_not_count_as_said()
     {
         using var log = new LogBook();
-        var (fault, _) = await FaultyStore.FaultWithPathAsync();
+        var (fault, _) = await Given.FaultWithPathAsync();
         var annotated = 0;
         await using var agent = await BrokenAgentAsync(log, operation => operation == nameof(IProcedureStore.AnnotateTraceStepAsync) && ++annotated == 1 ? fault : null);
 
@@ -708,7 +708,7 @@ public sealed class PluginReplyTests
     [InlineData(Start, """{"name":"x","description":"x"}""")]
     public async Task A_store_that_cannot_be_used_is_told_without_details_which_go_to_the_log(string tool, string arguments)
     {
-        var (fault, folder) = await FaultyStore.FaultWithPathAsync();
+        var (fault, folder) = await Given.FaultWithPathAsync();
         using var log = new LogBook();
         await using var agent = await BrokenAgentAsync(log, _ => fault);
 
@@ -726,7 +726,7 @@ public sealed class PluginReplyTests
     [InlineData(Finalize, "{}")]
     public async Task A_store_that_breaks_during_a_recording_is_told_without_details(string tool, string arguments)
     {
-        var (fault, folder) = await FaultyStore.FaultWithPathAsync();
+        var (fault, folder) = await Given.FaultWithPathAsync();
         var broken = false;
         using var log = new LogBook();
         await using var agent = await BrokenAgentAsync(log, _ => broken ? fault : null);
@@ -856,7 +856,7 @@ public sealed class PluginReplyTests
     public async Task A_store_that_breaks_in_the_middle_of_a_replay_ends_it_there()
     {
         var shop = new Shop();
-        var (fault, folder) = await FaultyStore.FaultWithPathAsync();
+        var (fault, folder) = await Given.FaultWithPathAsync();
         using var log = new LogBook();
         var writes = 0;
         await using var agent = await BrokenAgentAsync(log, operation => operation == nameof(IProcedureStore.WriteExecutionAsync) && ++writes == 2 ? fault : null, shop);

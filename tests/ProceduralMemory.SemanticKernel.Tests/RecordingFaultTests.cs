@@ -30,7 +30,7 @@ public sealed class RecordingFaultTests
     [Fact]
     public async Task A_recording_with_a_hole_in_it_is_logged_once_and_cannot_be_finalized()
     {
-        var (fault, folder) = await FaultyStore.FaultWithPathAsync();
+        var (fault, folder) = await Given.FaultWithPathAsync();
         using var log = new LogBook();
         var shop = new Shop();
         var appended = 0;

@@ -32,6 +32,9 @@ public sealed record FindOptions
     /// <summary>What comes first among the procedures that fit.</summary>
     public FindOrder Order { get; init; } = FindOrder.Score;
 
+    /// <summary>Whether words alone are compared, and no generator is asked: for a search that nobody waits for with a request of his own.</summary>
+    internal bool WordsOnly { get; init; }
+
     internal void Validate()
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(Top, 1);

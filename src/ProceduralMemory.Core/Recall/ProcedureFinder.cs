@@ -36,7 +36,7 @@ internal sealed class ProcedureFinder(IProcedureSearch store, ProcedureVectors? 
         }
 
         var words = TextAnalyzer.Analyze(request);
-        var near = vectors is not null && options.Strategy is FindStrategy.Ranked
+        var near = vectors is not null && !options.WordsOnly && options.Strategy is FindStrategy.Ranked
             ? await vectors.NearestAsync(request, scope.Read, notes, cancellationToken).ConfigureAwait(false)
             : null;
         var nearest = near?.Nearest(FirstCandidates, null, cancellationToken) ?? [];

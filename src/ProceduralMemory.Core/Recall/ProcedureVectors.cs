@@ -38,7 +38,8 @@ internal sealed class ProcedureVectors(ProceduralMemoryOptions options, IEmbeddi
     {
         try
         {
-            return await NearestOfAsync(request, scopes, notes, cancellationToken).ConfigureAwait(false);
+            // The generator may be somebody else's service.
+            return await NearestOfAsync(new ValueCapture(options).Text(request), scopes, notes, cancellationToken).ConfigureAwait(false);
         }
         catch (ProcedureStoreException exception)
         {

@@ -1,11 +1,10 @@
-using System.Reflection;
-using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using ProceduralMemory.Capture;
 using ProceduralMemory.Distill;
 using ProceduralMemory.Persist;
 using ProceduralMemory.Persist.Sqlite;
 using ProceduralMemory.Replay;
+using ProceduralMemory.SemanticKernel.Tests;
 
 namespace ProceduralMemory.Tests.Capture;
 
@@ -17,7 +16,7 @@ public sealed class TurnStorageTests
     {
         using var sqlite = new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" });
         var conflicts = 1;
-        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = ":memory:" }, Failing.Around(sqlite, n => n == nameof(IProcedureStore.SaveVersionAsync) && conflicts-- > 0 ? new ProcedureConflictException("refund_order", "Another one did.") : null));
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = ":memory:" }, FaultyStore.Around(sqlite, n => n == nameof(IProcedureStore.SaveVersionAsync) && conflicts-- > 0 ? new ProcedureConflictException("refund_order", "Another one did.") : null));
         var learned = (await TurnAsync(memory)).Learned!;
 
         Assert.Equal(VersionState.Draft, learned.Procedure!.Version.State);
@@ -28,7 +27,7 @@ public sealed class TurnStorageTests
     public async Task Where_it_cannot_be_stored_no_half_of_it_is()
     {
         using var sqlite = new SqliteProcedureStore(new ProceduralMemoryOptions { DatabasePath = ":memory:" });
-        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = ":memory:" }, Failing.Around(sqlite, n => n == nameof(IProcedureStore.SaveVersionAsync) ? new TimeoutException("No disk.") : null));
+        using var memory = new ProcedureMemory(new ProceduralMemoryOptions { DatabasePath = ":memory:" }, FaultyStore.Around(sqlite, n => n == nameof(IProcedureStore.SaveVersionAsync) ? new TimeoutException("No disk.") : null));
         await Assert.ThrowsAsync<TimeoutException>(() => TurnAsync(memory));
 
         Assert.Empty(await memory.ListTracesAsync());
@@ -155,39 +154,6 @@ public sealed class TurnStorageTests
         {
             await TurnAsync(Memory!, "Name this refund");
             return new ProcedureNaming("named", "It was named.");
-        }
-    }
-
-#pragma warning disable CA1852 // DispatchProxy derives from it.
-    internal class Failing : DispatchProxy
-    {
-        private IProcedureStore _inner = null!;
-        private Func<string, Exception?> _fault = null!;
-#pragma warning restore CA1852
-
-        public static IProcedureStore Around(IProcedureStore inner, Func<string, Exception?> fault)
-        {
-            var store = Create<IProcedureStore, Failing>();
-            (((Failing)(object)store)._inner, ((Failing)(object)store)._fault) = (inner, fault);
-            return store;
-        }
-
-        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
-        {
-            if (_fault(targetMethod!.Name) is { } fault)
-            {
-                throw fault;
-            }
-
-            try
-            {
-                return targetMethod.Invoke(_inner, args);
-            }
-            catch (TargetInvocationException exception)
-            {
-                ExceptionDispatchInfo.Throw(exception.InnerException!);
-                throw;
-            }
         }
     }
 }

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Reflection;
-using System.Runtime.ExceptionServices;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -108,6 +106,16 @@ internal static class Given
             a => a.Value.ValueKind is JsonValueKind.String && recorded.TryGetValue(a.Value.GetString()!, out var value) ? value : a.Value)));
     }
 
+    /// <summary>What the SQLite store itself raises for a folder that is not there; its message names the folder.</summary>
+    public static async Task<(ProcedureStoreException Fault, string Folder)> FaultWithPathAsync()
+    {
+        var folder = Path.Combine(Path.GetTempPath(), $"no-such-folder-{Guid.CreateVersion7():N}");
+        using var memory = new ProcedureMemory(Path.Combine(folder, "procedures.db"));
+        var fault = await Assert.ThrowsAsync<ProcedureStoreException>(() => memory.ListAsync());
+        Assert.Contains(folder, fault.Message, StringComparison.Ordinal);
+        return (fault, folder);
+    }
+
     public static void JsonEqual(string expected, JsonElement? actual)
     {
         Assert.NotNull(actual);
@@ -160,52 +168,6 @@ internal sealed class Shop
 }
 
 internal sealed record Order(string Id, string CustomerId, decimal Total);
-
-/// <summary>A store some of whose operations fail.</summary>
-#pragma warning disable CA1852 // DispatchProxy derives from it.
-internal class FaultyStore : DispatchProxy
-{
-    private IProcedureStore _inner = null!;
-    private Func<string, Exception?> _fault = null!;
-#pragma warning restore CA1852
-
-    /// <param name="inner">The store that does what does not fail.</param>
-    /// <param name="fault">The operation's name to what it fails with.</param>
-    public static IProcedureStore Around(IProcedureStore inner, Func<string, Exception?> fault)
-    {
-        var store = Create<IProcedureStore, FaultyStore>();
-        (((FaultyStore)(object)store)._inner, ((FaultyStore)(object)store)._fault) = (inner, fault);
-        return store;
-    }
-
-    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
-    {
-        if (_fault(targetMethod!.Name) is { } fault)
-        {
-            throw fault;
-        }
-
-        try
-        {
-            return targetMethod.Invoke(_inner, args);
-        }
-        catch (TargetInvocationException exception)
-        {
-            ExceptionDispatchInfo.Throw(exception.InnerException!);
-            throw;
-        }
-    }
-
-    /// <summary>What the SQLite store itself raises for a folder that is not there; its message names the folder.</summary>
-    public static async Task<(ProcedureStoreException Fault, string Folder)> FaultWithPathAsync()
-    {
-        var folder = Path.Combine(Path.GetTempPath(), $"no-such-folder-{Guid.CreateVersion7():N}");
-        using var memory = new ProcedureMemory(Path.Combine(folder, "procedures.db"));
-        var fault = await Assert.ThrowsAsync<ProcedureStoreException>(() => memory.ListAsync());
-        Assert.Contains(folder, fault.Message, StringComparison.Ordinal);
-        return (fault, folder);
-    }
-}
 
 /// <summary>Keeps what is logged.</summary>
 internal sealed class LogBook : ILoggerFactory

@@ -1,30 +1,23 @@
-using Microsoft.Extensions.Logging;
-using Microsoft.SemanticKernel;
 using ProceduralMemory.Capture;
-using ProceduralMemory.Extensions.AI;
 using ProceduralMemory.Replay;
 
-namespace ProceduralMemory.SemanticKernel;
+namespace ProceduralMemory.Extensions.AI;
 
-/// <summary>Records what is done between a replay that stopped and its going on, in a kernel whose calls are recorded by themselves.</summary>
+/// <summary>Records what is done between a replay that stopped and its going on, where the calls of functions are recorded by themselves.</summary>
 internal static class RepairRecording
 {
-    /// <summary>Whether the calls of functions of a kernel are recorded by themselves.</summary>
-    public static bool IsFiltered(ProcedureMemory memory, Kernel kernel) => kernel.FunctionInvocationFilters.OfType<ProcedureRecordingFilter>().Any(f => f.Memory == memory);
-
     /// <summary>Whether the current code is part of a call that a repair records: it does not wait for itself.</summary>
     public static bool IsInsideCall(ProcedureMemory memory, MemorySession? session) => session?.Recorder is null && CallFrames.IsInsideOutright(memory);
 
     /// <summary>Begins, where a replay stopped halfway.</summary>
     /// <param name="memory">The memory.</param>
-    /// <param name="kernel">The kernel that replayed.</param>
     /// <param name="session">Whose calls are recorded; <see langword="null"/> for nobody's.</param>
     /// <param name="result">How the replay went.</param>
     /// <param name="fault">Is told that it cannot be recorded: how the replay went is what the caller is to hear.</param>
     /// <param name="cancellationToken">Cancels before the write.</param>
-    public static async Task BeginAsync(ProcedureMemory memory, Kernel kernel, Func<MemorySession?> session, ReplayResult result, Action<ProceduralMemoryException> fault, CancellationToken cancellationToken)
+    public static async Task BeginAsync(ProcedureMemory memory, Func<MemorySession?> session, ReplayResult result, Action<ProceduralMemoryException> fault, CancellationToken cancellationToken)
     {
-        if (!result.CanResume || !IsFiltered(memory, kernel))
+        if (!result.CanResume)
         {
             return;
         }
@@ -59,8 +52,4 @@ internal static class RepairRecording
             fault(exception);
         }
     }
-
-    /// <summary>Tells a host that replays by itself.</summary>
-    public static void LogFault(Kernel kernel, Guid? executionId, Exception fault) =>
-        Log.RepairFaulted(kernel.LoggerFactory.CreateLogger("ProceduralMemory.SemanticKernel"), executionId, LoggedFault.Describe(fault), LoggedFault.Of(fault));
 }

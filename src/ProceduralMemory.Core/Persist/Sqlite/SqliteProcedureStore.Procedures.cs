@@ -1,10 +1,7 @@
-using System.Globalization;
 using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
-using ProceduralMemory.Capture;
 using ProceduralMemory.Recall;
-using ProceduralMemory.Revise;
 
 namespace ProceduralMemory.Persist.Sqlite;
 

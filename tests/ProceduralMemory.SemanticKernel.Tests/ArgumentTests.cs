@@ -464,10 +464,10 @@ public sealed class ArgumentTests
 
         public static readonly Dictionary<string, double> NoWeights = [];
 
-        private static readonly Gen<double> AnyDouble = Gen.Double.Where(double.IsFinite);
+        // One number in some hundred of so many digits could be that of a card, and is taken out.
+        private static readonly Gen<double> AnyDouble = Gen.Double.Where(d => double.IsFinite(d) && Math.Abs(d) is < 1e12 or >= 1e19);
 
-        // One long number in some hundred could be that of a card, and is taken out.
-        private static readonly Gen<long> AnyLong = Gen.Long.Where(l => Capture.SecretRedactor.IsMarker(new Capture.SecretRedactor().Redact(l.ToString(System.Globalization.CultureInfo.InvariantCulture))) is false);
+        private static readonly Gen<long> AnyLong = Gen.Long.Where(l => l.ToString(System.Globalization.CultureInfo.InvariantCulture) is var text && new Capture.SecretRedactor().Redact(text) == text);
 
         private static readonly Gen<string> AnyText = Gen.OneOf("", "$", "{$", "$inputs.a", "7", "true", "null", "{}", "é", "😀", "\"", "\\", "\n", "<", "+", "a", " ").Array[0, 4].Select(string.Concat);
 
